@@ -1,0 +1,3 @@
+//! Contracts, state machine, statistics, acceptance, stores and testkit.
+
+pub mod stats;

@@ -1,0 +1,1 @@
+//! Statistics: pure functions, one family a file.

@@ -1,0 +1,1 @@
+//! A libtorch language-model trainer to search over.

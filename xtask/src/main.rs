@@ -1,0 +1,2 @@
+//! Set-up, tests and the demo of this workspace.
+fn main() {}
