@@ -1,3 +1,29 @@
-//! Contracts, state machine, statistics, acceptance, stores and testkit.
+//! Contracts, state machine, statistics, acceptance, stores and testkit of autoresearch.
 
 pub mod stats;
+
+mod arm;
+mod cancel;
+mod candidate;
+mod compose;
+mod evaluate;
+mod execute;
+mod failure;
+mod fidelity;
+mod measure;
+mod propose;
+
+pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
+pub use async_trait::async_trait;
+pub use cancel::{CancelOnDrop, Cancellation};
+pub use candidate::Candidate;
+pub use compose::{Compose, Conflict, FieldMerge, Unit};
+pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
+pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
+pub use failure::{FailureKind, Fault, RunFailure};
+pub use fidelity::Fidelity;
+pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
+pub use propose::{
+    Effect, Fate, History, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer,
+    ProposerFn, TrialRecord, proposer_fn,
+};

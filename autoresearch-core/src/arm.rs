@@ -1,0 +1,132 @@
+//! Proposals, runs, and the sets of proposals that runs train.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A proposal's number, counted from 1 in the order in which proposals were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProposalId(pub u64);
+
+/// A run's number, counted from 1 in the order in which runs were planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+/// The number of a question put to the holdout or the test split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QuestionId(pub u64);
+
+/// How often the incumbent has changed: 0 is the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub u32);
+
+impl fmt::Display for ProposalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}", self.0)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+/// A proposal in an arm, or one of the units that it is made of.
+///
+/// Units are what [`Compose::units`](crate::Compose::units) splits a change into: what can be switched alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Whose change it is.
+    pub proposal: ProposalId,
+    /// Which unit of the change, in the order of [`Compose::units`](crate::Compose::units); `None`: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<u16>,
+}
+
+impl From<ProposalId> for Part {
+    fn from(proposal: ProposalId) -> Self {
+        Self { proposal, unit: None }
+    }
+}
+
+/// A set of changes applied to the incumbent, oldest proposal first. The empty arm is the incumbent itself.
+///
+/// ```
+/// use autoresearch_core::{Arm, ProposalId};
+/// let stack: Arm = [ProposalId(7), ProposalId(3)].into_iter().collect();
+/// assert_eq!(stack.to_string(), "{3,7}");
+/// assert!(Arm::incumbent().is_incumbent());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Part>")]
+pub struct Arm(Vec<Part>);
+
+impl Arm {
+    /// The incumbent itself.
+    pub fn incumbent() -> Self {
+        Self::default()
+    }
+
+    /// One proposal on the incumbent.
+    pub fn single(proposal: ProposalId) -> Self {
+        Self(vec![proposal.into()])
+    }
+
+    /// Whether nothing is switched on.
+    pub fn is_incumbent(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is switched on, sorted.
+    pub fn parts(&self) -> &[Part] {
+        &self.0
+    }
+
+    /// The proposals that have something switched on, oldest first.
+    pub fn proposals(&self) -> impl Iterator<Item = ProposalId> + '_ {
+        let mut last = None;
+        self.0.iter().filter_map(move |part| {
+            let new = last != Some(part.proposal);
+            last = Some(part.proposal);
+            new.then_some(part.proposal)
+        })
+    }
+
+    /// This arm with `part` switched on as well.
+    #[must_use]
+    pub fn with(&self, part: impl Into<Part>) -> Self {
+        self.0.iter().copied().chain([part.into()]).collect()
+    }
+}
+
+impl From<Vec<Part>> for Arm {
+    fn from(mut parts: Vec<Part>) -> Self {
+        parts.sort_unstable();
+        parts.dedup();
+        Self(parts)
+    }
+}
+
+impl<P: Into<Part>> FromIterator<P> for Arm {
+    fn from_iter<I: IntoIterator<Item = P>>(parts: I) -> Self {
+        parts.into_iter().map(Into::into).collect::<Vec<Part>>().into()
+    }
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, part) in self.0.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma}{}", part.proposal.0)?;
+            if let Some(unit) = part.unit {
+                write!(f, "/{unit}")?;
+            }
+        }
+        f.write_str("}")
+    }
+}

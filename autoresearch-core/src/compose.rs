@@ -1,0 +1,221 @@
+//! Three-way merge: the one operation behind stacks, stale proposals, ablation and transfer.
+
+use crate::candidate::Candidate;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a change does not apply to a candidate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("conflict in {place}: {reason}")]
+pub struct Conflict {
+    /// Where: a key, a file and line.
+    pub place: String,
+    /// What clashes.
+    pub reason: String,
+}
+
+/// The smallest change that can be switched on alone.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Unit<C> {
+    /// What it switches: a parameter's key, a region of a file. Units with one key exclude each other.
+    pub key: String,
+    /// The parent with this change alone.
+    pub edited: C,
+}
+
+impl<C> Unit<C> {
+    /// A unit.
+    pub fn new(key: impl Into<String>, edited: C) -> Self {
+        Self { key: key.into(), edited }
+    }
+}
+
+/// Applies to `base` the change that turned `parent` into `edited`.
+///
+/// Laws: `apply(parent, parent, edited) = edited`; `apply(base, parent, parent) = base`.
+pub trait Compose<C>: Send + Sync {
+    /// The merged candidate.
+    ///
+    /// # Errors
+    /// Both sides changed the same place, or the result would not be valid.
+    fn apply(&self, base: &C, parent: &C, edited: &C) -> Result<C, Conflict>;
+
+    /// Splits a change into what can be switched alone, always in the same order. The default: it cannot be split.
+    fn units(&self, _parent: &C, edited: &C) -> Vec<Unit<C>>
+    where
+        C: Clone,
+    {
+        vec![Unit::new("", edited.clone())]
+    }
+}
+
+impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
+    fn apply(&self, base: &C, parent: &C, edited: &C) -> Result<C, Conflict> {
+        (**self).apply(base, parent, edited)
+    }
+    fn units(&self, parent: &C, edited: &C) -> Vec<Unit<C>>
+    where
+        C: Clone,
+    {
+        (**self).units(parent, edited)
+    }
+}
+
+/// Field-by-field merge for any struct that serde can write as an object; nested objects merge key by key.
+///
+/// A field that both sides changed, to different values, is a [`Conflict`]. Every changed field is a unit.
+///
+/// ```
+/// use autoresearch_core::{Compose, FieldMerge};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// struct Recipe { lr: f64, width: u32 }
+/// let parent = Recipe { lr: 1e-3, width: 64 };
+/// let faster = Recipe { lr: 3e-3, ..parent.clone() };
+/// let wider = Recipe { width: 128, ..parent.clone() };
+/// assert_eq!(FieldMerge::new().apply(&wider, &parent, &faster)?, Recipe { lr: 3e-3, width: 128 });
+/// assert!(FieldMerge::new().apply(&Recipe { lr: 9e-3, width: 64 }, &parent, &faster).is_err());
+/// # Ok::<(), autoresearch_core::Conflict>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct FieldMerge {
+    check: Option<Arc<Check>>,
+}
+
+type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
+
+impl fmt::Debug for FieldMerge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldMerge").field("checked", &self.check.is_some()).finish()
+    }
+}
+
+impl FieldMerge {
+    /// A merge that accepts whatever deserialises.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has `check` look at every merged object; its message becomes the conflict's reason.
+    #[must_use]
+    pub fn checked(mut self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.check = Some(Arc::new(check));
+        self
+    }
+}
+
+fn to_value<C: Serialize>(c: &C) -> Result<Value, Conflict> {
+    serde_json::to_value(c).map_err(|e| Conflict {
+        place: "the candidate".into(),
+        reason: format!("cannot be written as JSON: {e}"),
+    })
+}
+
+fn from_value<C: DeserializeOwned>(value: Value) -> Result<C, Conflict> {
+    serde_json::from_value(value)
+        .map_err(|e| Conflict { place: "the merged candidate".into(), reason: format!("is not valid: {e}") })
+}
+
+/// Merges `edited` into `base`; a key that is missing on one side counts as null.
+fn merge(path: &str, base: &Value, parent: &Value, edited: &Value) -> Result<Value, Conflict> {
+    if parent == edited || base == edited {
+        return Ok(base.clone());
+    }
+    if let (Value::Object(b), Value::Object(p), Value::Object(e)) = (base, parent, edited) {
+        let mut merged = Map::new();
+        let mut keys: Vec<&String> = b.keys().chain(e.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let at = |m: &Map<String, Value>| m.get(key).cloned().unwrap_or(Value::Null);
+            let value = merge(&join(path, key), &at(b), &at(p), &at(e))?;
+            if !value.is_null() || b.contains_key(key) && e.contains_key(key) {
+                merged.insert(key.clone(), value);
+            }
+        }
+        return Ok(Value::Object(merged));
+    }
+    if base == parent {
+        return Ok(edited.clone());
+    }
+    let place = if path.is_empty() { "the candidate".into() } else { path.to_string() };
+    Err(Conflict { place, reason: format!("the change {parent} -> {edited} meets {base}") })
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
+}
+
+/// The leaves in which two values differ, as dotted paths with the edited value, in key order.
+pub(crate) fn differences(parent: &Value, edited: &Value) -> Vec<(String, Value)> {
+    fn walk(path: &str, parent: &Value, edited: &Value, out: &mut Vec<(String, Value)>) {
+        if parent == edited {
+            return;
+        }
+        match (parent, edited) {
+            (Value::Object(p), Value::Object(e)) => {
+                let mut keys: Vec<&String> = p.keys().chain(e.keys()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    let at = |m: &Map<String, Value>| m.get(key).cloned().unwrap_or(Value::Null);
+                    walk(&join(path, key), &at(p), &at(e), out);
+                }
+            }
+            _ => out.push((path.to_string(), edited.clone())),
+        }
+    }
+    let mut out = Vec::new();
+    walk("", parent, edited, &mut out);
+    out
+}
+
+/// Sets the leaf at a dotted path, making objects on the way.
+pub(crate) fn set_path(target: &mut Value, path: &str, value: Value) {
+    let mut at = target;
+    for key in path.split('.').filter(|k| !k.is_empty()) {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        at = match at {
+            Value::Object(map) => map.entry(key.to_string()).or_insert(Value::Null),
+            _ => return,
+        };
+    }
+    *at = value;
+}
+
+/// The leaf at a dotted path.
+pub(crate) fn get_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').filter(|k| !k.is_empty()).try_fold(value, |v, key| v.get(key))
+}
+
+impl<C: Candidate + Serialize + DeserializeOwned> Compose<C> for FieldMerge {
+    fn apply(&self, base: &C, parent: &C, edited: &C) -> Result<C, Conflict> {
+        let merged = merge("", &to_value(base)?, &to_value(parent)?, &to_value(edited)?)?;
+        if let Some(check) = &self.check {
+            check(&merged).map_err(|reason| Conflict { place: "the merged candidate".into(), reason })?;
+        }
+        from_value(merged)
+    }
+
+    fn units(&self, parent: &C, edited: &C) -> Vec<Unit<C>> {
+        let (Ok(p), Ok(e)) = (to_value(parent), to_value(edited)) else {
+            return vec![Unit::new("", edited.clone())];
+        };
+        let split: Result<Vec<Unit<C>>, Conflict> = differences(&p, &e)
+            .into_iter()
+            .map(|(path, value)| {
+                let mut alone = p.clone();
+                set_path(&mut alone, &path, value);
+                Ok(Unit::new(path, from_value(alone)?))
+            })
+            .collect();
+        // Fields that are valid only together are one unit.
+        split.unwrap_or_else(|_| vec![Unit::new("", edited.clone())])
+    }
+}

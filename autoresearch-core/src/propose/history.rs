@@ -1,0 +1,155 @@
+//! What became of earlier proposals.
+
+use crate::arm::{ProposalId, Version};
+use crate::candidate::Candidate;
+use crate::propose::Proposal;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// What became of a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fate {
+    /// It is part of the incumbent.
+    Kept,
+    /// It was not found better.
+    Rejected,
+    /// The policy accepted it on validation, and the holdout said no.
+    HeldBack,
+    /// The policy accepted it on validation, and the holdout's query budget was spent, so nobody knows.
+    Unconfirmed,
+    /// It crashed, ran out of memory or time, or gave no valid metric.
+    Failed,
+    /// It does not apply to the incumbent any more.
+    Conflict,
+    /// It was kept once and is not any more: certification no longer finds it useful.
+    Revoked,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "kept",
+            Self::Rejected => "rejected",
+            Self::HeldBack => "held back",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Failed => "failed",
+            Self::Conflict => "conflict",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
+/// A measured improvement, in the objective's own units, positive for better.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Effect {
+    /// The estimate.
+    pub mean: f64,
+    /// The lower end of the interval; `None`: nothing can be said.
+    pub low: Option<f64>,
+    /// The upper end of the interval; `None`: nothing can be said.
+    pub high: Option<f64>,
+    /// The interval's level, such as .95.
+    pub level: f64,
+    /// Runs of the candidate behind it.
+    pub runs: u32,
+    /// Whether all these runs are fresh: none of them helped to choose the proposal.
+    pub fresh: bool,
+}
+
+impl Effect {
+    /// An estimate with an interval; ends that are not finite mean that nothing can be said.
+    pub fn new(mean: f64, interval: (f64, f64), level: f64, runs: u32, fresh: bool) -> Self {
+        let end = |x: f64| x.is_finite().then_some(x);
+        Self { mean, low: end(interval.0), high: end(interval.1), level, runs, fresh }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+.4}", self.mean)?;
+        match (self.low, self.high) {
+            (Some(low), Some(high)) => write!(f, " [{low:+.4}, {high:+.4}]")?,
+            _ => f.write_str(" [no interval]")?,
+        }
+        if !self.fresh {
+            f.write_str(" (selected, not fresh)")?;
+        }
+        Ok(())
+    }
+}
+
+/// A settled proposal. It holds nothing of the holdout but the one bit in its [`fate`](Self::fate).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TrialRecord<C> {
+    /// Its number.
+    pub id: ProposalId,
+    /// The candidate and its hypothesis.
+    pub proposal: Arc<Proposal<C>>,
+    /// The incumbent's version when it was settled.
+    pub version: Version,
+    /// What became of it.
+    pub fate: Fate,
+    /// The measured improvement on validation, if it was measured.
+    pub effect: Option<Effect>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Runs that trained it.
+    pub runs: u32,
+}
+
+/// All settled proposals, oldest first: a snapshot that costs nothing to make and never changes.
+pub struct History<C: Candidate> {
+    log: Arc<boxcar::Vec<TrialRecord<C>>>,
+    len: usize,
+}
+
+impl<C: Candidate> History<C> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing has been settled yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The `i`-th settled proposal, counted from 0.
+    pub fn get(&self, i: usize) -> Option<&TrialRecord<C>> {
+        if i < self.len { self.log.get(i) } else { None }
+    }
+
+    /// All of them, oldest first; `.rev()` for the newest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &TrialRecord<C>> + '_ {
+        (0..self.len).filter_map(|i| self.log.get(i))
+    }
+
+    /// Only the state machine writes, and it holds the one growing view.
+    pub(crate) fn push(&mut self, record: TrialRecord<C>) {
+        self.log.push(record);
+        self.len = self.log.count();
+    }
+}
+
+impl<C: Candidate> Default for History<C> {
+    fn default() -> Self {
+        Self { log: Arc::new(boxcar::Vec::new()), len: 0 }
+    }
+}
+
+impl<C: Candidate> Clone for History<C> {
+    fn clone(&self) -> Self {
+        Self { log: Arc::clone(&self.log), len: self.len }
+    }
+}
+
+impl<C: Candidate> fmt::Debug for History<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "History({} settled)", self.len)
+    }
+}

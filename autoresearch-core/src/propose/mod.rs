@@ -1,0 +1,252 @@
+//! What to try next: proposals, their hypotheses, and the trait of those who make them.
+
+mod history;
+
+pub use history::{Effect, Fate, History, TrialRecord};
+
+use crate::arm::Arm;
+use crate::candidate::Candidate;
+use crate::compose::Compose;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why somebody thinks a candidate might be better. Only the title matters to readers; nothing here sways a test.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Hypothesis {
+    /// One line: what changes.
+    pub title: String,
+    /// Why it should help.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rationale: String,
+    /// The expected improvement of the objective, positive for better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+    /// Labels to group by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// A candidate with its hypothesis.
+///
+/// ```
+/// use autoresearch_core::Proposal;
+/// let p = Proposal::new(3e-3).title("lr 3e-3").rationale("the loss still falls fast at the end").expecting(0.01);
+/// assert_eq!(p.hypothesis.title, "lr 3e-3");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Proposal<C> {
+    /// The whole edited candidate, not the difference.
+    pub candidate: C,
+    /// Why it might be better.
+    pub hypothesis: Hypothesis,
+}
+
+impl<C> Proposal<C> {
+    /// A proposal without a hypothesis; give it at least a title.
+    pub fn new(candidate: C) -> Self {
+        Self { candidate, hypothesis: Hypothesis::default() }
+    }
+
+    /// One line that says what changes.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.hypothesis.title = title.into();
+        self
+    }
+
+    /// Why it should help.
+    #[must_use]
+    pub fn rationale(mut self, rationale: impl Into<String>) -> Self {
+        self.hypothesis.rationale = rationale.into();
+        self
+    }
+
+    /// The expected improvement of the objective, positive for better; a number that is not finite is left out.
+    #[must_use]
+    pub fn expecting(mut self, improvement: f64) -> Self {
+        self.hypothesis.expected = improvement.is_finite().then_some(improvement);
+        self
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.hypothesis.tags.push(tag.into());
+        self
+    }
+}
+
+/// What a proposer answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proposed<C> {
+    /// These, in this order; more than were asked for are taken as well.
+    Proposals(Vec<Proposal<C>>),
+    /// Nothing now; ask again when something has been learned, or a little later.
+    Wait,
+    /// Nothing ever again.
+    Exhausted,
+}
+
+impl<C> From<Proposal<C>> for Proposed<C> {
+    fn from(proposal: Proposal<C>) -> Self {
+        Self::Proposals(vec![proposal])
+    }
+}
+
+impl<C> From<Vec<Proposal<C>>> for Proposed<C> {
+    fn from(proposals: Vec<Proposal<C>>) -> Self {
+        Self::Proposals(proposals)
+    }
+}
+
+/// A proposer could not answer. The study asks again, and gives up after several failures in a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProposeError {
+    message: String,
+}
+
+impl ProposeError {
+    /// An error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// What a proposer knows when it is asked. It holds nothing of the holdout or the test split, and cannot.
+///
+/// ```compile_fail
+/// fn peek<C: autoresearch_core::Candidate>(cx: autoresearch_core::ProposeContext<'_, C>) {
+///     let _ = cx.holdout; // there is no such field
+/// }
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ProposeContext<'a, C: Candidate> {
+    /// What to build upon: the incumbent, or a stack of unproven proposals where the policy scouts ahead.
+    pub incumbent: &'a C,
+    /// How many proposals are wanted. One is always welcome.
+    pub wanted: usize,
+    /// Every settled proposal, oldest first.
+    pub history: History<C>,
+    /// Those that are being judged now.
+    pub pending: Vec<Arc<Proposal<C>>>,
+    /// A number that differs from call to call and is the same on replay: seeds the proposer's own randomness.
+    pub seed: u64,
+    /// Proposals made so far.
+    pub proposals: u64,
+    /// Runs that the study may still start, where that is limited.
+    pub runs_left: Option<u64>,
+    pub(crate) on: Arm,
+}
+
+impl<'a, C: Candidate> ProposeContext<'a, C> {
+    /// A context for unit tests: nothing tried yet.
+    pub fn for_test(incumbent: &'a C, seed: u64) -> Self {
+        Self {
+            incumbent,
+            wanted: 1,
+            history: History::default(),
+            pending: Vec::new(),
+            seed,
+            proposals: 0,
+            runs_left: None,
+            on: Arm::incumbent(),
+        }
+    }
+
+    /// The arm that [`incumbent`](Self::incumbent) is: empty for the incumbent itself.
+    pub fn on(&self) -> &Arm {
+        &self.on
+    }
+}
+
+impl<C: Candidate> fmt::Debug for ProposeContext<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProposeContext")
+            .field("incumbent", self.incumbent)
+            .field("wanted", &self.wanted)
+            .field("settled", &self.history.len())
+            .field("pending", &self.pending.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes proposals.
+///
+/// # Example
+/// ```
+/// use autoresearch_core::{async_trait, Proposal, ProposeContext, ProposeError, Proposed, Proposer};
+/// struct HalveIt;
+/// #[async_trait]
+/// impl Proposer<f64> for HalveIt {
+///     async fn propose(&mut self, cx: ProposeContext<'_, f64>) -> Result<Proposed<f64>, ProposeError> {
+///         let rate = cx.incumbent / 2.0;
+///         Ok(Proposal::new(rate).title(format!("rate {rate:.1e}")).into())
+///     }
+/// }
+/// ```
+/// For replay and resume a proposer draws its randomness from [`ProposeContext::seed`], not from the clock.
+///
+/// # Cancel safety
+/// The future of `propose` is dropped when the study stops; nothing that it had in mind is then kept.
+#[async_trait]
+pub trait Proposer<C: Candidate>: Send {
+    /// Says what to try next.
+    async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError>;
+
+    /// Called once for each settled proposal, in store order, and again when a stored study is opened.
+    fn observe(&mut self, _settled: &TrialRecord<C>) {}
+
+    /// How the candidates that this proposer makes are merged, if it knows; [`Study::compose`](crate::Study::compose)
+    /// overrides it.
+    fn composer(&self) -> Option<Arc<dyn Compose<C>>> {
+        None
+    }
+}
+
+#[async_trait]
+impl<C: Candidate, P: Proposer<C> + ?Sized> Proposer<C> for Box<P> {
+    async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
+        (**self).propose(cx).await
+    }
+    fn observe(&mut self, settled: &TrialRecord<C>) {
+        (**self).observe(settled);
+    }
+    fn composer(&self) -> Option<Arc<dyn Compose<C>>> {
+        (**self).composer()
+    }
+}
+
+/// A proposer from a closure that needs no awaiting: `|cx| Ok(Proposal::new(…).into())`.
+pub fn proposer_fn<C, F>(propose: F) -> ProposerFn<F>
+where
+    C: Candidate,
+    F: FnMut(ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> + Send,
+{
+    ProposerFn(propose)
+}
+
+/// Made by [`proposer_fn`].
+pub struct ProposerFn<F>(F);
+
+impl<F> fmt::Debug for ProposerFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProposerFn")
+    }
+}
+
+#[async_trait]
+impl<C, F> Proposer<C> for ProposerFn<F>
+where
+    C: Candidate,
+    F: FnMut(ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> + Send,
+{
+    async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
+        (self.0)(cx)
+    }
+}
