@@ -1,0 +1,74 @@
+//! AdamW (Loshchilov and Hutter, 2019): the default for everything.
+
+use super::{Optimizer, gradient};
+use crate::Parameter;
+use tch::Tensor;
+
+/// AdamW: a running mean of the gradient over the root of a running mean of its square, and decay of the weights
+/// themselves. Decay leaves vectors alone, as is usual: gains and biases have no reason to be small.
+#[derive(Debug)]
+pub struct AdamW {
+    slots: Vec<Slot>,
+    lr: f64,
+    betas: (f64, f64),
+    weight_decay: f64,
+    steps: i32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    parameter: Tensor,
+    mean: Tensor,
+    square: Tensor,
+}
+
+impl AdamW {
+    /// Keeps Adam's root away from zero.
+    const EPSILON: f64 = 1e-8;
+
+    /// With betas .9 and .95 and no weight decay.
+    pub fn new<'a>(parameters: impl IntoIterator<Item = &'a Parameter>, lr: f64) -> Self {
+        let slot = |parameter: &Parameter| {
+            let parameter = parameter.tensor().shallow_clone();
+            Slot { mean: parameter.zeros_like(), square: parameter.zeros_like(), parameter }
+        };
+        let slots = parameters.into_iter().map(slot).collect();
+        Self { slots, lr, betas: (0.9, 0.95), weight_decay: 0.0, steps: 0 }
+    }
+
+    /// How slowly the two running means forget.
+    #[must_use]
+    pub fn betas(mut self, first: f64, second: f64) -> Self {
+        self.betas = (first, second);
+        self
+    }
+
+    /// The share of a matrix that goes in a step, per unit of learning rate.
+    #[must_use]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+}
+
+impl Optimizer for AdamW {
+    fn step(&mut self, rate: f64) {
+        self.steps += 1;
+        let (first, second) = self.betas;
+        let lr = rate * self.lr;
+        // The means start at zero; the two corrections undo what that does to the first steps.
+        let scale = lr / (1.0 - first.powi(self.steps));
+        let correction = (1.0 - second.powi(self.steps)).sqrt();
+        for slot in &mut self.slots {
+            let Some(gradient) = gradient(&slot.parameter) else { continue };
+            _ = slot.mean.lerp_(&gradient, 1.0 - first);
+            _ = slot.square.lerp_(&gradient.square(), 1.0 - second);
+            if self.weight_decay > 0.0 && slot.parameter.dim() > 1 {
+                _ = slot.parameter.g_mul_scalar_(1.0 - lr * self.weight_decay);
+            }
+            let mut root = slot.square.sqrt();
+            _ = root.g_div_scalar_(correction).g_add_scalar_(Self::EPSILON).g_div_scalar_(-scale);
+            _ = slot.parameter.addcdiv_(&slot.mean, &root);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+#[test]
+fn the_default_is_valid_and_survives_json() {
+    let recipe = GptRecipe::default();
+    recipe.validate().unwrap();
+    assert_eq!((recipe.width(), recipe.hidden()), (64, 256));
+    let json = serde_json::to_string(&recipe).unwrap();
+    assert_eq!(serde_json::from_str::<GptRecipe>(&json).unwrap(), recipe);
+}
+
+#[test]
+fn what_json_leaves_out_is_the_defaults_and_what_it_misspells_is_an_error() {
+    let recipe: GptRecipe = serde_json::from_str(r#"{"lr": 0.003, "optimizer": "muon"}"#).unwrap();
+    assert_eq!(recipe, GptRecipe { lr: 3e-3, optimizer: OptimizerKind::Muon, ..GptRecipe::default() });
+    let error = serde_json::from_str::<GptRecipe>(r#"{"learning_rate": 0.003}"#).unwrap_err().to_string();
+    assert!(error.contains("unknown field `learning_rate`"), "{error}");
+}
+
+#[test]
+fn every_number_has_a_range_and_every_range_a_number() {
+    let serde_json::Value::Object(fields) = serde_json::to_value(GptRecipe::default()).unwrap() else {
+        panic!("a recipe is an object")
+    };
+    let numbers = fields.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name.as_str());
+    let mut numbers: Vec<_> = numbers.collect();
+    let mut ranges: Vec<_> = ranges::RANGES.iter().map(|range| range.field).collect();
+    numbers.sort_unstable();
+    ranges.sort_unstable();
+    assert_eq!(numbers, ranges);
+}
+
+#[test]
+fn the_rate_rises_stays_and_falls() {
+    let shape = |cooldown_shape| GptRecipe {
+        warmup: 0.2,
+        cooldown: 0.5,
+        final_lr: 0.1,
+        cooldown_shape,
+        ..Default::default()
+    };
+    for recipe in [shape(Cooldown::Linear), shape(Cooldown::Cosine)] {
+        assert_eq!(
+            (recipe.rate(0.0), recipe.rate(0.1), recipe.rate(0.2), recipe.rate(0.5)),
+            (0.0, 0.5, 1.0, 1.0)
+        );
+        assert!((recipe.rate(0.75) - 0.55).abs() < 1e-12 && (recipe.rate(1.0) - 0.1).abs() < 1e-12);
+    }
+    let constant = GptRecipe { warmup: 0.0, cooldown: 0.0, ..Default::default() };
+    assert_eq!((constant.rate(0.0), constant.rate(0.99)), (1.0, 1.0));
+    // The warm-up has the right of way.
+    let crowded = GptRecipe { warmup: 0.5, cooldown: 1.0, ..Default::default() };
+    assert_eq!((crowded.rate(0.25), crowded.rate(0.5)), (0.5, 1.0));
+}
+
+#[test]
+fn swiglu_has_as_many_weights() {
+    let recipe = GptRecipe { activation: Activation::Swiglu, ..Default::default() };
+    assert_eq!(recipe.hidden(), 168); // 2/3 of 256 is 170.7
+}
