@@ -12,6 +12,7 @@ mod failure;
 mod fidelity;
 mod measure;
 mod propose;
+mod space;
 
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
@@ -27,3 +28,4 @@ pub use propose::{
     Effect, Fate, History, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer,
     ProposerFn, TrialRecord, proposer_fn,
 };
+pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
