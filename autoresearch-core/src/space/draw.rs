@@ -1,5 +1,6 @@
 //! Random values and random steps, in numbers that people can read.
 
+use super::value::same_number;
 use super::{ParamKind, ParamValue};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -74,6 +75,8 @@ impl Scale {
     }
 
     fn step(self, from: f64, steps: Steps, rng: &mut impl Rng) -> f64 {
+        // A single-precision field at a bound is at the bound; from 0.69999999 to 0.7 is no step.
+        let from = [self.low, self.high].into_iter().find(|bound| same_number(*bound, from)).unwrap_or(from);
         let place = self.place(from);
         for _ in 0..8 {
             let to = self.at(steps.take(place, rng));

@@ -7,7 +7,9 @@ mod param;
 mod set;
 mod value;
 
+pub(crate) use draw::Steps;
 pub use error::SpaceError;
+pub(crate) use inside::json;
 pub use param::{Condition, Param, ParamKind};
 pub use set::ParamSet;
 pub use value::ParamValue;
