@@ -1,4 +1,6 @@
 //! Tests of the proposers over a parameter space.
+// Empty ranges are among the mistakes that are tested.
+#![allow(clippy::unwrap_used, clippy::reversed_empty_ranges)]
 
 use super::*;
 use crate::arm::{ProposalId, Version};
