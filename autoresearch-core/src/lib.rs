@@ -12,6 +12,7 @@ mod failure;
 mod fidelity;
 mod measure;
 mod propose;
+mod space;
 
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
@@ -24,6 +25,7 @@ pub use failure::{FailureKind, Fault, RunFailure};
 pub use fidelity::Fidelity;
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use propose::{
-    Effect, Fate, History, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer,
-    ProposerFn, TrialRecord, proposer_fn,
+    Effect, Fate, History, Hypothesis, LocalSearch, Proposal, ProposeContext, ProposeError, Proposed,
+    Proposer, ProposerFn, RandomSearch, TrialRecord, proposer_fn,
 };
+pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};

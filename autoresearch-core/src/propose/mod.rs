@@ -1,8 +1,14 @@
 //! What to try next: proposals, their hypotheses, and the trait of those who make them.
 
+mod draft;
 mod history;
+mod local;
+mod over_space;
+mod random;
 
 pub use history::{Effect, Fate, History, TrialRecord};
+pub use local::LocalSearch;
+pub use random::RandomSearch;
 
 use crate::arm::Arm;
 use crate::candidate::Candidate;
@@ -250,3 +256,6 @@ where
         (self.0)(cx)
     }
 }
+
+#[cfg(test)]
+mod over_space_tests;
