@@ -2,6 +2,21 @@
 //!
 //! [`Corpus`] and its [`Splits`] hold the text, a [`GptRecipe`] says what to train, [`GptTrainer`] trains it, and
 //! [`BitsPerByte`] measures the result on a split. [`Trainer`] is for models of your own.
+//!
+//! ```
+//! use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext};
+//! use autoresearch_tch::{BitsPerByte, Corpus, GptRecipe, GptTrainer, Split};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let texts = (0..100).map(|i| format!("document {i} says what documents say\n").repeat(4));
+//! let corpus = Corpus::from_texts(texts).split(Split::default())?;        // or Corpus::read("texts/")?
+//! let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::tokens(5_000));
+//! let trained = trainer.execute(GptRecipe::default(), RunContext::for_test(1)).await?;
+//! let measured = BitsPerByte::on(corpus.validation()).evaluate(&trained, EvalContext::for_test(1)).await?;
+//! assert!(measured.objective() < 8.0);                                     // better than guessing
+//! # Ok(()) }
+//! ```
 
 mod bits_per_byte;
 mod blocking;

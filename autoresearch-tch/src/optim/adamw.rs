@@ -72,3 +72,47 @@ impl Optimizer for AdamW {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use tch::Kind;
+
+    /// Algorithm 2 of the paper, on one number, in double precision.
+    #[test]
+    fn it_follows_the_paper() {
+        let (lr, beta1, beta2, decay) = (0.1, 0.8, 0.9, 0.3);
+        let mut parameters = Parameters::seeded(1);
+        let x = parameters.constant("x", &[1, 1], 2.0).unwrap();
+        let mut optimizer = AdamW::new(parameters.iter(), lr).betas(beta1, beta2).weight_decay(decay);
+        let (mut expected, mut mean, mut square) = (2.0_f64, 0.0, 0.0);
+        for step in 1..=20 {
+            let rate = 1.0 / f64::from(step);
+            x.square().sum(Kind::Float).backward();
+            tch::no_grad(|| optimizer.step(rate));
+            super::super::clear(&parameters);
+
+            let gradient = 2.0 * expected;
+            mean = beta1 * mean + (1.0 - beta1) * gradient;
+            square = beta2 * square + (1.0 - beta2) * gradient * gradient;
+            let (m, v) = (mean / (1.0 - beta1.powi(step)), square / (1.0 - beta2.powi(step)));
+            expected -= rate * lr * decay * expected;
+            expected -= rate * lr * m / (v.sqrt() + AdamW::EPSILON);
+            assert!((x.double_value(&[0, 0]) - expected).abs() < 1e-5, "step {step}: {x:?} {expected}");
+        }
+    }
+
+    #[test]
+    fn clipping_shrinks_all_gradients_together() {
+        let mut parameters = Parameters::seeded(1);
+        let x = parameters.constant("x", &[2], 1.0).unwrap();
+        _ = parameters.constant("unused", &[2], 1.0).unwrap();
+        (&x * Tensor::from_slice(&[3.0_f32, 4.0])).sum(Kind::Float).backward();
+        tch::no_grad(|| super::super::clip(&parameters, 10.0));
+        assert_eq!(x.grad().norm().double_value(&[]), 5.0);
+        tch::no_grad(|| super::super::clip(&parameters, 1.0));
+        assert!((x.grad().double_value(&[1]) - 0.8).abs() < 1e-6);
+    }
+}

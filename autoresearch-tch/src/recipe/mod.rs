@@ -1,6 +1,7 @@
 //! The recipe of a small language model: everything that a search may change.
 
 mod ranges;
+mod space;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct RecipeError {
 
 /// What moves the matrices between the hidden layers. Everything else is AdamW's in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// AdamW throughout.
     AdamW,

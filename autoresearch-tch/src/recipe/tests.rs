@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use autoresearch_core::ParamSet;
+use std::collections::BTreeSet;
 
 #[test]
 fn the_default_is_valid_and_survives_json() {
@@ -19,11 +21,35 @@ fn what_json_leaves_out_is_the_defaults_and_what_it_misspells_is_an_error() {
     assert!(error.contains("unknown field `learning_rate`"), "{error}");
 }
 
+fn fields() -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(GptRecipe::default()).unwrap() {
+        serde_json::Value::Object(fields) => fields,
+        other => panic!("a recipe is an object, not {other}"),
+    }
+}
+
+#[test]
+fn the_space_has_the_fields_of_the_recipe_and_the_default_lies_inside() {
+    let space = GptRecipe::space();
+    space.check().unwrap();
+    space.validate(&GptRecipe::default()).unwrap();
+    let names: BTreeSet<_> = space.params().iter().map(|param| param.name.clone()).collect();
+    assert_eq!(names, fields().keys().cloned().collect());
+}
+
+#[test]
+fn every_point_of_the_space_is_a_valid_recipe() {
+    for seed in 0..500 {
+        // What is inactive at a point has no value there and stays the default's.
+        let point: ParamSet = GptRecipe::space().sample(seed).unwrap();
+        let recipe: GptRecipe = serde_json::from_value(serde_json::to_value(&point).unwrap()).unwrap();
+        recipe.validate().unwrap_or_else(|error| panic!("{point:?}: {error}"));
+    }
+}
+
 #[test]
 fn every_number_has_a_range_and_every_range_a_number() {
-    let serde_json::Value::Object(fields) = serde_json::to_value(GptRecipe::default()).unwrap() else {
-        panic!("a recipe is an object")
-    };
+    let fields = fields();
     let numbers = fields.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name.as_str());
     let mut numbers: Vec<_> = numbers.collect();
     let mut ranges: Vec<_> = ranges::RANGES.iter().map(|range| range.field).collect();
