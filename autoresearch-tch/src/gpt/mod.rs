@@ -38,7 +38,7 @@ impl Training<Gpt> {
 /// The byte that stands before every document: a line end, so that the model needs no 257th symbol.
 pub(crate) const BEGIN: u8 = b'\n';
 
-/// GPTs on one training text: all documents, one after the other, a [`BEGIN`] before each.
+/// GPTs on one training text: all documents, one after the other, a line end before each.
 ///
 /// Batches are windows of the recipe's context at random places of that text; they may reach over the border of two
 /// documents. The training loss is in nats a byte.
