@@ -2,6 +2,7 @@
 
 pub mod stats;
 
+mod accept;
 mod arm;
 mod cancel;
 mod candidate;
@@ -10,10 +11,17 @@ mod evaluate;
 mod execute;
 mod failure;
 mod fidelity;
+mod holdout;
+mod limits;
 mod measure;
 mod propose;
 mod space;
+mod state;
 
+pub use accept::{
+    Acceptor, AcceptorFn, Claim, Cohort, Decision, Evidence, Greedy, Guarantee, Guarded, HoldoutStatus,
+    Noise, Plan, Role, RunRecord, Seeds, Sequential, Step, Strength, Verdict, acceptor_fn,
+};
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
@@ -23,9 +31,14 @@ pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
 pub use failure::{FailureKind, Fault, RunFailure};
 pub use fidelity::Fidelity;
+pub use holdout::{Answer, Basis, Comparison, FinalResult, HeldOut, Holdout, TestSplit};
+pub use limits::{Limits, StopReason};
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use propose::{
     Effect, Fate, History, Hypothesis, LocalSearch, Proposal, ProposeContext, ProposeError, Proposed,
     Proposer, ProposerFn, RandomSearch, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
+pub use state::{
+    Action, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, StateError, StudyState,
+};

@@ -1,0 +1,205 @@
+//! What an acceptor sees: proposals waiting for judgement, the runs that are done, and what is left to spend.
+
+use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::failure::RunFailure;
+use crate::limits::Limits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Role {
+    /// The incumbent, to know its mean and the noise.
+    Calibrate,
+    /// A first look at a proposal: it may choose, it never tests.
+    Screen,
+    /// A fresh run that tests. Its output is kept until its proposals are settled, for the holdout.
+    Confirm,
+    /// Baseline and incumbent side by side on fresh seeds, at the very end.
+    Final,
+}
+
+/// A finished run as acceptors see it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunRecord {
+    /// Its number.
+    pub id: RunId,
+    /// What it trained.
+    pub arm: Arm,
+    /// The incumbent that the arm was applied to.
+    pub version: Version,
+    /// Its seed.
+    pub seed: u64,
+    /// What it was for.
+    pub role: Role,
+    /// Whose judgement it belongs to, where the arm does not say it.
+    pub about: Option<ProposalId>,
+    /// Its loss (lower is better, whatever the study's direction), or how the candidate failed.
+    pub loss: Result<f64, RunFailure>,
+}
+
+/// Whether the holdout can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldoutStatus {
+    /// The study has none: what validation says is final.
+    Absent,
+    /// It answers this many more questions.
+    Open {
+        /// Questions left.
+        left: u64,
+    },
+    /// Its budget is spent: nothing can be kept any more.
+    Spent,
+}
+
+/// A proposal that waits for judgement.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) on: Arm,
+    pub(crate) version: Version,
+}
+
+/// The part of a study's state that is not about candidates.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    pub(crate) version: Version,
+    pub(crate) live: BTreeMap<ProposalId, Pending>,
+    pub(crate) runs: BTreeMap<RunId, RunRecord>,
+    pub(crate) next_run: RunId,
+    pub(crate) next_seed: u32,
+    pub(crate) seed_offset: u32,
+    pub(crate) outstanding: usize,
+    pub(crate) capacity: usize,
+    pub(crate) asked: usize,
+    pub(crate) exhausted: bool,
+    pub(crate) started: u64,
+    pub(crate) proposed: u64,
+    pub(crate) kept: u64,
+    pub(crate) limits: Limits,
+    pub(crate) holdout: HoldoutStatus,
+}
+
+impl Ledger {
+    pub(crate) fn seed(&self, ahead: u32) -> u64 {
+        u64::from(self.seed_offset.wrapping_add(self.next_seed).wrapping_add(ahead))
+    }
+
+    /// Remembers that `seed` is used, if it is a fresh one, so that it is never handed out as fresh again.
+    pub(crate) fn use_seed(&mut self, seed: u64) {
+        let index = (seed as u32).wrapping_sub(self.seed_offset);
+        // An index far ahead of the counter is not one that `fresh_seed` gave out: leave it alone.
+        if index >= self.next_seed && index - self.next_seed < 1 << 20 {
+            self.next_seed = index + 1;
+        }
+    }
+
+    pub(crate) fn runs_left(&self) -> Option<u64> {
+        self.limits.runs.map(|limit| limit.saturating_sub(self.started))
+    }
+
+    pub(crate) fn proposals_left(&self) -> Option<u64> {
+        self.limits.proposals.map(|limit| limit.saturating_sub(self.proposed))
+    }
+
+    pub(crate) fn no_more_proposals(&self) -> bool {
+        self.exhausted || self.proposals_left() == Some(0)
+    }
+}
+
+/// What an acceptor sees.
+#[derive(Clone, Copy)]
+pub struct Cohort<'a> {
+    ledger: &'a Ledger,
+    composes: &'a dyn Fn(&Arm) -> bool,
+}
+
+impl<'a> Cohort<'a> {
+    pub(crate) fn new(ledger: &'a Ledger, composes: &'a dyn Fn(&Arm) -> bool) -> Self {
+        Self { ledger, composes }
+    }
+
+    /// Which incumbent this is; grows by one with each acceptance.
+    pub fn version(&self) -> Version {
+        self.ledger.version
+    }
+
+    /// The proposals that wait for judgement, oldest first.
+    pub fn live(&self) -> impl DoubleEndedIterator<Item = ProposalId> + 'a {
+        self.ledger.live.keys().copied()
+    }
+
+    /// Whether this proposal still waits for judgement.
+    pub fn is_live(&self, proposal: ProposalId) -> bool {
+        self.ledger.live.contains_key(&proposal)
+    }
+
+    /// What a waiting proposal was built upon: the arm, and the version of the incumbent below it.
+    pub fn built_on(&self, proposal: ProposalId) -> Option<(&'a Arm, Version)> {
+        self.ledger.live.get(&proposal).map(|p| (&p.on, p.version))
+    }
+
+    /// Whether the arm can be built on the incumbent of now.
+    pub fn composes(&self, arm: &Arm) -> bool {
+        (self.composes)(arm)
+    }
+
+    /// A finished run; `None` while it is under way, and after all its proposals are settled.
+    pub fn run(&self, id: RunId) -> Option<&'a RunRecord> {
+        self.ledger.runs.get(&id)
+    }
+
+    /// All finished runs that still matter, in order.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &'a RunRecord> + 'a {
+        self.ledger.runs.values()
+    }
+
+    /// The number that the `ahead`-th plan of the next [`Step::Run`](super::Step::Run) will get (0 is the first).
+    pub fn next_run(&self, ahead: usize) -> RunId {
+        RunId(self.ledger.next_run.0 + ahead as u64)
+    }
+
+    /// The `ahead`-th seed that no run has used yet (0 is the first).
+    pub fn fresh_seed(&self, ahead: u32) -> u64 {
+        self.ledger.seed(ahead)
+    }
+
+    /// How many runs could start at once now.
+    pub fn idle(&self) -> usize {
+        self.ledger.capacity.saturating_sub(self.ledger.outstanding)
+    }
+
+    /// Runs planned or under way.
+    pub fn outstanding(&self) -> usize {
+        self.ledger.outstanding
+    }
+
+    /// Proposals asked for and not yet made.
+    pub fn asked(&self) -> usize {
+        self.ledger.asked
+    }
+
+    /// Whether no further proposals will come.
+    pub fn exhausted(&self) -> bool {
+        self.ledger.no_more_proposals()
+    }
+
+    /// Runs that may still be started, where that is limited.
+    pub fn runs_left(&self) -> Option<u64> {
+        self.ledger.runs_left()
+    }
+
+    /// Whether the holdout can be asked.
+    pub fn holdout(&self) -> HoldoutStatus {
+        self.ledger.holdout
+    }
+}
+
+impl fmt::Debug for Cohort<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cohort").field("ledger", self.ledger).finish_non_exhaustive()
+    }
+}

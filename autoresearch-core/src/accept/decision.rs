@@ -1,0 +1,216 @@
+//! What an acceptor can answer.
+
+use crate::arm::{Arm, ProposalId, RunId};
+use crate::failure::RunFailure;
+use crate::propose::Effect;
+use serde::{Deserialize, Serialize};
+
+use super::cohort::Role;
+
+/// One step of an acceptor's design.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Ask the proposer for proposals that build on this arm.
+    Propose {
+        /// The incumbent (the empty arm), or a stack of unproven proposals.
+        on: Arm,
+        /// How many.
+        wanted: usize,
+    },
+    /// Run these arms.
+    Run(Vec<Plan>),
+    /// Settle these proposals; all that are accepted in one step join the incumbent together.
+    Decide(Vec<Decision>),
+    /// Nothing until a run or a proposal comes in.
+    Wait,
+    /// Nothing ever again: the stream is exhausted and everything is settled.
+    Finish,
+}
+
+impl Step {
+    /// Ask for proposals on the incumbent.
+    pub fn propose(wanted: usize) -> Self {
+        Self::Propose { on: Arm::incumbent(), wanted }
+    }
+}
+
+/// A run to be made: an arm, a seed and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// What it trains.
+    pub arm: Arm,
+    /// Its seed; the same in two plans makes them a pair.
+    pub seed: u64,
+    /// What it is for.
+    pub role: Role,
+    /// Whose judgement it belongs to, where the arm does not say it: the incumbent's half of a pair.
+    pub about: Option<ProposalId>,
+}
+
+impl Plan {
+    /// A run of `arm` on `seed`.
+    pub fn new(arm: Arm, seed: u64, role: Role) -> Self {
+        Self { arm, seed, role, about: None }
+    }
+
+    /// Says that this run belongs to the judgement of `proposal` and is not needed after it.
+    #[must_use]
+    pub fn about(mut self, proposal: ProposalId) -> Self {
+        self.about = Some(proposal);
+        self
+    }
+}
+
+/// What a rule says of a proposal, given the evidence so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is better: keep it, if the holdout agrees.
+    Accept,
+    /// It is not shown to be better.
+    Reject,
+    /// Put it back: judge it afresh later, on the incumbent of then.
+    Requeue,
+    /// A kept edit that is no longer found useful.
+    Revoke,
+    /// Undecided: run more pairs.
+    More {
+        /// How many.
+        pairs: u32,
+    },
+}
+
+impl Verdict {
+    /// Undecided: run `pairs` more pairs.
+    pub fn more(pairs: u32) -> Self {
+        Self::More { pairs }
+    }
+}
+
+/// Prior knowledge of the variance of one difference between two runs: a sum of squares and its degrees of freedom.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Noise {
+    /// Sum of squares, scaled so that `ss / df` estimates the variance of a difference.
+    pub ss: f64,
+    /// Degrees of freedom; 0 where nothing is known.
+    pub df: f64,
+}
+
+impl Noise {
+    /// `ss / df` estimates the variance of a difference between two runs.
+    pub fn new(ss: f64, df: f64) -> Self {
+        Self { ss, df }
+    }
+}
+
+/// The runs behind an acceptance, for the holdout to look at again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Claim {
+    /// Runs of the candidate.
+    pub candidate: Vec<RunId>,
+    /// Runs of the incumbent.
+    pub incumbent: Vec<RunId>,
+    /// Whether the i-th runs of both lists belong together.
+    pub paired: bool,
+    /// The level that the holdout tests at.
+    pub level: f64,
+    /// What is known of the noise already.
+    pub noise: Noise,
+}
+
+impl Claim {
+    /// A claim that rests on these runs.
+    pub fn new(candidate: Vec<RunId>, incumbent: Vec<RunId>, paired: bool, level: f64, noise: Noise) -> Self {
+        Self { candidate, incumbent, paired, level, noise }
+    }
+}
+
+/// How strong the evidence was and how strong it had to be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Strength {
+    /// Natural logarithm of the e-value.
+    pub log_e: f64,
+    /// The level it was held against: accepted when `log_e >= -ln(level)`.
+    pub level: f64,
+}
+
+impl Strength {
+    /// An e-value (as its logarithm) against a level.
+    pub fn new(log_e: f64, level: f64) -> Self {
+        Self { log_e, level }
+    }
+}
+
+/// A verdict on a proposal, with the evidence as data.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// On which proposal.
+    pub proposal: ProposalId,
+    /// What it is.
+    pub verdict: Verdict,
+    /// Which units of it are kept, where it is not all of them; see [`Part`](crate::Part).
+    pub units: Option<Vec<u16>>,
+    /// The runs that the holdout is asked about; needed to accept.
+    pub claim: Option<Claim>,
+    /// The measured improvement in losses, if it was measured.
+    pub effect: Option<Effect>,
+    /// The e-value and its level, where the rule has them.
+    pub strength: Option<Strength>,
+    /// How its run failed, where that is the reason.
+    pub failure: Option<RunFailure>,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+impl Decision {
+    /// Keep it, if the holdout agrees.
+    pub fn accept(proposal: ProposalId, claim: Claim, reason: impl Into<String>) -> Self {
+        Self { claim: Some(claim), ..Self::of(proposal, Verdict::Accept, reason) }
+    }
+
+    /// Do not keep it.
+    pub fn reject(proposal: ProposalId, reason: impl Into<String>) -> Self {
+        Self::of(proposal, Verdict::Reject, reason)
+    }
+
+    /// Do not keep it: its run failed, or it does not apply.
+    pub fn failed(proposal: ProposalId, failure: RunFailure) -> Self {
+        let reason = failure.to_string();
+        Self { failure: Some(failure), ..Self::of(proposal, Verdict::Reject, reason) }
+    }
+
+    /// Adds the measured improvement.
+    #[must_use]
+    pub fn effect(mut self, effect: Option<Effect>) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Adds the e-value and its level.
+    #[must_use]
+    pub fn strength(mut self, strength: Option<Strength>) -> Self {
+        self.strength = strength;
+        self
+    }
+
+    fn of(proposal: ProposalId, verdict: Verdict, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self {
+            proposal,
+            verdict,
+            units: None,
+            claim: None,
+            effect: None,
+            strength: None,
+            failure: None,
+            reason,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! When a study stops by itself, and why it stopped.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// How far a study may go. Without any limit it ends when the proposer has nothing more to say.
+///
+/// ```
+/// use autoresearch_core::Limits;
+/// use std::time::Duration;
+/// let night = Limits::new().runs(700).wall_clock(Duration::from_secs(8 * 3600));
+/// # let _ = night;
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    pub(crate) proposals: Option<u64>,
+    pub(crate) runs: Option<u64>,
+    pub(crate) accepted: Option<u64>,
+    pub(crate) wall_clock: Option<Duration>,
+    pub(crate) consecutive_failures: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { proposals: None, runs: None, accepted: None, wall_clock: None, consecutive_failures: 20 }
+    }
+}
+
+impl Limits {
+    /// No limit but 20 failed runs in a row.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At most this many proposals.
+    #[must_use]
+    pub fn proposals(mut self, n: u64) -> Self {
+        self.proposals = Some(n);
+        self
+    }
+
+    /// At most this many runs of the search; retries after infrastructure failures are not counted, nor are the
+    /// final runs that open the test split.
+    #[must_use]
+    pub fn runs(mut self, n: u64) -> Self {
+        self.runs = Some(n);
+        self
+    }
+
+    /// Stop once this many proposals were kept.
+    #[must_use]
+    pub fn accepted(mut self, n: u64) -> Self {
+        self.accepted = Some(n);
+        self
+    }
+
+    /// Stop after this much time. It goes on counting where a resumed study left off; runs under way are ended.
+    #[must_use]
+    pub fn wall_clock(mut self, duration: Duration) -> Self {
+        self.wall_clock = Some(duration);
+        self
+    }
+
+    /// Stop when this many runs in a row failed, whoever's fault it was (default 20).
+    #[must_use]
+    pub fn consecutive_failures(mut self, n: u32) -> Self {
+        self.consecutive_failures = n.max(1);
+        self
+    }
+}
+
+/// Why a study stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The proposer had nothing more to say and everything is settled.
+    Exhausted,
+    /// The limit on runs.
+    Runs,
+    /// The limit on accepted proposals.
+    Accepted,
+    /// The limit on time.
+    WallClock,
+    /// Somebody cancelled it; it can be resumed.
+    Cancelled,
+    /// The holdout's query budget is spent, so nothing more can be kept.
+    HoldoutSpent,
+    /// Too many runs failed in a row; the text is the last failure.
+    ConsecutiveFailures(String),
+    /// The baseline itself does not run.
+    BaselineFailed(String),
+    /// The proposer failed too often in a row.
+    ProposerFailed(String),
+    /// The acceptor broke its contract.
+    AcceptorFailed(String),
+}
+
+impl StopReason {
+    /// Whether the study came to its end, so that the test split may be opened.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Exhausted | Self::Runs | Self::Accepted | Self::WallClock | Self::HoldoutSpent)
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted => f.write_str("nothing left to try"),
+            Self::Runs => f.write_str("the limit on runs was reached"),
+            Self::Accepted => f.write_str("the limit on accepted proposals was reached"),
+            Self::WallClock => f.write_str("the time was up"),
+            Self::Cancelled => f.write_str("cancelled; it can be resumed"),
+            Self::HoldoutSpent => f.write_str("the holdout's query budget is spent"),
+            Self::ConsecutiveFailures(last) => {
+                write!(f, "too many runs failed in a row, the last with: {last}")
+            }
+            Self::BaselineFailed(why) => write!(f, "the baseline itself fails: {why}"),
+            Self::ProposerFailed(why) => write!(f, "the proposer failed too often in a row: {why}"),
+            Self::AcceptorFailed(why) => write!(f, "the acceptor broke its contract: {why}"),
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The study as a pure state machine: facts in, actions out. No I/O, no clock, no runtime.
+//!
+//! `mod` holds the state and what callers do with it, `facts` takes facts in, `pump` asks the acceptor and draws the
+//! conclusions, `finale` measures baseline against incumbent at the end, `replay` rebuilds a state from stored facts.
+
+mod action;
+mod error;
+mod event;
+mod facts;
+mod finale;
+mod pump;
+mod replay;
+mod settings;
+
+pub use action::{Action, HoldoutQuery, PlannedRun, Split};
+pub use error::StateError;
+pub use event::{Event, Outcome, RunSpec};
+pub use settings::Settings;
+
+use crate::accept::{Acceptor, Decision, Guarantee, HoldoutStatus, Ledger};
+use crate::arm::{Arm, ProposalId, QuestionId, RunId, Version};
+use crate::candidate::Candidate;
+use crate::compose::{Compose, Conflict};
+use crate::holdout::{Answer, FinalResult};
+use crate::limits::StopReason;
+use crate::propose::{History, Proposal, ProposeContext};
+use finale::Finale;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+/// A waiting proposal with what it takes to apply it elsewhere.
+struct Live<C> {
+    proposal: Arc<Proposal<C>>,
+    parent: Arc<C>,
+    runs: u32,
+}
+
+/// A planned run with its candidate.
+struct Job<C> {
+    spec: RunSpec,
+    candidate: Arc<C>,
+    attempt: u32,
+}
+
+impl<C> Clone for Job<C> {
+    fn clone(&self) -> Self {
+        Self { spec: self.spec.clone(), candidate: Arc::clone(&self.candidate), attempt: self.attempt }
+    }
+}
+
+/// A standing request for proposals.
+struct Request<C> {
+    on: Arm,
+    version: Version,
+    candidate: Arc<C>,
+    wanted: usize,
+    /// Given out and not answered yet, at this version of the incumbent.
+    handed: Option<Version>,
+    /// Answered with "wait": not given out again while something else is under way.
+    snoozing: bool,
+}
+
+/// Decisions of one step, some of which wait for the holdout.
+struct Court {
+    cases: Vec<Case>,
+}
+
+struct Case {
+    decision: Decision,
+    hearing: Hearing,
+}
+
+/// Where a case stands with the holdout.
+enum Hearing {
+    /// It needs no answer.
+    None,
+    /// There was no question left for it.
+    Refused,
+    Asked {
+        question: QuestionId,
+        handed: bool,
+    },
+    Heard(Answer),
+}
+
+enum Phase {
+    Searching,
+    /// No new runs; what is under way is finished and judged.
+    Draining(StopReason),
+    /// Baseline and incumbent side by side on fresh seeds.
+    Finale(StopReason),
+    Stopped(StopReason),
+}
+
+/// A study as a pure state machine: the ask/tell interface, and what the async [`Study`](crate::Study) drives.
+///
+/// ```
+/// use autoresearch_core::{Action, Greedy, Limits, Measurement, Proposal, Settings, StudyState};
+/// let loss = |rate: f64| (rate.log10() + 3.0).abs();
+/// let settings = Settings::new().limits(Limits::new().proposals(10));
+/// let mut study = StudyState::new(1.0, Greedy::new(), settings)?;
+/// loop {
+///     match study.next_action() {
+///         Action::Propose { .. } => {
+///             let half = study.view().incumbent / 2.0;
+///             study.proposed(Proposal::new(half).title("halve it"))?;
+///         }
+///         Action::Run(run) => study.finished(run.id, Ok(Measurement::scalar(loss(*run.candidate))?))?,
+///         Action::AskHoldout(_) | Action::Wait => unreachable!("no holdout, and nothing runs beside this loop"),
+///         Action::Stop(reason) => break println!("{reason}"),
+///     }
+/// }
+/// assert!(*study.incumbent() < 2e-3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The same facts give the same actions and decisions, bit for bit, in whatever rhythm actions are asked for.
+pub struct StudyState<C: Candidate> {
+    study: Arc<str>,
+    settings: Settings,
+    acceptor: Box<dyn Acceptor>,
+    compose: Option<Arc<dyn Compose<C>>>,
+    /// Every incumbent, by version; the first is the baseline.
+    incumbents: Vec<Arc<C>>,
+    ledger: Ledger,
+    live: BTreeMap<ProposalId, Live<C>>,
+    history: History<C>,
+    queue: VecDeque<Job<C>>,
+    flying: BTreeMap<RunId, Job<C>>,
+    /// Finished runs that the holdout may be asked about.
+    confirmed: BTreeMap<RunId, Job<C>>,
+    request: Option<Request<C>>,
+    court: Option<Court>,
+    phase: Phase,
+    finale: Finale<C>,
+    next_question: u64,
+    failures: u32,
+    baseline_runs: bool,
+    elapsed: f64,
+    /// Runs that trained the incumbent and were tested: their outputs outlive their cohort.
+    champions: Vec<RunId>,
+    kept: Vec<ProposalId>,
+    outbox: Vec<Event<C>>,
+}
+
+impl<C: Candidate> StudyState<C> {
+    /// A new study of `baseline`, judged by `acceptor`.
+    ///
+    /// # Errors
+    /// Settings that cannot work, such as a limit of no runs at all.
+    pub fn new(
+        baseline: C,
+        acceptor: impl Acceptor + 'static,
+        settings: Settings,
+    ) -> Result<Self, StateError> {
+        Self::open(baseline, Box::new(acceptor), None, settings, String::new())
+    }
+
+    /// Says how candidates are merged. Without it a proposal applies only to the very incumbent it was made for.
+    #[must_use]
+    pub fn compose(mut self, compose: impl Compose<C> + 'static) -> Self {
+        self.compose = Some(Arc::new(compose));
+        self
+    }
+
+    /// What is to be done next. Each run, request and question is given out once; asking again gives the next one.
+    pub fn next_action(&mut self) -> Action<C> {
+        if let Phase::Stopped(reason) = &self.phase {
+            return Action::Stop(reason.clone());
+        }
+        if let Some(action) = self.next_question() {
+            return action;
+        }
+        if self.flying.len() < self.settings.in_flight
+            && let Some(job) = self.next_job()
+        {
+            let run = PlannedRun::new(&job.spec, Arc::clone(&job.candidate), job.attempt);
+            self.flying.insert(job.spec.id, job);
+            return Action::Run(run);
+        }
+        let busy = !self.flying.is_empty();
+        if matches!(self.phase, Phase::Searching)
+            && let Some(request) = &mut self.request
+            && request.handed.is_none()
+            && !(request.snoozing && busy)
+        {
+            request.handed = Some(request.version);
+            return Action::Propose { wanted: request.wanted };
+        }
+        Action::Wait
+    }
+
+    fn next_job(&mut self) -> Option<Job<C>> {
+        match self.phase {
+            Phase::Searching | Phase::Draining(_) => self.queue.pop_front(),
+            Phase::Finale(_) => self.finale.queue.pop_front(),
+            Phase::Stopped(_) => None,
+        }
+    }
+
+    fn next_question(&mut self) -> Option<Action<C>> {
+        if let Phase::Finale(_) = self.phase {
+            return self.finale.next_question().map(Action::AskHoldout);
+        }
+        let waiting = |c: &&mut Case| matches!(c.hearing, Hearing::Asked { handed: false, .. });
+        let case = self.court.as_mut()?.cases.iter_mut().find(waiting)?;
+        let claim = case.decision.claim.as_ref()?;
+        let Hearing::Asked { question: id, handed } = &mut case.hearing else { return None };
+        let id = *id;
+        *handed = true;
+        let proposal = Some(case.decision.proposal);
+        let runs = claim.candidate.iter().chain(&claim.incumbent);
+        let runs = runs
+            .filter_map(|id| self.confirmed.get(id))
+            .map(|job| PlannedRun::new(&job.spec, Arc::clone(&job.candidate), job.attempt))
+            .collect();
+        Some(Action::AskHoldout(HoldoutQuery { id, split: Split::Holdout, proposal, runs }))
+    }
+
+    /// What a proposer may know now.
+    pub fn view(&self) -> ProposeContext<'_, C> {
+        let request = self.request.as_ref();
+        ProposeContext {
+            incumbent: request.map_or(self.incumbent(), |r| &*r.candidate),
+            wanted: request.map_or(1, |r| r.wanted),
+            history: self.history.clone(),
+            pending: self.live.values().map(|l| Arc::clone(&l.proposal)).collect(),
+            seed: mix(self.settings.seed, self.ledger.proposed),
+            proposals: self.ledger.proposed,
+            runs_left: self.ledger.runs_left(),
+            on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
+        }
+    }
+
+    /// The events that have happened since the last call, to be stored before any further action is performed.
+    pub fn take_events(&mut self) -> Vec<Event<C>> {
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Whether the output of this run may still be needed: by the holdout, or because it is the incumbent's.
+    pub fn needs_output(&self, run: RunId) -> bool {
+        self.confirmed.contains_key(&run)
+            || self.flying.contains_key(&run)
+            || self.finale.needs(run)
+            || self.champions.contains(&run)
+    }
+
+    /// The best candidate that the study stands behind now.
+    pub fn incumbent(&self) -> &C {
+        self.newest()
+    }
+
+    /// What the study started from.
+    pub fn baseline(&self) -> &C {
+        &self.incumbents[0]
+    }
+
+    /// There is always at least the baseline.
+    fn newest(&self) -> &Arc<C> {
+        &self.incumbents[self.incumbents.len() - 1]
+    }
+
+    /// How often the incumbent has changed.
+    pub fn version(&self) -> Version {
+        self.ledger.version
+    }
+
+    /// Every settled proposal.
+    pub fn history(&self) -> &History<C> {
+        &self.history
+    }
+
+    /// The proposals in the incumbent, oldest first.
+    pub fn kept(&self) -> &[ProposalId] {
+        &self.kept
+    }
+
+    /// What the acceptor promises.
+    pub fn guarantee(&self) -> Guarantee {
+        self.acceptor.guarantee()
+    }
+
+    /// What the study was told.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The study's identifier.
+    pub fn id(&self) -> &Arc<str> {
+        &self.study
+    }
+
+    /// Runs started in the search, without retries and final runs.
+    pub fn runs(&self) -> u64 {
+        self.ledger.started
+    }
+
+    /// Proposals made.
+    pub fn proposals(&self) -> u64 {
+        self.ledger.proposed
+    }
+
+    /// Whether the holdout can be asked.
+    pub fn holdout(&self) -> HoldoutStatus {
+        self.ledger.holdout
+    }
+
+    /// Why it stopped, if it has.
+    pub fn stopped(&self) -> Option<&StopReason> {
+        if let Phase::Stopped(reason) = &self.phase { Some(reason) } else { None }
+    }
+
+    /// Baseline against incumbent, if the test split has been opened.
+    pub fn final_result(&self) -> Option<&FinalResult> {
+        self.finale.result.as_ref()
+    }
+
+    /// Seconds that the study had been running when the latest run ended.
+    pub fn elapsed(&self) -> f64 {
+        self.elapsed
+    }
+
+    /// The candidate that an arm stands for now.
+    fn materialise(&self, arm: &Arm) -> Result<Arc<C>, Conflict> {
+        materialise(self.newest(), &self.live, &self.ledger, self.compose.as_deref(), arm)
+    }
+}
+
+impl<C: Candidate> fmt::Debug for StudyState<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StudyState")
+            .field("study", &self.study)
+            .field("incumbent", self.incumbent())
+            .field("version", &self.ledger.version)
+            .field("proposals", &self.ledger.proposed)
+            .field("runs", &self.ledger.started)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number that depends on both in every bit (SplitMix64, Steele, Lea & Flood 2014).
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a.wrapping_add(b.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Applies an arm's changes to the incumbent, oldest first. A function of the fields it reads, so that the acceptor
+/// can be asked while it is at hand.
+fn materialise<C: Candidate>(
+    incumbent: &Arc<C>,
+    live: &BTreeMap<ProposalId, Live<C>>,
+    ledger: &Ledger,
+    compose: Option<&dyn Compose<C>>,
+    arm: &Arm,
+) -> Result<Arc<C>, Conflict> {
+    let mut built = Arc::clone(incumbent);
+    let mut on = Arm::incumbent();
+    for part in arm.parts() {
+        let no_longer = || Conflict {
+            place: format!("proposal {}", part.proposal.0),
+            reason: "it is settled already".into(),
+        };
+        let change = live.get(&part.proposal).ok_or_else(no_longer)?;
+        let made = ledger.live.get(&part.proposal).ok_or_else(no_longer)?;
+        if part.unit.is_none() && made.version == ledger.version && made.on == on {
+            // It was made for exactly this: no merge needed.
+            built = Arc::new(change.proposal.candidate.clone());
+        } else {
+            let compose = compose.ok_or_else(|| Conflict {
+                place: format!("proposal {}", part.proposal.0),
+                reason:
+                    "the incumbent has changed since it was made, and the study does not know how to merge \
+                             candidates; give it a `Compose`"
+                        .into(),
+            })?;
+            let edited = &change.proposal.candidate;
+            built = Arc::new(match part.unit {
+                None => compose.apply(&built, &change.parent, edited)?,
+                Some(k) => {
+                    let units = compose.units(&change.parent, edited);
+                    let unit = units.get(usize::from(k)).ok_or_else(|| Conflict {
+                        place: format!("proposal {}", part.proposal.0),
+                        reason: format!("it has {} units, and unit {k} is asked for", units.len()),
+                    })?;
+                    compose.apply(&built, &change.parent, &unit.edited)?
+                }
+            });
+        }
+        on = on.with(*part);
+    }
+    Ok(built)
+}

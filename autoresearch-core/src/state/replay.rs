@@ -1,0 +1,80 @@
+//! Rebuilding a state from stored events: facts are applied again, conclusions are drawn again and compared.
+
+use super::{Event, Settings, StateError, StudyState};
+use crate::accept::Acceptor;
+use crate::candidate::Candidate;
+use crate::compose::Compose;
+use std::sync::Arc;
+
+impl<C: Candidate> StudyState<C> {
+    /// Begins to rebuild a study from its first stored event; [`replay`](Self::replay) takes the others, in order.
+    ///
+    /// `baseline`, `acceptor`, `settings` and `executor` (what [`Executor::identity`](crate::Executor::identity)
+    /// says) must be those that the study was opened with; limits and runs in flight may differ, and take effect with
+    /// [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// The event does not open a study, or it opens another one: the message says what differs.
+    pub fn reopen(
+        first: &Event<C>,
+        baseline: &C,
+        acceptor: impl Acceptor + 'static,
+        compose: Option<Arc<dyn Compose<C>>>,
+        settings: &Settings,
+        executor: &str,
+    ) -> Result<Self, StateError> {
+        let Event::Opened { study, baseline: stored, settings: was, policy, executor: by } = first else {
+            return Err(StateError::NotAStudy);
+        };
+        same("baseline", &format!("{stored:?}"), &format!("{baseline:?}"))?;
+        same("policy", policy, &acceptor.describe())?;
+        same("executor", by, executor)?;
+        same("direction", &format!("{:?}", was.direction), &format!("{:?}", settings.direction))?;
+        same("seed", &was.seed.to_string(), &settings.seed.to_string())?;
+        same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;
+        same("test split", &format!("{:?}", was.test), &format!("{:?}", settings.test))?;
+        let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, was.clone())?;
+        state.pump();
+        Ok(state)
+    }
+
+    /// Takes the next stored event. Conclusions that a crash kept from being stored are drawn again, and come out of
+    /// [`take_events`](Self::take_events) after the last event.
+    ///
+    /// # Errors
+    /// The stored conclusion is not the one that the facts lead to.
+    pub fn replay(&mut self, event: &Event<C>) -> Result<(), StateError> {
+        if event.is_derived() {
+            if self.outbox.is_empty() {
+                return Err(StateError::Diverged { stored: summary(event), derived: "nothing".into() });
+            }
+            let derived = self.outbox.remove(0);
+            let (stored, derived) = (summary(event), summary(&derived));
+            return if stored == derived { Ok(()) } else { Err(StateError::Diverged { stored, derived }) };
+        }
+        self.apply(event);
+        self.pump();
+        Ok(())
+    }
+}
+
+fn same(what: &'static str, stored: &str, given: &str) -> Result<(), StateError> {
+    if stored == given {
+        return Ok(());
+    }
+    Err(StateError::OtherStudy { what, stored: stored.into(), given: given.into() })
+}
+
+/// All of a derived event that must come out again.
+fn summary<C>(event: &Event<C>) -> String {
+    match event {
+        Event::Settled { proposal, fate, units, version, effect, strength, runs, reason } => {
+            format!(
+                "{proposal} {fate} {units:?} at version {} {effect:?} {strength:?} {runs} runs: {reason}",
+                version.0
+            )
+        }
+        Event::Stopped { reason } => format!("stopped: {reason}"),
+        other => other.kind().into(),
+    }
+}

@@ -1,0 +1,85 @@
+//! What a study is told at the start and cannot change later, but for its limits.
+
+use crate::holdout::{Holdout, TestSplit};
+use crate::limits::Limits;
+use crate::measure::Direction;
+use serde::{Deserialize, Serialize};
+
+/// Direction, seed, slots, limits, holdout and test split of a study.
+///
+/// ```
+/// use autoresearch_core::{Holdout, Limits, Settings};
+/// let settings = Settings::new().limits(Limits::new().runs(500)).holdout(Holdout::new()).seed(7);
+/// # let _ = settings;
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    pub(crate) direction: Direction,
+    pub(crate) seed: u64,
+    pub(crate) in_flight: usize,
+    pub(crate) limits: Limits,
+    pub(crate) holdout: Option<Holdout>,
+    pub(crate) test: Option<TestSplit>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            direction: Direction::Minimize,
+            seed: 0,
+            in_flight: 1,
+            limits: Limits::default(),
+            holdout: None,
+            test: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Higher is better.
+    #[must_use]
+    pub fn maximize(mut self) -> Self {
+        self.direction = Direction::Maximize;
+        self
+    }
+
+    /// Seeds everything that the study draws: the runs' seeds, the proposer's.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How many runs may be under way at once (at least 1).
+    #[must_use]
+    pub fn in_flight(mut self, n: usize) -> Self {
+        self.in_flight = n.max(1);
+        self
+    }
+
+    /// When to stop.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Have every acceptance confirmed by a holdout.
+    #[must_use]
+    pub fn holdout(mut self, holdout: Holdout) -> Self {
+        self.holdout = Some(holdout);
+        self
+    }
+
+    /// Open a test split at the end.
+    #[must_use]
+    pub fn test_split(mut self, test: TestSplit) -> Self {
+        self.test = Some(test);
+        self
+    }
+}
