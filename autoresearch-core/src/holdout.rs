@@ -125,6 +125,8 @@ pub enum Basis {
     DocumentsOnly,
     /// No noise at all, just the sign of the difference. Very weak.
     SignOnly,
+    /// Nothing: the outputs could not be measured on the holdout, which counts as a no.
+    Unmeasured,
 }
 
 /// The holdout's answer: one bit, and what it rests on.

@@ -13,10 +13,14 @@ mod failure;
 mod fidelity;
 mod holdout;
 mod limits;
+mod log;
 mod measure;
+mod observe;
 mod propose;
 mod space;
 mod state;
+mod store;
+mod study;
 
 pub use accept::{
     Acceptor, AcceptorFn, Claim, Cohort, Decision, Evidence, Greedy, Guarantee, Guarded, HoldoutStatus,
@@ -33,7 +37,11 @@ pub use failure::{FailureKind, Fault, RunFailure};
 pub use fidelity::Fidelity;
 pub use holdout::{Answer, Basis, Comparison, FinalResult, HeldOut, Holdout, TestSplit};
 pub use limits::{Limits, StopReason};
+pub use log::results_tsv;
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
+#[cfg(feature = "progress")]
+pub use observe::Progress;
+pub use observe::{Notice, Observe, Status};
 pub use propose::{
     Effect, Fate, History, Hypothesis, LocalSearch, Proposal, ProposeContext, ProposeError, Proposed,
     Proposer, ProposerFn, RandomSearch, TrialRecord, proposer_fn,
@@ -42,3 +50,5 @@ pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, S
 pub use state::{
     Action, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, StateError, StudyState,
 };
+pub use store::{MemoryStore, Seq, Store, StoreError};
+pub use study::{KeptEdit, Report, Study, StudyError};

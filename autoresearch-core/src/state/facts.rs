@@ -8,7 +8,7 @@ use crate::arm::{Arm, ProposalId, QuestionId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
 use crate::failure::Fault;
-use crate::holdout::{HeldOut, gate};
+use crate::holdout::{Answer, Basis, HeldOut, gate};
 use crate::limits::{Limits, StopReason};
 use crate::measure::{Direction, Measurement};
 use crate::propose::{History, Proposal, Proposed};
@@ -207,6 +207,20 @@ impl<C: Candidate> StudyState<C> {
         let answer = gate(claim, candidate, incumbent, settings, self.settings.direction)
             .map_err(StateError::HeldOut)?;
         let proposal = case.decision.proposal;
+        self.record(Event::Answered { question, proposal, answer });
+        Ok(())
+    }
+
+    /// Says that a question about a proposal cannot be answered, because its outputs cannot be measured on the holdout
+    /// by the candidate's own fault. That counts as a no.
+    ///
+    /// # Errors
+    /// The question was not asked about a proposal.
+    pub fn holdout_failed(&mut self, question: QuestionId) -> Result<(), StateError> {
+        let asked = |c: &&Case| matches!(c.hearing, Hearing::Asked { question: q, .. } if q == question);
+        let case = self.court.as_ref().and_then(|court| court.cases.iter().find(asked));
+        let proposal = case.map(|c| c.decision.proposal).ok_or(StateError::UnknownQuestion(question))?;
+        let answer = Answer { passed: false, basis: Basis::Unmeasured };
         self.record(Event::Answered { question, proposal, answer });
         Ok(())
     }

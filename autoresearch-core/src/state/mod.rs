@@ -311,6 +311,11 @@ impl<C: Candidate> StudyState<C> {
         if let Phase::Stopped(reason) = &self.phase { Some(reason) } else { None }
     }
 
+    /// Whether the search goes on: it is neither stopped nor at its final runs.
+    pub fn is_searching(&self) -> bool {
+        matches!(self.phase, Phase::Searching | Phase::Draining(_))
+    }
+
     /// Baseline against incumbent, if the test split has been opened.
     pub fn final_result(&self) -> Option<&FinalResult> {
         self.finale.result.as_ref()

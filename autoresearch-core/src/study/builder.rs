@@ -1,0 +1,240 @@
+//! A study is put together here; `driver` runs it.
+
+use super::driver::Driver;
+use super::{Report, StudyError};
+use crate::accept::{Acceptor, Guarded};
+use crate::cancel::Cancellation;
+use crate::candidate::Candidate;
+use crate::compose::Compose;
+use crate::evaluate::Evaluator;
+use crate::execute::Executor;
+use crate::fidelity::Fidelity;
+use crate::holdout::{Holdout, TestSplit};
+use crate::limits::Limits;
+use crate::observe::Observe;
+use crate::propose::Proposer;
+use crate::state::Settings;
+use crate::store::{MemoryStore, Store};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A search: a baseline, somebody who proposes, something that runs, something that measures.
+///
+/// These four are required and are the arguments of [`new`](Self::new); everything else has a default and is a
+/// method, in any order. The acceptor is [`Guarded`] unless said. Opening the same store again resumes the study.
+///
+/// ```
+/// use autoresearch_core::{evaluator_fn, executor_fn, Limits, LocalSearch, Measurement, ParamSpace, Study};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, Serialize, Deserialize)]
+/// struct Recipe { lr: f64 }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let report = Study::new(
+///         Recipe { lr: 0.5 },
+///         LocalSearch::over(ParamSpace::new().log_float("lr", 1e-4..=1.0)),
+///         executor_fn(|recipe: Recipe, run| async move { Ok((recipe.lr, run.seed)) }),
+///         evaluator_fn(|&(lr, seed): &(f64, u64)| {
+///             let noise = (seed.wrapping_mul(2_654_435_761) % 1000) as f64 / 1e5;
+///             Ok(Measurement::scalar((lr.log10() + 2.0).abs() + noise)?)
+///         }),
+///     )
+///     .limits(Limits::new().runs(150))
+///     .run()
+///     .await?;
+/// assert!(report.certified().lr < 0.5);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without an executor there is no study:
+/// ```compile_fail
+/// use autoresearch_core::{testkit, LocalSearch, ParamSpace, Study};
+/// Study::new(1.0, LocalSearch::over(ParamSpace::new()), testkit::loss());
+/// ```
+pub struct Study<C: Candidate, A: Send + Sync + 'static> {
+    pub(super) baseline: C,
+    pub(super) proposer: Box<dyn Proposer<C>>,
+    pub(super) executor: Arc<dyn Executor<C, Output = A>>,
+    pub(super) evaluator: Arc<dyn Evaluator<A>>,
+    pub(super) holdout: Option<Arc<dyn Evaluator<A>>>,
+    pub(super) test: Option<Arc<dyn Evaluator<A>>>,
+    pub(super) acceptor: Box<dyn Acceptor>,
+    pub(super) compose: Option<Arc<dyn Compose<C>>>,
+    pub(super) store: Arc<dyn Store<C>>,
+    pub(super) observers: Vec<Box<dyn Observe>>,
+    pub(super) settings: Settings,
+    pub(super) cancel: Cancellation,
+    pub(super) scratch: Option<PathBuf>,
+    pub(super) fidelity: Option<Fidelity>,
+    pub(super) grace: Duration,
+}
+
+impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
+    /// A study of `baseline` with everything else at its default: the [`Guarded`] policy, no holdout, no limits but
+    /// 20 failed runs in a row, one run at a time, nothing kept on disk.
+    pub fn new(
+        baseline: C,
+        proposer: impl Proposer<C> + 'static,
+        executor: impl Executor<C, Output = A> + 'static,
+        evaluator: impl Evaluator<A> + 'static,
+    ) -> Self {
+        Self {
+            baseline,
+            proposer: Box::new(proposer),
+            executor: Arc::new(executor),
+            evaluator: Arc::new(evaluator),
+            holdout: None,
+            test: None,
+            acceptor: Box::new(Guarded::new()),
+            compose: None,
+            store: Arc::new(MemoryStore::new()),
+            observers: Vec::new(),
+            settings: Settings::new(),
+            cancel: Cancellation::new(),
+            scratch: None,
+            fidelity: None,
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    /// Which proposals to believe.
+    #[must_use]
+    pub fn acceptor(mut self, acceptor: impl Acceptor + 'static) -> Self {
+        self.acceptor = Box::new(acceptor);
+        self
+    }
+
+    /// Has every acceptance confirmed on data that validation never used; 100 questions unless
+    /// [`holdout_rules`](Self::holdout_rules) says otherwise.
+    #[must_use]
+    pub fn holdout(mut self, evaluator: impl Evaluator<A> + 'static) -> Self {
+        self.holdout = Some(Arc::new(evaluator));
+        self.settings.holdout.get_or_insert_default();
+        self
+    }
+
+    /// How often the holdout may be asked, and its stated noise.
+    #[must_use]
+    pub fn holdout_rules(mut self, rules: Holdout) -> Self {
+        self.settings.holdout = Some(rules);
+        self
+    }
+
+    /// Opens this split once, at the end, if anything was kept: baseline against incumbent on 8 fresh seeds each,
+    /// unless [`test_rules`](Self::test_rules) says otherwise.
+    #[must_use]
+    pub fn test_split(mut self, evaluator: impl Evaluator<A> + 'static) -> Self {
+        self.test = Some(Arc::new(evaluator));
+        self.settings.test.get_or_insert_default();
+        self
+    }
+
+    /// On how many seeds baseline and incumbent meet at the end.
+    #[must_use]
+    pub fn test_rules(mut self, rules: TestSplit) -> Self {
+        self.settings.test = Some(rules);
+        self
+    }
+
+    /// How candidates are merged, where the proposer does not know it itself.
+    #[must_use]
+    pub fn compose(mut self, compose: impl Compose<C> + 'static) -> Self {
+        self.compose = Some(Arc::new(compose));
+        self
+    }
+
+    /// Where the history is kept. A store that holds this study already is resumed from.
+    #[must_use]
+    pub fn store(mut self, store: impl Store<C> + 'static) -> Self {
+        self.store = Arc::new(store);
+        self
+    }
+
+    /// When to stop.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How many runs may be under way at once.
+    #[must_use]
+    pub fn in_flight(mut self, n: usize) -> Self {
+        self.settings = self.settings.in_flight(n);
+        self
+    }
+
+    /// Higher objectives are better.
+    #[must_use]
+    pub fn maximize(mut self) -> Self {
+        self.settings = self.settings.maximize();
+        self
+    }
+
+    /// Seeds everything that the study draws.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings = self.settings.seed(seed);
+        self
+    }
+
+    /// Is told what happens. May be called several times.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observe + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Stops the study, resumably, when this goes up: runs under way are told, given [`grace`](Self::grace), then
+    /// dropped.
+    #[must_use]
+    pub fn cancelled_by(mut self, cancel: &Cancellation) -> Self {
+        self.cancel = cancel.child();
+        self
+    }
+
+    /// How long runs may take to stop after they were told to (default 10 s).
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Where runs get their folders. Default: beside the store, or under the system's temporary folder.
+    #[must_use]
+    pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
+        self
+    }
+
+    /// What each run is granted, where the executor does not decide it.
+    #[must_use]
+    pub fn fidelity(mut self, fidelity: Fidelity) -> Self {
+        self.fidelity = Some(fidelity);
+        self
+    }
+
+    /// Runs the study until a limit, a cancellation, or nothing is left to try.
+    ///
+    /// # Errors
+    /// The store fails or holds another study, or the evaluators contradict the settings.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends runs and proposer; what was stored is safe, and the study can be resumed.
+    pub async fn run(self) -> Result<Report<C>, StudyError> {
+        Driver::open(self).await?.run().await
+    }
+}
+
+impl<C: Candidate, A: Send + Sync + 'static> fmt::Debug for Study<C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Study")
+            .field("baseline", &self.baseline)
+            .field("policy", &self.acceptor.describe())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,368 @@
+//! Performs the state machine's actions with tokio and feeds the facts back.
+//!
+//! One loop: store what happened, take the next action, start it; when there is nothing to start, wait for whatever
+//! ends first. Everything the user wrote runs in tasks of its own (`tasks`); `desk` is what the loop keeps in order
+//! besides: the runs' outputs and folders, and the observers.
+
+use super::StudyError;
+use super::builder::Study;
+use super::open::{Opened, open, scratch};
+use super::report::Report;
+use super::tally::Tally;
+use super::tasks::{Done, Exhibit, Thought, backoff, held_out, panic_message, run};
+use crate::arm::{QuestionId, RunId};
+use crate::cancel::{CancelOnDrop, Cancellation};
+use crate::candidate::Candidate;
+use crate::execute::{RunContext, RunProgress};
+use crate::failure::{Fault, RunFailure};
+use crate::holdout::HeldOut;
+use crate::limits::StopReason;
+use crate::observe::Notice;
+use crate::propose::{ProposeContext, ProposeError, Proposed, Proposer, proposer_fn};
+use crate::state::{Action, HoldoutQuery, PlannedRun, Split, StudyState};
+use crate::store::Seq;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument;
+
+/// How often in a row a proposer, or the measuring of a held-out split, may fail.
+const PATIENCE: u32 = 5;
+
+type Heard = (QuestionId, Result<Vec<HeldOut>, RunFailure>);
+
+pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
+    pub(super) study: Study<C, A>,
+    pub(super) state: StudyState<C>,
+    seq: Seq,
+    pub(super) tally: Tally,
+    pub(super) scratch: PathBuf,
+    started: Instant,
+    /// Seconds that earlier sessions of this study took.
+    before: f64,
+    runs: JoinSet<Done<A>>,
+    pub(super) under_way: HashMap<Id, RunId>,
+    pub(super) outputs: BTreeMap<RunId, Arc<A>>,
+    thinking: JoinSet<Thought<C>>,
+    /// At home unless it is thinking.
+    proposer: Option<Box<dyn Proposer<C>>>,
+    observed: usize,
+    proposer_failures: u32,
+    proposer_waits: u32,
+    hearings: JoinSet<Heard>,
+    heard: Option<HoldoutQuery<C>>,
+    hearing_failures: u32,
+    /// Raised for the runs of now; renewed after each stop.
+    run_cancel: Cancellation,
+    progress: (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>),
+    _ends_with_us: CancelOnDrop,
+}
+
+/// What ended first.
+enum Happening<C: Candidate, A> {
+    Run(Result<(Id, Done<A>), JoinError>),
+    Thought(Result<Thought<C>, JoinError>),
+    Heard(Result<Heard, JoinError>),
+    Progress(RunId, RunProgress),
+    Stop(StopReason),
+}
+
+impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
+    pub(super) async fn open(mut study: Study<C, A>) -> Result<Self, StudyError> {
+        let Opened { state, seq, tally, resumed } = open(&mut study).await?;
+        let nobody = proposer_fn(|_: ProposeContext<'_, C>| Ok(Proposed::Exhausted));
+        let proposer = std::mem::replace(&mut study.proposer, Box::new(nobody));
+        let cancel = study.cancel.child();
+        study.cancel = cancel.clone();
+        let mut driver = Self {
+            scratch: scratch(&study, state.id()),
+            before: state.elapsed(),
+            run_cancel: cancel.child(),
+            _ends_with_us: cancel.on_drop(),
+            study,
+            state,
+            seq,
+            tally,
+            started: Instant::now(),
+            runs: JoinSet::new(),
+            under_way: HashMap::new(),
+            outputs: BTreeMap::new(),
+            thinking: JoinSet::new(),
+            proposer: Some(proposer),
+            observed: 0,
+            proposer_failures: 0,
+            proposer_waits: 0,
+            hearings: JoinSet::new(),
+            heard: None,
+            hearing_failures: 0,
+            progress: mpsc::channel(64),
+        };
+        driver.sweep();
+        driver.notify(&Notice::Opened { resumed });
+        Ok(driver)
+    }
+
+    pub(super) async fn run(mut self) -> Result<Report<C>, StudyError> {
+        let span = tracing::info_span!("study", id = %self.state.id());
+        async move {
+            loop {
+                self.persist().await?;
+                match self.state.next_action() {
+                    Action::Propose { .. } => self.start_thinking(),
+                    Action::Run(run) => self.start_run(run),
+                    Action::AskHoldout(query) => self.start_hearing(query),
+                    Action::Wait => {
+                        let happening = self.wait().await;
+                        self.take(happening).await?;
+                    }
+                    Action::Stop(reason) => {
+                        self.end_tasks().await;
+                        tracing::info!(%reason, "stopped");
+                        self.notify(&Notice::Stopped { reason: &reason });
+                        return Ok(Report::of(&self.state, &self.tally, reason, self.elapsed()));
+                    }
+                }
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    pub(super) fn elapsed(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Stores what has happened, before anything acts on it.
+    async fn persist(&mut self) -> Result<(), StudyError> {
+        let events = self.state.take_events();
+        if !events.is_empty() {
+            self.seq = self.study.store.append(self.seq, &events).await?;
+            for event in &events {
+                self.tally.take(event);
+                self.announce(event);
+            }
+        }
+        if let Some(proposer) = &mut self.proposer {
+            while let Some(settled) = self.state.history().get(self.observed) {
+                proposer.observe(settled);
+                self.observed += 1;
+            }
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn context(&self, run: &PlannedRun<C>) -> RunContext {
+        let sender = self.progress.0.clone();
+        RunContext {
+            study: Arc::clone(self.state.id()),
+            run: run.id,
+            arm: run.arm.clone(),
+            attempt: run.attempt,
+            seed: run.seed,
+            fidelity: self.study.fidelity,
+            cancel: self.run_cancel.child(),
+            scratch: Some(self.scratch.join(run.id.to_string()).into()),
+            progress: Some(Arc::new(move |run, progress| {
+                // A display may miss a step; a run never waits for one.
+                let _ = sender.try_send((run, progress));
+            })),
+        }
+    }
+
+    fn start_run(&mut self, planned: PlannedRun<C>) {
+        let (id, arm, attempt) = (planned.id, planned.arm.clone(), planned.attempt);
+        let span = tracing::info_span!("run", run = id.0, arm = %arm, seed = planned.seed, attempt);
+        let cx = self.context(&planned);
+        let task = run(Arc::clone(&self.study.executor), Arc::clone(&self.study.evaluator), planned, cx);
+        let handle = self.runs.spawn(task.instrument(span));
+        self.under_way.insert(handle.id(), id);
+        self.notify(&Notice::RunStarted { run: id, arm: &arm, attempt });
+    }
+
+    fn start_thinking(&mut self) {
+        let Some(mut proposer) = self.proposer.take() else { return };
+        let ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on } =
+            self.state.view();
+        let incumbent = incumbent.clone();
+        let pause = backoff(self.proposer_failures.max(self.proposer_waits));
+        let task = async move {
+            tokio::time::sleep(pause).await;
+            let incumbent = &incumbent;
+            let cx = ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on };
+            let answer = proposer.propose(cx).await;
+            Thought { proposer, answer }
+        };
+        self.thinking.spawn(task.in_current_span());
+    }
+
+    fn start_hearing(&mut self, query: HoldoutQuery<C>) {
+        let evaluator = match query.split {
+            Split::Holdout | Split::HoldoutReport => self.study.holdout.clone(),
+            Split::Test => self.study.test.clone(),
+        };
+        let Some(evaluator) = evaluator else { return }; // `open` made sure that there is one
+        let exhibit = |run: &PlannedRun<C>| Exhibit {
+            run: run.clone(),
+            cx: self.context(run),
+            output: self.outputs.get(&run.id).cloned(),
+        };
+        let exhibits = query.runs.iter().map(exhibit).collect();
+        let (executor, cancel) = (Arc::clone(&self.study.executor), self.run_cancel.child());
+        let task = held_out(executor, evaluator, query.id, exhibits, self.hearing_failures, cancel);
+        self.hearings.spawn(task.in_current_span());
+        self.heard = Some(query);
+    }
+
+    async fn wait(&mut self) -> Happening<C, A> {
+        // The limit is the search's: once it is over, the final runs may take their time.
+        let limit = self.state.settings().limits.wall_clock.filter(|_| self.state.is_searching());
+        let left = limit.map(|limit| (limit.as_secs_f64() - self.elapsed()).max(0.0));
+        let time_is_up = async move {
+            match left {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.study.cancel.cancelled() => Happening::Stop(StopReason::Cancelled),
+            () = time_is_up => Happening::Stop(StopReason::WallClock),
+            Some(ended) = self.runs.join_next_with_id() => Happening::Run(ended),
+            Some(thought) = self.thinking.join_next() => Happening::Thought(thought),
+            Some(heard) = self.hearings.join_next() => Happening::Heard(heard),
+            Some((run, progress)) = self.progress.1.recv() => Happening::Progress(run, progress),
+        }
+    }
+
+    async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
+        match happening {
+            Happening::Run(Ok((task, done))) => {
+                self.under_way.remove(&task);
+                self.take_run(done)?;
+            }
+            Happening::Run(Err(error)) => {
+                if let Some(run) = self.under_way.remove(&error.id()) {
+                    let failure = RunFailure::candidate(format!("the run {}", panic_message(error)));
+                    self.take_run(Done { run, seconds: 0.0, result: Err(failure) })?;
+                }
+            }
+            Happening::Thought(Ok(Thought { proposer, answer })) => {
+                self.proposer = Some(proposer);
+                self.take_thought(answer)?;
+            }
+            Happening::Thought(Err(error)) => {
+                self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
+                self.end_tasks().await;
+            }
+            Happening::Heard(Ok((question, held))) => self.take_hearing(question, held)?,
+            Happening::Heard(Err(error)) => {
+                if let Some(question) = self.heard.as_ref().map(|q| q.id) {
+                    let failure = RunFailure::candidate(format!("the evaluation {}", panic_message(error)));
+                    self.take_hearing(question, Err(failure))?;
+                }
+            }
+            Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
+            Happening::Stop(reason) => {
+                self.state.stop(reason);
+                self.end_tasks().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_run(&mut self, done: Done<A>) -> Result<(), StudyError> {
+        let elapsed = self.elapsed();
+        let Done { run, seconds, result } = done;
+        match result {
+            Ok((output, measurement)) => {
+                self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
+                self.outputs.insert(run, output);
+            }
+            Err(failure) => {
+                if failure.fault() != Fault::Cancelled {
+                    tracing::warn!(run = run.0, %failure, "a run failed");
+                }
+                self.state.finished_after(run, Err(failure), seconds, elapsed)?;
+                self.clear(run);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_thought(&mut self, answer: Result<Proposed<C>, ProposeError>) -> Result<(), StudyError> {
+        match answer {
+            Ok(answer) => {
+                let waits = match &answer {
+                    Proposed::Wait => true,
+                    Proposed::Proposals(list) => list.is_empty(),
+                    Proposed::Exhausted => false,
+                };
+                self.proposer_failures = 0;
+                self.proposer_waits = if waits { self.proposer_waits + 1 } else { 0 };
+                self.state.proposed(answer)?;
+            }
+            Err(error) => {
+                self.proposer_failures += 1;
+                tracing::warn!(%error, in_a_row = self.proposer_failures, "the proposer failed");
+                if self.proposer_failures >= PATIENCE {
+                    self.state.stop(StopReason::ProposerFailed(error.to_string()));
+                } else {
+                    self.state.proposed(Proposed::Wait)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_hearing(
+        &mut self,
+        question: QuestionId,
+        held: Result<Vec<HeldOut>, RunFailure>,
+    ) -> Result<(), StudyError> {
+        let Some(query) = self.heard.take() else { return Ok(()) };
+        let failure = match held {
+            Ok(held) => {
+                self.hearing_failures = 0;
+                self.state.held_out(question, held)?;
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        tracing::warn!(%failure, in_a_row = self.hearing_failures, "a held-out split could not be measured");
+        match failure.fault() {
+            // Told to stop: the question stays open, and is asked again when the study goes on.
+            Fault::Cancelled => {}
+            Fault::Infrastructure if self.hearing_failures < PATIENCE => {
+                self.hearing_failures += 1;
+                self.start_hearing(query);
+            }
+            // What validation measured and the holdout cannot is not confirmed.
+            Fault::Candidate if query.split == Split::Holdout => {
+                self.hearing_failures = 0;
+                self.state.holdout_failed(question)?;
+            }
+            _ => return Err(StudyError::HeldOut(failure)),
+        }
+        Ok(())
+    }
+
+    /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.
+    async fn end_tasks(&mut self) {
+        self.run_cancel.cancel();
+        self.hearings.shutdown().await;
+        self.heard = None;
+        let runs = &mut self.runs;
+        let all_ended = async { while runs.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.study.grace, all_ended).await;
+        self.runs.shutdown().await;
+        for (_, run) in std::mem::take(&mut self.under_way) {
+            self.clear(run);
+        }
+        self.thinking.shutdown().await;
+        self.run_cancel = self.study.cancel.child();
+    }
+}

@@ -1,0 +1,86 @@
+//! Opening a store: a new study, or an old one rebuilt from its events.
+
+use super::StudyError;
+use super::builder::Study;
+use super::tally::Tally;
+use crate::candidate::Candidate;
+use crate::state::{StateError, StudyState};
+use crate::store::Seq;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many events are read at a time.
+const PAGE: usize = 1024;
+
+/// A state that agrees with its store.
+pub(super) struct Opened<C: Candidate> {
+    pub(super) state: StudyState<C>,
+    pub(super) seq: Seq,
+    pub(super) tally: Tally,
+    pub(super) resumed: bool,
+}
+
+/// Builds the state from the study's parts; the acceptor moves into it.
+pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
+    study: &mut Study<C, A>,
+) -> Result<Opened<C>, StudyError> {
+    check(study)?;
+    let compose = study.compose.take().or_else(|| study.proposer.composer());
+    let acceptor = std::mem::replace(&mut study.acceptor, Box::new(crate::accept::Greedy::new()));
+    let identity = study.executor.identity();
+    let mut page = study.store.read(Seq(0), PAGE).await?;
+    let mut tally = Tally::default();
+    let Some((_, first)) = page.first() else {
+        let (baseline, settings) = (study.baseline.clone(), study.settings.clone());
+        let state = StudyState::open_as(&new_id(), baseline, acceptor, compose, settings, identity)?;
+        return Ok(Opened { state, seq: Seq(0), tally, resumed: false });
+    };
+    let (baseline, settings) = (&study.baseline, &study.settings);
+    let mut state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
+    let mut seq = Seq(0);
+    while !page.is_empty() {
+        for (at, event) in &page {
+            if seq > Seq(0) {
+                state.replay(event)?;
+            }
+            tally.take(event);
+            seq = *at;
+        }
+        page = study.store.read(seq, PAGE).await?;
+    }
+    let (limits, in_flight) = (study.settings.limits.clone(), study.settings.in_flight);
+    let changed = state.settings().limits != limits || state.settings().in_flight != in_flight;
+    // A study that came to its end stays there unless its limits have moved; any other stop is taken up again.
+    let unfinished = state.stopped().is_some_and(|reason| !reason.is_final());
+    if changed || unfinished {
+        state.resume(limits, in_flight);
+    }
+    tracing::info!(study = %state.id(), events = seq.0, "resumed from the store");
+    Ok(Opened { state, seq, tally, resumed: true })
+}
+
+fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<(), StateError> {
+    let missing = |what: &str, method: &str| {
+        let why = format!("there are rules for the {what}, and no evaluator for it; call `.{method}(…)`");
+        Err(StateError::Settings(why))
+    };
+    if study.settings.holdout.is_some() && study.holdout.is_none() {
+        return missing("holdout", "holdout");
+    }
+    if study.settings.test.is_some() && study.test.is_none() {
+        return missing("test split", "test_split");
+    }
+    Ok(())
+}
+
+/// Where runs get their folders; the same after a restart.
+pub(super) fn scratch<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>, id: &str) -> PathBuf {
+    let own = || std::env::temp_dir().join("autoresearch").join(id);
+    study.scratch.clone().or_else(|| study.store.scratch()).unwrap_or_else(own)
+}
+
+/// Unlike any other study's, for folders and displays; nothing is decided by it.
+fn new_id() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);
+    format!("{:012x}", crate::state::mix(nanos, u64::from(std::process::id())) >> 16)
+}

@@ -1,0 +1,110 @@
+//! The pieces of user code that run as tasks of their own: a panic in one fails that piece, not the study.
+
+use crate::arm::{QuestionId, RunId};
+use crate::cancel::Cancellation;
+use crate::candidate::Candidate;
+use crate::evaluate::{EvalContext, Evaluator};
+use crate::execute::{Executor, RunContext};
+use crate::failure::RunFailure;
+use crate::holdout::HeldOut;
+use crate::measure::Measurement;
+use crate::propose::{ProposeError, Proposed, Proposer};
+use crate::state::PlannedRun;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinError;
+
+/// A finished run.
+pub(super) struct Done<A> {
+    pub(super) run: RunId,
+    pub(super) seconds: f64,
+    pub(super) result: Result<(Arc<A>, Measurement), RunFailure>,
+}
+
+/// Waits a little longer before each further attempt: none, .1 s, .2 s … 30 s.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    match attempt {
+        0 => Duration::ZERO,
+        n => Duration::from_millis(100 << (n - 1).min(9)).min(Duration::from_secs(30)),
+    }
+}
+
+/// Runs a candidate and measures its output on validation.
+pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
+    executor: Arc<dyn Executor<C, Output = A>>,
+    evaluator: Arc<dyn Evaluator<A>>,
+    run: PlannedRun<C>,
+    cx: RunContext,
+) -> Done<A> {
+    // Code that cannot be dropped (a thread) learns through this guard that its future was.
+    let _told = cx.cancel.on_drop();
+    if run.attempt > 0 && !cx.cancel.sleep(backoff(run.attempt)).await {
+        return Done { run: run.id, seconds: 0.0, result: Err(RunFailure::cancelled()) };
+    }
+    let start = Instant::now();
+    let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
+    let result = async {
+        let output = Arc::new(executor.execute((*run.candidate).clone(), cx).await?);
+        let measurement = evaluator.evaluate(&output, eval).await?;
+        Ok((output, measurement))
+    }
+    .await;
+    Done { run: run.id, seconds: start.elapsed().as_secs_f64(), result }
+}
+
+/// One run whose output a held-out split is asked about.
+pub(super) struct Exhibit<C, A> {
+    pub(super) run: PlannedRun<C>,
+    pub(super) cx: RunContext,
+    pub(super) output: Option<Arc<A>>,
+}
+
+/// Measures the outputs of a question's runs on a held-out split; what a restart lost is found or made again.
+pub(super) async fn held_out<C: Candidate, A: Send + Sync + 'static>(
+    executor: Arc<dyn Executor<C, Output = A>>,
+    evaluator: Arc<dyn Evaluator<A>>,
+    question: QuestionId,
+    exhibits: Vec<Exhibit<C, A>>,
+    attempt: u32,
+    cancel: Cancellation,
+) -> (QuestionId, Result<Vec<HeldOut>, RunFailure>) {
+    let measured = async {
+        let _told: Vec<_> = exhibits.iter().map(|e| e.cx.cancel.on_drop()).collect();
+        if attempt > 0 && !cancel.sleep(backoff(attempt)).await {
+            return Err(RunFailure::cancelled());
+        }
+        let mut held = Vec::with_capacity(exhibits.len());
+        for Exhibit { run, cx, output } in exhibits {
+            let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
+            let output = match output {
+                Some(output) => output,
+                None => Arc::new(match executor.reopen(&run.candidate, &cx).await {
+                    Some(output) => output,
+                    None => executor.execute((*run.candidate).clone(), cx).await?,
+                }),
+            };
+            held.push(HeldOut::from(evaluator.evaluate(&output, eval).await?));
+        }
+        Ok(held)
+    }
+    .await;
+    (question, measured)
+}
+
+/// A proposer with what it answered; it comes home with the answer.
+pub(super) struct Thought<C: Candidate> {
+    pub(super) proposer: Box<dyn Proposer<C>>,
+    pub(super) answer: Result<Proposed<C>, ProposeError>,
+}
+
+/// What a task that ended badly says.
+pub(super) fn panic_message(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            format!("panicked: {}", text.unwrap_or_else(|| "no message".into()))
+        }
+        Err(_) => "was aborted".into(),
+    }
+}
