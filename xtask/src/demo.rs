@@ -1,0 +1,113 @@
+//! `cargo xtask demo`: set up, then search for a better training recipe on Shakespeare.
+use crate::workspace::{CORPUS_LINK, root};
+use crate::{process, setup};
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// The options of the demo; all but the first three go to the example as they are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How long the search may take
+    #[arg(long, default_value_t = 10.0, value_parser = minutes)]
+    minutes: f64,
+    /// The seed that all else follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder of the study and its report [default: demo in the workspace root]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on with the study in that folder
+    #[arg(long)]
+    resume: bool,
+    /// What follows `--` goes to the example as it is
+    #[arg(last = true)]
+    more: Vec<OsString>,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if f64::is_finite(minutes) && minutes > 0.0 => Ok(minutes),
+        _ => Err("a number of minutes above 0 is wanted".into()),
+    }
+}
+
+/// Sets up, builds the example and runs it.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    setup::run()?;
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--release", "--package", "autoresearch-tch", "--example", "shakespeare", "--"]);
+    cargo.args(arguments(args)?);
+    println!("$ {}", process::line(&cargo));
+    become_it(cargo)
+}
+
+/// What the example is called with.
+fn arguments(args: &Args) -> Result<Vec<OsString>> {
+    // A relative folder is meant from where the user stands; the example runs in the workspace root.
+    let out = match &args.out {
+        Some(out) => std::path::absolute(out).with_context(|| format!("--out {}", out.display()))?,
+        None => root().join("demo"),
+    };
+    let mut all: Vec<OsString> = vec!["--corpus".into(), CORPUS_LINK.into()];
+    all.extend(["--minutes".into(), args.minutes.to_string().into()]);
+    all.extend(["--seed".into(), args.seed.to_string().into()]);
+    all.extend(["--out".into(), out.into()]);
+    if args.resume {
+        all.push("--resume".into());
+    }
+    all.extend(args.more.iter().cloned());
+    Ok(all)
+}
+
+/// Replaces this process, as cargo does in turn. So the example is the very process that the user has started: each
+/// signal reaches it, Ctrl-C or another, and nothing stands between its exit status and the shell.
+#[cfg(unix)]
+fn become_it(mut cargo: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(cargo.exec()).context("cargo cannot be started")
+}
+
+/// Elsewhere Ctrl-C goes to all processes of the console. This one stays until the example is done with it.
+#[cfg(not(unix))]
+fn become_it(mut cargo: Command) -> Result<ExitCode> {
+    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
+    let status = cargo.status().context("cargo cannot be started")?;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        code => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn passed(line: &[&str]) -> Option<String> {
+        let line = Line::try_parse_from([&["demo"], line].concat()).ok()?;
+        let arguments = arguments(&line.args).unwrap();
+        Some(arguments.iter().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn options_reach_the_example() {
+        let all = passed(&["--minutes", "0.5", "--seed", "7", "--out", "/o", "--resume", "--", "--x"]);
+        assert_eq!(all.unwrap(), "--corpus .corpus --minutes 0.5 --seed 7 --out /o --resume --x");
+        assert!(passed(&[]).unwrap().ends_with("demo"));
+    }
+
+    #[test]
+    fn a_time_must_be_a_time() {
+        for wrong in ["0", "-1", "nan", "inf", "soon"] {
+            assert_eq!(passed(&[&format!("--minutes={wrong}")]), None, "{wrong}");
+        }
+    }
+}
