@@ -1,5 +1,7 @@
 //! A whole study without libtorch or network: a noisy function of a recipe stands in for training.
-use autoresearch::{Limits, LocalSearch, Measurement, ParamSpace, RunFailure, Study, evaluator_fn, executor_fn};
+use autoresearch::{
+    Limits, LocalSearch, Measurement, ParamSpace, RunFailure, Study, evaluator_fn, executor_fn,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

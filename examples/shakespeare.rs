@@ -4,7 +4,8 @@
 //! split opened once at the end. Everything is kept in `study.db`; Ctrl-C stops cleanly and `--resume` goes on.
 
 use autoresearch_core::{
-    Cancellation, Fidelity, Guarded, Limits, LocalSearch, Progress, SqliteStore, StopReason, Study, results_tsv,
+    Cancellation, Fidelity, Guarded, Limits, LocalSearch, Progress, SqliteStore, StopReason, Study,
+    results_tsv,
 };
 use autoresearch_tch::{BitsPerByte, Corpus, GptRecipe, GptTrainer, Split};
 use clap::Parser;
@@ -54,7 +55,9 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     match (file.exists(), args.resume) {
         (true, false) => {
             let file = file.display();
-            return Err(format!("{file} holds a study already; go on with --resume, or name another --out").into());
+            return Err(
+                format!("{file} holds a study already; go on with --resume, or name another --out").into()
+            );
         }
         (false, true) => return Err(format!("nothing to resume: there is no {}", file.display()).into()),
         _ => std::fs::create_dir_all(&args.out)

@@ -50,5 +50,7 @@ pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, S
 pub use state::{
     Action, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, StateError, StudyState,
 };
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
 pub use store::{MemoryStore, Seq, Store, StoreError};
 pub use study::{KeptEdit, Report, Study, StudyError};

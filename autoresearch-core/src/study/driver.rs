@@ -32,6 +32,8 @@ use tracing::Instrument;
 /// How often in a row a proposer, or the measuring of a held-out split, may fail.
 const PATIENCE: u32 = 5;
 
+/// How runs tell how far they are.
+type Channel = (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>);
 type Heard = (QuestionId, Result<Vec<HeldOut>, RunFailure>);
 
 pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
@@ -57,7 +59,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     hearing_failures: u32,
     /// Raised for the runs of now; renewed after each stop.
     run_cancel: Cancellation,
-    progress: (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>),
+    progress: Channel,
     _ends_with_us: CancelOnDrop,
 }
 
