@@ -79,11 +79,12 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
 
     let report = Study::new(
         GptRecipe::default(),
-        LocalSearch::over(GptRecipe::space()),
+        // Bold steps: minutes are for gains that stand out of the noise by far.
+        LocalSearch::over(GptRecipe::space()).steps(0.1..=0.5),
         GptTrainer::new(&corpus).fidelity(Fidelity::tokens(args.tokens)),
         BitsPerByte::on(corpus.validation()),
     )
-    .acceptor(Guarded::new())
+    .acceptor(Guarded::new().horizon(20).screen(1.5))
     .holdout(BitsPerByte::on(corpus.holdout()))
     .test_split(BitsPerByte::on(corpus.test()))
     .limits(Limits::new().wall_clock(Duration::from_secs_f64(args.minutes * 60.0)))

@@ -1,6 +1,8 @@
 //! Contracts, state machine, statistics, acceptance, stores and testkit of autoresearch.
 
 pub mod stats;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 mod accept;
 mod arm;

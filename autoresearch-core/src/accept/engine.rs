@@ -210,6 +210,15 @@ impl<J: Judge> Engine<J> {
         settled
     }
 
+    /// What a finished trial's fresh runs say of the run noise is pooled ever after.
+    fn learn(&mut self, evidence: &Evidence) {
+        for arm in [evidence.candidate(), evidence.incumbent()] {
+            let moments = Moments::of(arm);
+            self.ss += moments.sum_of_squares();
+            self.df += (moments.n() as f64 - 1.0).max(0.0);
+        }
+    }
+
     fn start_trial(&mut self) {
         if let Some(proposal) = self.passed.pop_front() {
             let evidence = Evidence {
@@ -269,7 +278,9 @@ impl<J: Judge> Engine<J> {
             _ => Decision::reject(proposal, shown(evidence)),
         };
         let decision = decision.effect(evidence.effect()).strength(evidence.strength());
-        self.trial = None;
+        if let Some(trial) = self.trial.take() {
+            self.learn(&trial.evidence);
+        }
         Some(Step::Decide(vec![decision]))
     }
 

@@ -80,6 +80,16 @@ impl Guarded {
         self
     }
 
+    /// Over about how many confirmations the error budget is spread (default 200): the first that many tests get
+    /// nearly equal levels. A short study that will confirm 20 proposals has ten times the level for each with 20.
+    #[must_use]
+    pub fn horizon(mut self, tests: u64) -> Self {
+        if let Ok(levels) = ELond::new(self.engine.judge.levels.alpha(), tests.max(1) as f64) {
+            self.engine.judge.levels = levels;
+        }
+        self
+    }
+
     /// Equal or independent seeds in the two arms; the screening threshold follows unless it was set.
     #[must_use]
     pub fn seeds(mut self, seeds: Seeds) -> Self {

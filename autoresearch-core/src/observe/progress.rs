@@ -92,7 +92,9 @@ impl Observe for Progress {
                     _ => self.say(&format!("{fate} {proposal} {title}: {reason}")),
                 }
             }
-            Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => self.say(&line(status)),
+            Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
+                self.say(&line(status))
+            }
             Notice::Stopped { reason } => {
                 self.bar.finish_and_clear();
                 if !self.terminal {

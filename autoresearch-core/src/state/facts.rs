@@ -239,8 +239,10 @@ impl<C: Candidate> StudyState<C> {
 
     /// Applies an event, remembers it for the store, and draws its consequences.
     fn record(&mut self, event: Event<C>) {
+        // A fact that ends the study draws that conclusion at once: it still comes first.
+        let place = self.outbox.len();
         self.apply(&event);
-        self.outbox.push(event);
+        self.outbox.insert(place, event);
         self.pump();
     }
 

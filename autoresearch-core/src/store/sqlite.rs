@@ -121,11 +121,15 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         reason: format!("cannot make or lock {}: {e}; the folder must be writable", name.display()),
     };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(refuse)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
-        Err(TryLockError::Error(e)) => Err(refuse(e)),
+    // A child process that is being started holds copies of all locks for a moment: so not at the first refusal.
+    for _ in 0..10 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::Error(e)) => return Err(refuse(e)),
+        }
     }
+    Err(StoreError::InUse { path: path.into() })
 }
 
 fn open_error(path: &Path, error: rusqlite::Error) -> StoreError {
