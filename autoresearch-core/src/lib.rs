@@ -1,4 +1,8 @@
 //! Contracts, state machine, statistics, acceptance, stores and testkit of autoresearch.
+//!
+//! Start with [`Study`], which puts a [`Proposer`], an [`Executor`], an [`Evaluator`] and an [`Acceptor`] together and
+//! runs them, or with [`StudyState`], the same as a pure state machine for your own loop. [`stats`] are the tests
+//! behind the acceptors, on their own. With the feature `testkit`, the module of that name has what the tests of your own parts need.
 
 pub mod stats;
 #[cfg(feature = "testkit")]

@@ -21,7 +21,8 @@ pub struct UnionOfEdits;
 impl Compose<Edits> for UnionOfEdits {
     fn apply(&self, base: &Edits, parent: &Edits, edited: &Edits) -> Result<Edits, Conflict> {
         let added = edited.iter().filter(|e| !parent.contains(e));
-        let mut merged: Edits = base.iter().filter(|e| edited.contains(e) || !parent.contains(e)).copied().collect();
+        let mut merged: Edits =
+            base.iter().filter(|e| edited.contains(e) || !parent.contains(e)).copied().collect();
         merged.extend(added);
         merged.sort_unstable();
         merged.dedup();
@@ -181,8 +182,11 @@ impl Landscape {
                 }
                 Action::AskHoldout(query) => {
                     let loss = |run: &crate::PlannedRun<Edits>| self.loss(&run.candidate, run.seed, 1);
-                    let held: Result<Vec<HeldOut>, _> =
-                        query.runs.iter().map(|run| Measurement::scalar(loss(run)).map(HeldOut::from)).collect();
+                    let held: Result<Vec<HeldOut>, _> = query
+                        .runs
+                        .iter()
+                        .map(|run| Measurement::scalar(loss(run)).map(HeldOut::from))
+                        .collect();
                     let held = held.map_err(|e| StateError::HeldOut(e.to_string()))?;
                     study.held_out(query.id, held)?;
                 }

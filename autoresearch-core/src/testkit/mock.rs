@@ -63,7 +63,9 @@ impl<C: Candidate> Executor<C> for MockExecutor<C> {
 
     async fn execute(&self, candidate: C, cx: RunContext) -> Answer {
         let baseline = cx.arm.is_incumbent();
-        if baseline && let Some(answer) = self.script.lock().unwrap_or_else(PoisonError::into_inner).answer.clone() {
+        if baseline
+            && let Some(answer) = self.script.lock().unwrap_or_else(PoisonError::into_inner).answer.clone()
+        {
             return answer;
         }
         let (answer, answered) = oneshot::channel();
@@ -116,7 +118,9 @@ impl<C: Candidate> MockRuns<C> {
                 true => match tokio::time::timeout(PATIENCE, self.runs.recv()).await {
                     Ok(Some(run)) => run,
                     Ok(None) => panic!("no run will start any more: the study is over"),
-                    Err(_) => panic!("no run started within {PATIENCE:?}: does the study wait for another run to end?"),
+                    Err(_) => panic!(
+                        "no run started within {PATIENCE:?}: does the study wait for another run to end?"
+                    ),
                 },
             };
             let scripted = self.script.lock().unwrap_or_else(PoisonError::into_inner).answer.clone();
@@ -132,7 +136,8 @@ impl<C: Candidate> MockRuns<C> {
         while let Ok(run) = self.runs.try_recv() {
             self.waiting.push(run);
         }
-        let (baseline, others) = std::mem::take(&mut self.waiting).into_iter().partition(|r| r.arm().is_incumbent());
+        let (baseline, others) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|r| r.arm().is_incumbent());
         self.waiting = others;
         let baseline: Vec<MockRun<C>> = baseline;
         baseline.into_iter().for_each(|run| run.end(answer.clone()));

@@ -1,0 +1,328 @@
+//! The laws of the state machine over random studies: replay, fault, freshness, no run twice, limits.
+
+use autoresearch_core::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A study to be played: everything that is not decided by the machine itself.
+#[derive(Debug, Clone)]
+struct World {
+    policy: usize,
+    capacity: usize,
+    runs: u64,
+    proposals: u64,
+    seed: u64,
+    holdout: bool,
+    test: bool,
+    noise: f64,
+    /// Which of the runs under way ends next, and how many proposals come at a time.
+    order: u64,
+    /// One in this many runs fails by the candidate's fault; 0 for none.
+    crashes: u64,
+    /// The same for the infrastructure, at the first attempt.
+    losses: u64,
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let size = (0..5usize, 1..5usize, 12..90u64, 1..40u64, 0..1000u64);
+    let rest = (any::<bool>(), any::<bool>(), 0.0..0.3f64, any::<u64>(), 0..9u64, 0..9u64);
+    (size, rest).prop_map(
+        |((policy, capacity, runs, proposals, seed), (holdout, test, noise, order, c, l))| {
+            let often = |n: u64| if n < 4 { 0 } else { n };
+            World {
+                policy,
+                capacity,
+                runs,
+                proposals,
+                seed,
+                holdout,
+                test,
+                noise,
+                order,
+                crashes: often(c),
+                losses: often(l),
+            }
+        },
+    )
+}
+
+fn hash(parts: &[u64]) -> u64 {
+    parts.iter().fold(0x9E37_79B9_7F4A_7C15, |h, p| {
+        let x = (h ^ p).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (x ^ (x >> 29)).wrapping_mul(0x94D0_49BB_1331_11EB) ^ (x >> 32)
+    })
+}
+
+impl World {
+    fn acceptor(&self) -> Box<dyn Acceptor> {
+        match self.policy {
+            0 => Box::new(Greedy::new()),
+            1 => Box::new(Greedy::new().runs(2)),
+            2 => Box::new(Sequential::new().alpha(0.2)),
+            3 => Box::new(Guarded::new().horizon(5)),
+            _ => Box::new(acceptor_fn(|evidence: &Evidence| {
+                match stats::welch(evidence.candidate(), evidence.incumbent()).p {
+                    p if p < 0.2 => Verdict::Accept,
+                    _ if evidence.pairs() >= 4 => Verdict::Reject,
+                    _ => Verdict::more(2),
+                }
+            })),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let limits = Limits::new().runs(self.runs).proposals(self.proposals).consecutive_failures(30);
+        let mut settings = Settings::new().seed(self.seed).in_flight(self.capacity).limits(limits);
+        if self.holdout {
+            settings = settings.holdout(Holdout::new().queries(6));
+        }
+        if self.test {
+            settings = settings.test_split(TestSplit::new().seeds(2));
+        }
+        settings
+    }
+
+    fn open(&self) -> StudyState<f64> {
+        let state = StudyState::new(2.0, self.acceptor(), self.settings()).expect("settings");
+        state.compose(Times)
+    }
+
+    fn loss(&self, run: &PlannedRun<f64>, split: u64) -> f64 {
+        let h = hash(&[self.seed, run.seed, split, run.candidate.to_bits()]);
+        (run.candidate.ln()).abs() + self.noise * (h % 10_000) as f64 / 10_000.0
+    }
+
+    fn outcome(&self, run: &PlannedRun<f64>) -> Outcome {
+        if self.losses > 0 && run.attempt == 0 && run.id.0 % self.losses == 0 {
+            return Err(RunFailure::infrastructure("node lost"));
+        }
+        // The baseline itself always runs, else there is no study.
+        if self.crashes > 0 && !run.arm.is_incumbent() && hash(&[run.candidate.to_bits()]) % self.crashes == 0
+        {
+            return Err(RunFailure::candidate("crash"));
+        }
+        let loss = self.loss(run, 0);
+        Ok(Measurement::new([loss, loss + 0.01, loss - 0.01])?)
+    }
+
+    fn ideas(&self, state: &StudyState<f64>, wanted: usize) -> Proposed<f64> {
+        let view = state.view();
+        if view.seed % 11 == 0 {
+            return Proposed::Exhausted;
+        }
+        let idea = |i: usize| {
+            let factor = [0.5, 0.8, 0.9, 1.1, 1.3][(hash(&[view.seed, i as u64]) % 5) as usize];
+            Proposal::new(view.incumbent * factor).title(format!("times {factor}"))
+        };
+        let some = 1 + (self.order as usize + view.proposals as usize) % wanted.max(1);
+        Proposed::Proposals((0..some).map(idea).collect())
+    }
+
+    /// Plays a study from where it stands to its end; gives all events from here on.
+    fn play(&self, state: &mut StudyState<f64>) -> Vec<Event<f64>> {
+        let mut events = state.take_events();
+        let mut flying: Vec<PlannedRun<f64>> = Vec::new();
+        let mut tick = self.order;
+        loop {
+            match state.next_action() {
+                Action::Propose { wanted } => {
+                    let ideas = self.ideas(state, wanted);
+                    state.proposed(ideas).expect("asked for");
+                }
+                Action::Run(run) => {
+                    assert!(flying.len() < self.capacity, "more runs under way than there may be");
+                    flying.push(run);
+                    continue; // as many as may run at once
+                }
+                Action::AskHoldout(query) => {
+                    let split = 1 + query.split as u64;
+                    let held = query.runs.iter().map(|run| {
+                        let loss = self.loss(run, split);
+                        HeldOut::from(Measurement::new([loss, loss + 0.02, loss]).expect("finite"))
+                    });
+                    state.held_out(query.id, held.collect()).expect("asked");
+                }
+                Action::Wait => {
+                    tick = hash(&[tick]);
+                    let run = flying.remove(tick as usize % flying.len());
+                    state.finished(run.id, self.outcome(&run)).expect("under way");
+                }
+                Action::Stop(_) => {
+                    events.extend(state.take_events());
+                    return events;
+                }
+            }
+            events.extend(state.take_events());
+        }
+    }
+
+    fn reopen(&self, events: &[Event<f64>]) -> StudyState<f64> {
+        let compose: Option<std::sync::Arc<dyn Compose<f64>>> = Some(std::sync::Arc::new(Times));
+        let mut state = StudyState::reopen(&events[0], &2.0, self.acceptor(), compose, &self.settings(), "")
+            .expect("the same study");
+        for event in &events[1..] {
+            state.replay(event).expect("the same conclusions");
+        }
+        state
+    }
+}
+
+/// A change of a positive number is a factor.
+struct Times;
+
+impl Compose<f64> for Times {
+    fn apply(&self, base: &f64, parent: &f64, edited: &f64) -> Result<f64, Conflict> {
+        Ok(base * edited / parent)
+    }
+}
+
+fn settled(events: &[Event<f64>]) -> Vec<String> {
+    events.iter().filter(|e| matches!(e, Event::Settled { .. })).map(|e| format!("{e:?}")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Through JSON and back, a stored study is rebuilt to the same state.
+    #[test]
+    fn replay_draws_the_same_conclusions(world in worlds()) {
+        let mut state = world.open();
+        let events = world.play(&mut state);
+        let text = serde_json::to_string(&events).expect("JSON");
+        let stored: Vec<Event<f64>> = serde_json::from_str(&text).expect("events");
+        prop_assert_eq!(&stored, &events);
+        let mut again = world.reopen(&stored);
+        prop_assert!(again.take_events().is_empty(), "nothing is left to conclude");
+        prop_assert_eq!(again.incumbent().to_bits(), state.incumbent().to_bits());
+        prop_assert_eq!(again.kept(), state.kept());
+        prop_assert_eq!(again.stopped(), state.stopped());
+        prop_assert_eq!(again.final_result(), state.final_result());
+        prop_assert_eq!(again.history().len(), state.history().len());
+    }
+
+    /// Cut anywhere and taken up again, one run at a time, it ends in the same history.
+    #[test]
+    fn a_cut_study_ends_as_the_whole_one(mut world in worlds(), at in 0.0..1.0f64) {
+        world.capacity = 1;
+        let whole = world.play(&mut world.open());
+        let cut = 1 + (at * (whole.len() - 1) as f64) as usize;
+        let mut resumed = world.reopen(&whole[..cut]);
+        let mut events = whole[..cut].to_vec();
+        events.extend(world.play(&mut resumed));
+        prop_assert_eq!(events, whole);
+    }
+
+    /// Runs lost to the infrastructure are repeated with their seed; every conclusion stays.
+    #[test]
+    fn lost_runs_change_nothing(mut world in worlds()) {
+        world.capacity = 1;
+        world.losses = 0;
+        let calm = world.play(&mut world.open());
+        world.losses = 3;
+        let rough = world.play(&mut world.open());
+        prop_assert_eq!(settled(&calm), settled(&rough));
+        let mut seeds = BTreeMap::new();
+        for event in &rough {
+            if let Event::Finished { run, .. } = event {
+                prop_assert_eq!(*seeds.entry(run.id).or_insert(run.seed), run.seed);
+            }
+        }
+    }
+
+    /// Limits hold, no run counts twice, every run was planned once, seeds pair up as they should.
+    #[test]
+    fn books_are_in_order(world in worlds()) {
+        let mut state = world.open();
+        let events = world.play(&mut state);
+        prop_assert!(state.runs() <= world.runs);
+        prop_assert!(state.proposals() <= world.proposals);
+        let mut done = BTreeSet::new();
+        let mut fresh = BTreeMap::<u64, usize>::new();
+        let mut proposals = BTreeSet::new();
+        for event in &events {
+            match event {
+                Event::Finished { run, outcome, .. } => {
+                    let lost = matches!(outcome, Err(f) if f.fault() == Fault::Infrastructure);
+                    prop_assert!(lost || done.insert(run.id), "run {:?} counts twice", run.id);
+                    if run.role == Role::Confirm && world.policy >= 2 && !lost {
+                        *fresh.entry(run.seed).or_default() += 1;
+                    }
+                }
+                Event::Settled { proposal, .. } => prop_assert!(proposals.insert(*proposal), "settled twice"),
+                _ => {}
+            }
+        }
+        // Equal seeds: a confirming seed serves one pair, and nothing else ever.
+        prop_assert!(fresh.values().all(|n| *n <= 2), "{fresh:?}");
+        for id in done {
+            let before = state.incumbent().to_bits();
+            prop_assert_eq!(state.finished(id, Err(RunFailure::candidate("again"))), Err(StateError::UnknownRun(id)));
+            prop_assert_eq!(before, state.incumbent().to_bits());
+        }
+    }
+
+    /// What is kept was tested on confirming runs that nothing else has seen: none of them screened or calibrated,
+    /// and each serves one proposal.
+    #[test]
+    fn what_tests_is_fresh(mut world in worlds()) {
+        world.policy = 2 + world.policy % 3;
+        let events = world.play(&mut world.open());
+        let mut seen_by: BTreeMap<u64, ProposalId> = BTreeMap::new();
+        let mut choosing = BTreeSet::new();
+        for event in &events {
+            let Event::Finished { run, outcome: Ok(_), .. } = event else { continue };
+            match (run.role, run.about) {
+                (Role::Confirm, Some(about)) => {
+                    prop_assert!(run.arm.is_incumbent() || run.arm.proposals().eq([about]));
+                    prop_assert!(!choosing.contains(&run.seed), "seed {} chose before it tested", run.seed);
+                    prop_assert_eq!(*seen_by.entry(run.seed).or_insert(about), about);
+                }
+                (Role::Calibrate | Role::Screen, _) => {
+                    choosing.insert(run.seed);
+                }
+                _ => {}
+            }
+        }
+        for event in &events {
+            if let Event::Settled { fate: Fate::Kept, effect: Some(effect), .. } = event {
+                prop_assert!(effect.fresh);
+            }
+        }
+    }
+
+    /// Nothing is held for proposals that are settled, but for the incumbent's own runs.
+    #[test]
+    fn outputs_are_let_go(world in worlds()) {
+        let mut state = world.open();
+        let events = world.play(&mut state);
+        let fates: BTreeMap<ProposalId, Fate> = events
+            .iter()
+            .filter_map(|e| if let Event::Settled { proposal, fate, .. } = e { Some((*proposal, *fate)) } else { None })
+            .collect();
+        for event in &events {
+            let Event::Finished { run, .. } = event else { continue };
+            let settled = run.arm.proposals().all(|p| fates.contains_key(&p)) && !run.arm.is_incumbent();
+            let kept = run.arm.proposals().any(|p| fates.get(&p) == Some(&Fate::Kept));
+            prop_assert!(!(settled && !kept && state.needs_output(run.id)), "{run:?}");
+        }
+    }
+
+    /// No number that is not finite gets into a measurement, through no door.
+    #[test]
+    fn measurements_are_finite(values in prop::collection::vec(prop::num::f64::ANY, 0..6), weight in prop::num::f64::ANY) {
+        let good = !values.is_empty() && values.iter().all(|v| v.is_finite());
+        match Measurement::new(values.clone()) {
+            Ok(m) => {
+                prop_assert!(good && m.objective().is_finite());
+                let weighted = m.clone().weights(vec![weight; values.len()]);
+                prop_assert!(weighted.is_err() || weight.is_finite() && weight > 0.0);
+                let text = serde_json::to_string(&m).expect("JSON");
+                prop_assert_eq!(serde_json::from_str::<Measurement>(&text).expect("the same"), m);
+            }
+            Err(_) => prop_assert!(!good || !values.iter().sum::<f64>().is_finite()),
+        }
+        let empty = r#"{"objective": 1.0, "units": {"values": []}}"#;
+        let refused = serde_json::from_str::<Measurement>(empty).is_err();
+        prop_assert!(refused, "an empty measurement was deserialised");
+    }
+}
