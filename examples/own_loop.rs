@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match study.next_action() {
             Action::Propose { wanted } => {
                 let view = study.view();
-                let factor = |i| if (view.proposals + i) % 2 == 0 { 0.6 } else { 1.5 };
+                let factor = |i: u64| if (view.proposals + i).is_multiple_of(2) { 0.6 } else { 1.5 };
                 let idea = |f: f64| Proposal::new(view.incumbent * f).title(format!("rate x {f}"));
                 let ideas: Vec<_> = (0..wanted as u64).map(|i| idea(factor(i))).collect();
                 study.proposed(ideas)?;

@@ -292,3 +292,102 @@ fn split_variance(
     let component = (n as f64 * whole - one) / (n as f64 - 1.0);
     Ok((component.max(0.0), Basis::RunsAndDocumentComponent))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::RunId;
+
+    fn claim(n: usize, level: f64, noise: Noise) -> Claim {
+        let ids = |from: u64| (from..from + n as u64).map(RunId).collect();
+        Claim::new(ids(1), ids(100), true, level, noise)
+    }
+
+    /// Runs that lie `shift` below 5 on every document, with these deviations of whole runs and of documents.
+    fn runs(shift: f64, of_runs: &[f64], of_documents: &[f64]) -> Vec<HeldOut> {
+        let one = |r: &f64| {
+            Measurement::new(of_documents.iter().map(|d| 5.0 - shift + r + d)).expect("finite").into()
+        };
+        of_runs.iter().map(one).collect()
+    }
+
+    fn ask(claim: &Claim, candidate: &[HeldOut], incumbent: &[HeldOut], rules: &Holdout) -> Answer {
+        gate(claim, candidate, incumbent, rules, Direction::Minimize).expect("comparable")
+    }
+
+    #[test]
+    fn both_noises_count() {
+        let claim = claim(2, 0.05, Noise::default());
+        let (documents, quiet) = ([0.1, -0.1, 0.0], [0.0, 0.0]);
+        let incumbent = runs(0.0, &quiet, &documents);
+        let rules = Holdout::new();
+        // A gain of .5 everywhere, the same on both seeds: yes.
+        assert!(ask(&claim, &runs(0.5, &[0.01, -0.01], &documents), &incumbent, &rules).passed);
+        // The same gain with the documents agreeing and the seeds far apart: the runs' noise says no.
+        let answer = ask(&claim, &runs(0.5, &[1.0, -1.0], &documents), &incumbent, &rules);
+        assert_eq!(answer, Answer { passed: false, basis: Basis::RunsAndDocuments });
+        // The same gain with the seeds agreeing and the documents apart: the split's noise says no.
+        let apart = [1.5, -1.4, -0.1];
+        assert!(!ask(&claim, &runs(0.5, &[0.01, -0.01], &apart), &incumbent, &rules).passed);
+        // And no gain is no gain.
+        assert!(!ask(&claim, &runs(-0.5, &quiet, &documents), &incumbent, &rules).passed);
+    }
+
+    #[test]
+    fn what_is_stated_replaces_what_is_estimated() {
+        let noise = Noise::new(0.02, 7.0);
+        let scalar = |x: f64| HeldOut::from(Measurement::scalar(x).expect("finite"));
+        let (candidate, incumbent) = ([scalar(4.5), scalar(4.5)], [scalar(5.0), scalar(5.0)]);
+        let claim = claim(2, 0.01, noise);
+        let ask = |rules| ask(&claim, &candidate, &incumbent, &rules);
+        assert_eq!(ask(Holdout::new()), Answer { passed: true, basis: Basis::RunsOnly });
+        // g = .5, SE² = .1² + (.02/8)/2: z = 4.9, passes; with a split error of .4 z is 1.25, p = .106.
+        assert_eq!(ask(Holdout::new().split_error(0.1)), Answer { passed: true, basis: Basis::Stated });
+        assert_eq!(ask(Holdout::new().split_error(0.4)), Answer { passed: false, basis: Basis::Stated });
+    }
+
+    /// From four pairs on, run × document noise is not counted twice.
+    #[test]
+    fn the_documents_own_part_is_estimated() {
+        let pattern = [[0.3, -0.3], [-0.3, 0.3], [0.3, -0.3], [-0.3, 0.3]];
+        let noisy = |shift: f64| -> Vec<HeldOut> {
+            let one = |d: &[f64; 2]| Measurement::new(d.map(|d| 5.0 - shift + d)).expect("finite").into();
+            pattern.iter().map(one).collect()
+        };
+        let still = runs(0.0, &[0.0; 4], &[0.0, 0.0]);
+        let answer = ask(&claim(4, 0.01, Noise::new(0.01, 7.0)), &noisy(0.2), &still, &Holdout::new());
+        assert_eq!(answer, Answer { passed: true, basis: Basis::RunsAndDocumentComponent });
+    }
+
+    #[test]
+    fn other_units_are_an_error() {
+        let (two, three) = (runs(0.0, &[0.0], &[0.0; 2]), runs(0.0, &[0.0], &[0.0; 3]));
+        let error =
+            gate(&claim(1, 0.1, Noise::default()), &two, &three, &Holdout::new(), Direction::Minimize);
+        assert!(error.expect_err("not comparable").contains("2 and 3 values"));
+    }
+
+    /// Hand numbers: differences .1, .2, .3 have mean .2, sd .1, t(.975, 2) = 4.302653 (any t table).
+    #[test]
+    fn comparison_by_hand() {
+        let c = compare(&[1.0, 1.1, 1.2], &[0.9, 0.9, 0.9], Direction::Minimize, 0.95).expect("three pairs");
+        let half = 4.302_653 * 0.1 / 3f64.sqrt();
+        assert!(
+            (c.gain - 0.2).abs() < 1e-12
+                && (c.low - (0.2 - half)).abs() < 1e-6
+                && (c.high - (0.2 + half)).abs() < 1e-6
+        );
+        let up = compare(
+            &[-1.0, -1.1, -1.2],
+            &[-0.9, -0.9, -0.9].map(|x: f64| x - 0.4),
+            Direction::Maximize,
+            0.95,
+        );
+        let up = up.expect("three pairs");
+        assert!(
+            (up.baseline - 1.1).abs() < 1e-12
+                && (up.incumbent - 1.3).abs() < 1e-12
+                && (up.gain - 0.2).abs() < 1e-12
+        );
+    }
+}

@@ -93,11 +93,13 @@ impl World {
     }
 
     fn outcome(&self, run: &PlannedRun<f64>) -> Outcome {
-        if self.losses > 0 && run.attempt == 0 && run.id.0 % self.losses == 0 {
+        if self.losses > 0 && run.attempt == 0 && run.id.0.is_multiple_of(self.losses) {
             return Err(RunFailure::infrastructure("node lost"));
         }
         // The baseline itself always runs, else there is no study.
-        if self.crashes > 0 && !run.arm.is_incumbent() && hash(&[run.candidate.to_bits()]) % self.crashes == 0
+        if self.crashes > 0
+            && !run.arm.is_incumbent()
+            && hash(&[run.candidate.to_bits()]).is_multiple_of(self.crashes)
         {
             return Err(RunFailure::candidate("crash"));
         }
@@ -107,7 +109,7 @@ impl World {
 
     fn ideas(&self, state: &StudyState<f64>, wanted: usize) -> Proposed<f64> {
         let view = state.view();
-        if view.seed % 11 == 0 {
+        if view.seed.is_multiple_of(11) {
             return Proposed::Exhausted;
         }
         let idea = |i: usize| {

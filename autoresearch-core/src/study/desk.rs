@@ -28,7 +28,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         }
     }
 
-    /// Deletes folders that an earlier session left behind.
+    /// Deletes the folders of all runs that nobody can ask for, those of an earlier session too.
     pub(super) fn sweep(&self) {
         let Ok(entries) = std::fs::read_dir(&self.scratch) else { return };
         for entry in entries.flatten() {

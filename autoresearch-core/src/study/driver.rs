@@ -122,6 +122,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                     }
                     Action::Stop(reason) => {
                         self.end_tasks().await;
+                        self.sweep();
                         tracing::info!(%reason, "stopped");
                         self.notify(&Notice::Stopped { reason: &reason });
                         return Ok(Report::of(&self.state, &self.tally, reason, self.elapsed()));
