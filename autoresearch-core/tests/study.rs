@@ -323,3 +323,40 @@ async fn results_become_a_table() {
     assert_eq!(table.matches("\tkeep\t").count(), report.kept.len() + 1);
     assert!(lines.iter().all(|l| l.split('\t').count() == 5));
 }
+
+#[tokio::test]
+async fn a_slow_proposer_is_not_awaited_at_the_end_and_a_bad_observer_is_dropped() {
+    struct Slow;
+    #[async_trait]
+    impl Proposer<f64> for Slow {
+        async fn propose(&mut self, cx: ProposeContext<'_, f64>) -> Result<Proposed<f64>, ProposeError> {
+            // The second answer comes in the middle of the final runs.
+            let pause = if cx.proposals == 0 { 0 } else { 60 };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            Ok(Proposal::new(cx.incumbent * 0.6).into())
+        }
+    }
+    let train = executor_fn(|rate: f64, run: RunContext| async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok(losses(rate, run.seed))
+    });
+    let report = Study::new(0.1, Slow, train, validation())
+        .holdout(holdout())
+        .test_split(holdout())
+        .in_flight(2)
+        .limits(Limits::new().accepted(1))
+        .observer(|notice: &Notice<'_>, _: &Status| assert!(!matches!(notice, Notice::Settled { .. }), "bad"))
+        .run()
+        .await
+        .expect("a report");
+    assert_eq!((report.stopped, report.kept.len()), (StopReason::Accepted, 1));
+    assert!(report.result.is_some());
+}
+
+#[tokio::test]
+async fn a_run_that_cancels_itself_is_not_repeated_for_ever() {
+    let train = executor_fn(|_: f64, _| async { Err::<Vec<f64>, _>(RunFailure::cancelled()) });
+    let limits = Limits::new().consecutive_failures(3);
+    let report = Study::new(0.1, steps(), train, validation()).limits(limits).run().await.expect("a report");
+    assert!(matches!(report.stopped, StopReason::ConsecutiveFailures(_)), "{}", report.stopped);
+}

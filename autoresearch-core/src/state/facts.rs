@@ -277,6 +277,9 @@ impl<C: Candidate> StudyState<C> {
                 self.ledger.capacity = *in_flight;
                 self.failures = 0;
                 self.phase = Phase::Searching;
+                if let Some(request) = &mut self.request {
+                    request.handed = None; // whoever was asked is gone
+                }
             }
             Event::Opened { .. } | Event::Settled { .. } | Event::Stopped { .. } => {}
         }

@@ -316,6 +316,11 @@ impl<C: Candidate> StudyState<C> {
         matches!(self.phase, Phase::Searching | Phase::Draining(_))
     }
 
+    /// Whether proposals are wanted or awaited.
+    pub fn is_asking(&self) -> bool {
+        self.request.is_some()
+    }
+
     /// Baseline against incumbent, if the test split has been opened.
     pub fn final_result(&self) -> Option<&FinalResult> {
         self.finale.result.as_ref()

@@ -6,6 +6,7 @@ use crate::arm::{ProposalId, RunId};
 use crate::candidate::Candidate;
 use crate::observe::{Notice, Status};
 use crate::state::Event;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     /// Lets go of outputs that nobody can ask for any more, and of their folders.
@@ -93,8 +94,13 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             elapsed: self.elapsed(),
             wall_clock: limits.wall_clock.map(|d| d.as_secs_f64()),
         };
-        for observer in &mut self.study.observers {
-            observer.notice(notice, &status);
-        }
+        // One that panics is told nothing more; the study goes on.
+        self.study.observers.retain_mut(|observer| {
+            let told = catch_unwind(AssertUnwindSafe(|| observer.notice(notice, &status)));
+            if told.is_err() {
+                tracing::error!("an observer panicked and is told nothing more");
+            }
+            told.is_ok()
+        });
     }
 }

@@ -255,7 +255,10 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
             Happening::Thought(Ok(Thought { proposer, answer })) => {
                 self.proposer = Some(proposer);
-                self.take_thought(answer)?;
+                // The search may have ended while it was thinking.
+                if self.state.is_asking() {
+                    self.take_thought(answer)?;
+                }
             }
             Happening::Thought(Err(error)) => {
                 self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
@@ -285,7 +288,12 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
                 self.outputs.insert(run, output);
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                if failure.fault() == Fault::Cancelled && !self.run_cancel.is_cancelled() {
+                    // Else it would be run again at once, for ever.
+                    failure =
+                        RunFailure::infrastructure("it says that it was cancelled, and nobody cancelled it");
+                }
                 if failure.fault() != Fault::Cancelled {
                     tracing::warn!(run = run.0, %failure, "a run failed");
                 }
