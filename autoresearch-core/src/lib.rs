@@ -17,6 +17,7 @@ mod measure;
 mod propose;
 mod space;
 mod state;
+mod store;
 
 pub use accept::{
     Acceptor, AcceptorFn, Claim, Cohort, Decision, Evidence, Greedy, Guarantee, Guarded, HoldoutStatus,
@@ -42,3 +43,8 @@ pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, S
 pub use state::{
     Action, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, StateError, StudyState,
 };
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+#[cfg(feature = "testkit")]
+pub use store::store_conformance;
+pub use store::{MemoryStore, Seq, Store, StoreError};
