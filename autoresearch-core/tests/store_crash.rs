@@ -79,6 +79,13 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
                 (seen, last) = (seen + 1, seq);
             }
         }
+        if round == 0 {
+            let StoreError::Locked { holder, .. } = SqliteStore::open(&path).unwrap_err() else {
+                panic!("two processes write one store");
+            };
+            assert_eq!(holder, Some(child.id()));
+            assert!(checked(&SqliteStore::open_read_only(&path).unwrap()).await.0 >= last);
+        }
         std::thread::sleep(Duration::from_micros(300 * round));
         child.kill().unwrap(); // SIGKILL
         let mut rest = String::new();

@@ -260,3 +260,12 @@ async fn another_program_may_hold_it_for_a_moment() {
     assert_eq!(append(&store, 3, 1).await.unwrap(), Seq(4));
     release.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_writer_that_heeds_no_lock_is_noticed() {
+    let (_folder, store) = study_of_three().await;
+    sql(store.path(), "INSERT INTO events VALUES (4, 0, 'exhausted', '{\"event\":\"exhausted\"}')");
+    let error = append(&store, 3, 2).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { expected: Seq(3), found: Seq(4) }), "{error:?}");
+    assert_eq!(all(&store).await.unwrap()[3..], [(Seq(4), Event::Exhausted)]);
+}
