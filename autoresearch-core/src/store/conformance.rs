@@ -1,59 +1,228 @@
-//! What every store must do, as a test that its author calls.
+//! What every store must do, as a function that tests call.
 
 use super::{Seq, Store, StoreError};
-use crate::arm::{Arm, ProposalId, Version};
-use crate::limits::StopReason;
-use crate::propose::Proposal;
-use crate::state::Event;
+use crate::accept::{Role, Strength};
+use crate::arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
+use crate::failure::{FailureKind, RunFailure};
+use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, TestSplit};
+use crate::limits::{Limits, StopReason};
+use crate::measure::{Direction, Measurement};
+use crate::propose::{Effect, Fate, Proposal};
+use crate::state::{Event, RunSpec, Settings};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
 
-fn proposed(first: u64, candidate: f64) -> Event<f64> {
-    let proposals = vec![Proposal::new(candidate).title("a title, \"quoted\" and ünïcode").expecting(0.1)];
-    Event::Proposed { first: ProposalId(first), on: Arm::incumbent(), version: Version(0), proposals }
-}
-
-/// Checks a store against the contract of [`Store`]: order, paging, compare-and-set, atomic batches, floats bit for
-/// bit. `make` gives an empty store each time.
+/// Checks a store against the contract of [`Store`]; `make` gives a new, empty one each time.
+///
+/// ```
+/// use autoresearch_core::{MemoryStore, store_conformance};
+/// # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
+/// store_conformance(MemoryStore::new).await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Durability is not checked: kill a process that appends, and read what it had been told was stored. Run it on a
+/// multi-threaded runtime, so that writers really race.
 ///
 /// # Panics
-/// On the first thing that the store does not do right.
-pub async fn store_conformance<S: Store<f64>>(make: impl Fn() -> S) {
-    let store = make();
-    let read = |from: u64, limit: usize| store.read(Seq(from), limit);
-    assert!(read(0, 10).await.expect("an empty store can be read").is_empty());
-
-    let awkward = [0.1 + 0.2, 1e-300, -0.0, f64::MAX];
-    let events: Vec<Event<f64>> = (1..).zip(awkward).map(|(i, x)| proposed(i, x)).collect();
-    let end = store.append(Seq(0), &events).await.expect("the first append");
-    assert_eq!(end, Seq(4), "an append gives the new end");
-    let back = read(0, 100).await.expect("what was written can be read");
-    assert_eq!(back.iter().map(|(seq, _)| seq.0).collect::<Vec<_>>(), [1, 2, 3, 4], "events count from 1");
-    for ((_, stored), given) in back.iter().zip(&events) {
-        let (Event::Proposed { proposals: a, .. }, Event::Proposed { proposals: b, .. }) = (stored, given)
-        else {
-            panic!("another kind of event came back: {stored:?}");
-        };
-        assert_eq!(a[0].candidate.to_bits(), b[0].candidate.to_bits(), "floats come back bit for bit");
-        assert_eq!(a[0].hypothesis, b[0].hypothesis);
+/// The store breaks the contract; the message says how.
+pub async fn store_conformance<S: Store<f64> + 'static>(make: impl Fn() -> S) {
+    starts_empty(&make()).await;
+    gives_back_every_kind_bit_for_bit(&make()).await;
+    reads_in_pages(&make()).await;
+    refuses_a_stale_writer(&make()).await;
+    for _ in 0..8 {
+        lets_one_writer_win(make()).await;
     }
-    let page = read(1, 2).await.expect("a page");
-    assert_eq!(page.iter().map(|(seq, _)| seq.0).collect::<Vec<_>>(), [2, 3], "paging is by sequence number");
-    assert!(read(4, 10).await.expect("past the end").is_empty());
+}
 
-    let stop = Event::Stopping { reason: StopReason::Cancelled };
-    for expected in [0, 3, 5] {
-        match store.append(Seq(expected), &[stop.clone(), Event::Exhausted]).await {
-            Err(StoreError::Conflict { expected: e, found }) => assert_eq!((e.0, found.0), (expected, 4)),
-            other => panic!("an append at {expected} of a history that ends at 4 must conflict: {other:?}"),
+async fn ok<T>(what: &str, result: impl Future<Output = Result<T, StoreError>>) -> T {
+    result.await.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+async fn all<S: Store<f64>>(store: &S) -> Vec<(Seq, Event<f64>)> {
+    ok("reading everything", store.read(Seq(0), usize::MAX)).await
+}
+
+async fn starts_empty(store: &impl Store<f64>) {
+    assert_eq!(all(store).await, [], "a new store holds nothing");
+    assert_eq!(
+        ok("past the end", store.read(Seq(7), 9)).await,
+        [],
+        "nothing after an event that is not there"
+    );
+    assert_eq!(ok("no events", store.append(Seq(0), &[])).await, Seq(0), "appending nothing changes nothing");
+    let stale = store.append(Seq(1), &[]).await;
+    assert!(stale.is_err_and(|e| e.is_conflict()), "appending nothing compares all the same");
+}
+
+async fn gives_back_every_kind_bit_for_bit(store: &impl Store<f64>) {
+    let events = every_kind();
+    let mut last = Seq(0);
+    // One alone, then two together, then the rest.
+    for batch in [&events[..1], &events[1..3], &events[3..]] {
+        let before = last.0;
+        last = ok("appending", store.append(last, batch)).await;
+        assert_eq!(last.0, before + batch.len() as u64, "an append returns the number of its last event");
+    }
+    let stored = all(store).await;
+    assert_eq!(stored.len(), events.len());
+    for (i, ((seq, stored), event)) in stored.iter().zip(&events).enumerate() {
+        assert_eq!(seq.0, i as u64 + 1, "events are numbered from 1 without gaps");
+        assert_eq!(stored, event, "event {seq} came back changed");
+        // Tells -0.0 from 0.0, and any two numbers that differ in a bit.
+        assert_eq!(format!("{stored:?}"), format!("{event:?}"), "event {seq} came back changed in a bit");
+    }
+}
+
+async fn reads_in_pages(store: &impl Store<f64>) {
+    let events: Vec<_> = (0..10).map(|i| proposed(i, f64::from(i))).collect();
+    ok("appending ten", store.append(Seq(0), &events)).await;
+    assert_eq!(ok("limit 0", store.read(Seq(0), 0)).await, [], "a limit of nothing gives nothing");
+    let mut pages = Vec::new();
+    loop {
+        let from = pages.last().map_or(Seq(0), |(seq, _)| *seq);
+        let page = ok("a page", store.read(from, 4)).await;
+        assert!(page.len() <= 4, "a page is no longer than its limit");
+        pages.extend(page.iter().cloned());
+        if page.len() < 4 {
+            break;
         }
     }
-    assert_eq!(
-        read(0, 100).await.expect("still readable").len(),
-        4,
-        "a refused append leaves nothing behind"
-    );
+    assert_eq!(pages, all(store).await, "pages put together are the whole");
+    assert_eq!(ok("at the end", store.read(Seq(10), 4)).await, []);
+    assert_eq!(ok("far past the end", store.read(Seq(u64::MAX), usize::MAX)).await, []);
+}
 
-    let (one, two) = ([Event::Exhausted], [Event::Exhausted]);
-    let both = tokio::join!(store.append(Seq(4), &one), store.append(Seq(4), &two));
-    assert!(both.0.is_ok() != both.1.is_ok(), "of two appends at the same place exactly one wins: {both:?}");
-    assert_eq!(read(4, 100).await.expect("still readable"), [(Seq(5), Event::Exhausted)]);
+async fn refuses_a_stale_writer(store: &impl Store<f64>) {
+    ok("appending", store.append(Seq(0), &[proposed(0, 0.5), Event::Exhausted])).await;
+    let before = all(store).await;
+    for wrong in [Seq(0), Seq(1), Seq(3), Seq(u64::MAX)] {
+        match store.append(wrong, &[proposed(1, 1.5), proposed(2, 2.5)]).await {
+            Err(StoreError::Conflict { expected, found }) => {
+                assert_eq!((expected, found), (wrong, Seq(2)), "a conflict names both events");
+            }
+            other => panic!("an append after event {wrong}, where 2 is the last, gave {other:?}"),
+        }
+        assert_eq!(all(store).await, before, "a refused append leaves nothing behind");
+    }
+    assert_eq!(ok("after conflicts", store.append(Seq(2), &[Event::Exhausted])).await, Seq(3));
+}
+
+async fn lets_one_writer_win<S: Store<f64> + 'static>(store: S) {
+    let store = Arc::new(store);
+    let batch = |writer: u32| [proposed(writer, f64::from(writer)), proposed(writer, 0.5), Event::Exhausted];
+    let mut writers = JoinSet::new();
+    for writer in 0..8 {
+        let store = Arc::clone(&store);
+        writers.spawn(async move { (writer, store.append(Seq(0), &batch(writer)).await) });
+    }
+    let mut winner = None;
+    for (writer, result) in writers.join_all().await {
+        match result {
+            Ok(last) => {
+                assert_eq!(last, Seq(3));
+                assert_eq!(winner.replace(writer), None, "two writers appended after the same event");
+            }
+            Err(StoreError::Conflict { .. }) => {}
+            Err(other) => panic!("the loser of a race is told of a conflict, not: {other}"),
+        }
+    }
+    let Some(winner) = winner else { panic!("eight writers raced for an empty store, and none won") };
+    let stored: Vec<_> = all(&*store).await.into_iter().map(|(_, event)| event).collect();
+    assert_eq!(stored, batch(winner), "the winner's events are stored, and nobody else's");
+}
+
+fn proposed(first: u32, candidate: f64) -> Event<f64> {
+    let proposals = vec![Proposal::new(candidate)];
+    Event::Proposed { first: ProposalId(first.into()), on: Arm::incumbent(), version: Version(0), proposals }
+}
+
+/// Every kind of event, with numbers and texts that a careless format would change.
+fn every_kind() -> Vec<Event<f64>> {
+    let third = 1.0 / 3.0;
+    let units = Part { proposal: ProposalId(3), unit: Some(2) };
+    let run = RunSpec {
+        id: RunId(u64::MAX),
+        arm: Arm::single(ProposalId(1)).with(units),
+        version: Version(u32::MAX),
+        seed: u64::MAX - 1,
+        role: Role::Confirm,
+        about: Some(ProposalId(1)),
+    };
+    let measured = Measurement::new([0.1 + 0.2, -0.0, 5e-324, f64::MAX / 8.0, 123_456_789.123_456_79])
+        .and_then(|m| m.weights([third, 0.0, 1.0, f64::EPSILON, 2.0]))
+        .and_then(|m| m.clusters([0, 1, 1, u64::MAX, 2]))
+        .and_then(|m| m.metric("a \"quoted\"\nname, ümlaut, \u{1F52C}, \0", f64::MIN_POSITIVE))
+        .map(|m| m.direction(Direction::Maximize));
+    let Ok(measured) = measured else { panic!("these numbers make a measurement") };
+    let finished =
+        |outcome| Event::Finished { run: run.clone(), attempt: 2, outcome, seconds: third, elapsed: 1e-7 };
+    let compared = Comparison { baseline: third, incumbent: -third, gain: 1e300, low: -0.0, high: 1e-300 };
+    let settled = |fate, units, effect, strength| Event::Settled {
+        proposal: ProposalId(1),
+        fate,
+        units,
+        version: Version(1),
+        effect,
+        strength,
+        runs: 4,
+        reason: "'); DROP TABLE events; --".into(),
+    };
+    vec![
+        Event::Opened {
+            study: "a study".into(),
+            baseline: 2.0_f64.sqrt(),
+            settings: Settings::new()
+                .maximize()
+                .seed(u64::MAX)
+                .in_flight(3)
+                .limits(Limits::new().runs(9).wall_clock(Duration::from_nanos(1_000_000_001)))
+                .holdout(Holdout::new().queries(3).split_error(third))
+                .test_split(TestSplit::new().seeds(5)),
+            policy: String::new(),
+            executor: "x".repeat(100_000),
+        },
+        Event::Resumed { limits: Limits::new(), in_flight: 1 },
+        Event::Proposed {
+            first: ProposalId(1),
+            on: Arm::single(ProposalId(9)),
+            version: Version(2),
+            proposals: vec![
+                Proposal::new(-0.0).title("sign").rationale("why").expecting(third).tag("a").tag("b"),
+                Proposal::new(f64::MIN_POSITIVE / 3.0),
+                Proposal::new(1e23),
+            ],
+        },
+        finished(Ok(measured)),
+        finished(Err(RunFailure::candidate("loss is NaN").kind(FailureKind::InvalidMetric))),
+        finished(Err(RunFailure::cancelled())),
+        Event::Answered {
+            question: QuestionId(1),
+            proposal: ProposalId(1),
+            answer: Answer { passed: true, basis: Basis::RunsAndDocumentComponent },
+        },
+        settled(
+            Fate::Kept,
+            Some(vec![0, u16::MAX]),
+            Some(Effect::new(third, (f64::NEG_INFINITY, 1e-5), 0.95, 4, true)),
+            Some(Strength::new(-third, 0.05)),
+        ),
+        settled(Fate::Conflict, None, None, None),
+        Event::Exhausted,
+        Event::Stopping { reason: StopReason::ConsecutiveFailures("out of disk".into()) },
+        Event::Stopped { reason: StopReason::Cancelled },
+        Event::Tested {
+            result: FinalResult {
+                version: Version(1),
+                pairs: 8,
+                level: 0.95,
+                validation: compared,
+                holdout: Some(compared),
+                test: compared,
+            },
+        },
+    ]
 }
