@@ -1,13 +1,17 @@
 //! The study as a pure state machine: facts in, actions out. No I/O, no clock, no runtime.
 //!
-//! `mod` holds the state and what callers do with it, `facts` takes facts in, `pump` asks the acceptor and draws the
-//! conclusions, `finale` measures baseline against incumbent at the end, `replay` rebuilds a state from stored facts.
+//! `mod` holds the state and what callers do with it, `open` makes it, `facts` takes facts in, `apply` says what each
+//! changes, `pump` asks the acceptor and draws the conclusions, `finale` measures baseline against incumbent at the end,
+//! `replay` rebuilds a state from stored events.
 
 mod action;
+mod apply;
 mod error;
 mod event;
 mod facts;
 mod finale;
+mod materialise;
+mod open;
 mod pump;
 mod replay;
 mod settings;
@@ -25,6 +29,7 @@ use crate::holdout::{Answer, FinalResult};
 use crate::limits::StopReason;
 use crate::propose::{History, Proposal, ProposeContext};
 use finale::Finale;
+use materialise::materialise;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -355,51 +360,4 @@ pub(crate) fn mix(a: u64, b: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
-}
-
-/// Applies an arm's changes to the incumbent, oldest first. A function of the fields it reads, so that the acceptor
-/// can be asked while it is at hand.
-fn materialise<C: Candidate>(
-    incumbent: &Arc<C>,
-    live: &BTreeMap<ProposalId, Live<C>>,
-    ledger: &Ledger,
-    compose: Option<&dyn Compose<C>>,
-    arm: &Arm,
-) -> Result<Arc<C>, Conflict> {
-    let mut built = Arc::clone(incumbent);
-    let mut on = Arm::incumbent();
-    for part in arm.parts() {
-        let no_longer = || Conflict {
-            place: format!("proposal {}", part.proposal.0),
-            reason: "it is settled already".into(),
-        };
-        let change = live.get(&part.proposal).ok_or_else(no_longer)?;
-        let made = ledger.live.get(&part.proposal).ok_or_else(no_longer)?;
-        if part.unit.is_none() && made.version == ledger.version && made.on == on {
-            // It was made for exactly this: no merge needed.
-            built = Arc::new(change.proposal.candidate.clone());
-        } else {
-            let compose = compose.ok_or_else(|| Conflict {
-                place: format!("proposal {}", part.proposal.0),
-                reason:
-                    "the incumbent has changed since it was made, and the study does not know how to merge \
-                             candidates; give it a `Compose`"
-                        .into(),
-            })?;
-            let edited = &change.proposal.candidate;
-            built = Arc::new(match part.unit {
-                None => compose.apply(&built, &change.parent, edited)?,
-                Some(k) => {
-                    let units = compose.units(&change.parent, edited);
-                    let unit = units.get(usize::from(k)).ok_or_else(|| Conflict {
-                        place: format!("proposal {}", part.proposal.0),
-                        reason: format!("it has {} units, and unit {k} is asked for", units.len()),
-                    })?;
-                    compose.apply(&built, &change.parent, &unit.edited)?
-                }
-            });
-        }
-        on = on.with(*part);
-    }
-    Ok(built)
 }

@@ -1,7 +1,5 @@
 //! A study is put together here; `driver` runs it.
 
-use super::driver::Driver;
-use super::{Report, StudyError};
 use crate::accept::{Acceptor, Guarded};
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
@@ -215,17 +213,6 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     pub fn fidelity(mut self, fidelity: Fidelity) -> Self {
         self.fidelity = Some(fidelity);
         self
-    }
-
-    /// Runs the study until a limit, a cancellation, or nothing is left to try.
-    ///
-    /// # Errors
-    /// The store fails or holds another study, or the evaluators contradict the settings.
-    ///
-    /// # Cancel safety
-    /// Dropping the future ends runs and proposer; what was stored is safe, and the study can be resumed.
-    pub async fn run(self) -> Result<Report<C>, StudyError> {
-        Driver::open(self).await?.run().await
     }
 }
 

@@ -1,7 +1,8 @@
 //! Performs the state machine's actions with tokio and feeds the facts back.
 //!
 //! One loop: store what happened, take the next action, start it; when there is nothing to start, wait for whatever
-//! ends first. Everything the user wrote runs in tasks of its own (`tasks`); `desk` is what the loop keeps in order
+//! ends first. Everything the user wrote runs in tasks of its own (`tasks`); `take` feeds what ended back as facts, and
+//! `desk` is what the loop keeps in order
 //! besides: the runs' outputs and folders, and the observers.
 
 use super::StudyError;
@@ -9,16 +10,16 @@ use super::builder::Study;
 use super::open::{Opened, open, scratch};
 use super::report::Report;
 use super::tally::Tally;
-use super::tasks::{Done, Exhibit, Thought, backoff, held_out, panic_message, run};
+use super::tasks::{Done, Exhibit, Thought, backoff, held_out, run};
 use crate::arm::{QuestionId, RunId};
 use crate::cancel::{CancelOnDrop, Cancellation};
 use crate::candidate::Candidate;
 use crate::execute::{RunContext, RunProgress};
-use crate::failure::{Fault, RunFailure};
+use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
 use crate::observe::Notice;
-use crate::propose::{ProposeContext, ProposeError, Proposed, Proposer, proposer_fn};
+use crate::propose::{ProposeContext, Proposed, Proposer, proposer_fn};
 use crate::state::{Action, HoldoutQuery, PlannedRun, Split, StudyState};
 use crate::store::Seq;
 use std::collections::{BTreeMap, HashMap};
@@ -28,9 +29,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument;
-
-/// How often in a row a proposer, or the measuring of a held-out split, may fail.
-const PATIENCE: u32 = 5;
 
 /// How runs tell how far they are.
 type Channel = (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>);
@@ -50,26 +48,39 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) outputs: BTreeMap<RunId, Arc<A>>,
     thinking: JoinSet<Thought<C>>,
     /// At home unless it is thinking.
-    proposer: Option<Box<dyn Proposer<C>>>,
+    pub(super) proposer: Option<Box<dyn Proposer<C>>>,
     observed: usize,
-    proposer_failures: u32,
-    proposer_waits: u32,
+    pub(super) proposer_failures: u32,
+    pub(super) proposer_waits: u32,
     hearings: JoinSet<Heard>,
-    heard: Option<HoldoutQuery<C>>,
-    hearing_failures: u32,
+    pub(super) heard: Option<HoldoutQuery<C>>,
+    pub(super) hearing_failures: u32,
     /// Raised for the runs of now; renewed after each stop.
-    run_cancel: Cancellation,
+    pub(super) run_cancel: Cancellation,
     progress: Channel,
     _ends_with_us: CancelOnDrop,
 }
 
 /// What ended first.
-enum Happening<C: Candidate, A> {
+pub(super) enum Happening<C: Candidate, A> {
     Run(Result<(Id, Done<A>), JoinError>),
     Thought(Result<Thought<C>, JoinError>),
     Heard(Result<Heard, JoinError>),
     Progress(RunId, RunProgress),
     Stop(StopReason),
+}
+
+impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
+    /// Runs the study until a limit, a cancellation, or nothing is left to try.
+    ///
+    /// # Errors
+    /// The store fails or holds another study, or the evaluators contradict the settings.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends runs and proposer; what was stored is safe, and the study can be resumed.
+    pub async fn run(self) -> Result<Report<C>, StudyError> {
+        Driver::open(self).await?.run().await
+    }
 }
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
@@ -202,7 +213,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         self.thinking.spawn(task.in_current_span());
     }
 
-    fn start_hearing(&mut self, query: HoldoutQuery<C>) {
+    pub(super) fn start_hearing(&mut self, query: HoldoutQuery<C>) {
         let evaluator = match query.split {
             Split::Holdout | Split::HoldoutReport => self.study.holdout.clone(),
             Split::Test => self.study.test.clone(),
@@ -241,128 +252,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         }
     }
 
-    async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
-        match happening {
-            Happening::Run(Ok((task, done))) => {
-                self.under_way.remove(&task);
-                self.take_run(done)?;
-            }
-            Happening::Run(Err(error)) => {
-                if let Some(run) = self.under_way.remove(&error.id()) {
-                    let failure = RunFailure::candidate(format!("the run {}", panic_message(error)));
-                    self.take_run(Done { run, seconds: 0.0, result: Err(failure) })?;
-                }
-            }
-            Happening::Thought(Ok(Thought { proposer, answer })) => {
-                self.proposer = Some(proposer);
-                // The search may have ended while it was thinking.
-                if self.state.is_asking() {
-                    self.take_thought(answer)?;
-                }
-            }
-            Happening::Thought(Err(error)) => {
-                self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
-                self.end_tasks().await;
-            }
-            Happening::Heard(Ok((question, held))) => self.take_hearing(question, held)?,
-            Happening::Heard(Err(error)) => {
-                if let Some(question) = self.heard.as_ref().map(|q| q.id) {
-                    let failure = RunFailure::candidate(format!("the evaluation {}", panic_message(error)));
-                    self.take_hearing(question, Err(failure))?;
-                }
-            }
-            Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
-            Happening::Stop(reason) => {
-                self.state.stop(reason);
-                self.end_tasks().await;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_run(&mut self, done: Done<A>) -> Result<(), StudyError> {
-        let elapsed = self.elapsed();
-        let Done { run, seconds, result } = done;
-        match result {
-            Ok((output, measurement)) => {
-                self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
-                self.outputs.insert(run, output);
-            }
-            Err(mut failure) => {
-                if failure.fault() == Fault::Cancelled && !self.run_cancel.is_cancelled() {
-                    // Else it would be run again at once, for ever.
-                    failure =
-                        RunFailure::infrastructure("it says that it was cancelled, and nobody cancelled it");
-                }
-                if failure.fault() != Fault::Cancelled {
-                    tracing::warn!(run = run.0, %failure, "a run failed");
-                }
-                self.state.finished_after(run, Err(failure), seconds, elapsed)?;
-                self.clear(run);
-            }
-        }
-        Ok(())
-    }
-
-    fn take_thought(&mut self, answer: Result<Proposed<C>, ProposeError>) -> Result<(), StudyError> {
-        match answer {
-            Ok(answer) => {
-                let waits = match &answer {
-                    Proposed::Wait => true,
-                    Proposed::Proposals(list) => list.is_empty(),
-                    Proposed::Exhausted => false,
-                };
-                self.proposer_failures = 0;
-                self.proposer_waits = if waits { self.proposer_waits + 1 } else { 0 };
-                self.state.proposed(answer)?;
-            }
-            Err(error) => {
-                self.proposer_failures += 1;
-                tracing::warn!(%error, in_a_row = self.proposer_failures, "the proposer failed");
-                if self.proposer_failures >= PATIENCE {
-                    self.state.stop(StopReason::ProposerFailed(error.to_string()));
-                } else {
-                    self.state.proposed(Proposed::Wait)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take_hearing(
-        &mut self,
-        question: QuestionId,
-        held: Result<Vec<HeldOut>, RunFailure>,
-    ) -> Result<(), StudyError> {
-        let Some(query) = self.heard.take() else { return Ok(()) };
-        let failure = match held {
-            Ok(held) => {
-                self.hearing_failures = 0;
-                self.state.held_out(question, held)?;
-                return Ok(());
-            }
-            Err(failure) => failure,
-        };
-        tracing::warn!(%failure, in_a_row = self.hearing_failures, "a held-out split could not be measured");
-        match failure.fault() {
-            // Told to stop: the question stays open, and is asked again when the study goes on.
-            Fault::Cancelled => {}
-            Fault::Infrastructure if self.hearing_failures < PATIENCE => {
-                self.hearing_failures += 1;
-                self.start_hearing(query);
-            }
-            // What validation measured and the holdout cannot is not confirmed.
-            Fault::Candidate if query.split == Split::Holdout => {
-                self.hearing_failures = 0;
-                self.state.holdout_failed(question)?;
-            }
-            _ => return Err(StudyError::HeldOut(failure)),
-        }
-        Ok(())
-    }
-
     /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.
-    async fn end_tasks(&mut self) {
+    pub(super) async fn end_tasks(&mut self) {
         self.run_cancel.cancel();
         self.hearings.shutdown().await;
         self.heard = None;

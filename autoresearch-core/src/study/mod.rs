@@ -1,7 +1,8 @@
 //! The study: builder and async driver over the state machine.
 //!
-//! `builder` puts a study together, `open` brings state and store into agreement, `driver` performs actions,
-//! `tasks` are the pieces of user code it starts, `tally` counts, `report` is what comes out.
+//! `builder` puts a study together, `open` brings state and store into agreement, `driver` performs actions, `tasks` are
+//! the pieces of user code that it starts, `take` feeds back what ended, `desk` keeps outputs and observers in order,
+//! `tally` counts, `report` is what comes out.
 
 mod builder;
 mod desk;
@@ -9,6 +10,7 @@ mod driver;
 mod error;
 mod open;
 mod report;
+mod take;
 mod tally;
 mod tasks;
 

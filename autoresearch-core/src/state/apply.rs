@@ -1,0 +1,158 @@
+//! What each event changes; the same when it happens and when it is replayed.
+
+use super::{Event, Hearing, Job, Live, Outcome, Phase, RunSpec, StudyState};
+use crate::accept::{Pending, Role, RunRecord};
+use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::candidate::Candidate;
+use crate::failure::Fault;
+use crate::limits::StopReason;
+use crate::propose::Proposal;
+use std::sync::Arc;
+
+impl<C: Candidate> StudyState<C> {
+    /// Applies a fact; the caller draws the consequences.
+    pub(super) fn apply(&mut self, event: &Event<C>) {
+        match event {
+            Event::Proposed { first, on, version, proposals } => {
+                self.apply_proposed(*first, on, *version, proposals);
+            }
+            Event::Exhausted => {
+                self.ledger.exhausted = true;
+                self.ledger.asked = 0;
+                self.request = None;
+            }
+            Event::Finished { run, outcome, elapsed, .. } => {
+                self.elapsed = self.elapsed.max(*elapsed);
+                self.apply_finished(run, outcome);
+            }
+            Event::Answered { question, answer, .. } => {
+                for case in self.court.iter_mut().flat_map(|c| &mut c.cases) {
+                    if matches!(case.hearing, Hearing::Asked { question: q, .. } if q == *question) {
+                        case.hearing = Hearing::Heard(*answer);
+                    }
+                }
+            }
+            Event::Tested { result } => self.finale.result = Some(*result),
+            Event::Stopping { reason } => self.halt(reason.clone()),
+            Event::Resumed { limits, in_flight } => {
+                self.ledger.limits = limits.clone();
+                self.settings.limits = limits.clone();
+                self.settings.in_flight = *in_flight;
+                self.ledger.capacity = *in_flight;
+                self.failures = 0;
+                self.phase = Phase::Searching;
+                if let Some(request) = &mut self.request {
+                    request.handed = None; // whoever was asked is gone
+                }
+            }
+            Event::Opened { .. } | Event::Settled { .. } | Event::Stopped { .. } => {}
+        }
+        if let Some(request) = &mut self.request {
+            request.snoozing = false;
+        }
+    }
+
+    fn apply_proposed(&mut self, first: ProposalId, on: &Arm, version: Version, proposals: &[Proposal<C>]) {
+        let parent = match self.request.take() {
+            Some(request) if !on.is_incumbent() => request.candidate,
+            _ => Arc::clone(self.incumbents.get(version.0 as usize).unwrap_or_else(|| self.newest())),
+        };
+        for (id, proposal) in (first.0..).map(ProposalId).zip(proposals) {
+            let mut proposal = proposal.clone();
+            if proposal.hypothesis.title.is_empty() {
+                proposal.hypothesis.title = format!("proposal {}", id.0);
+            }
+            let live = Live { proposal: Arc::new(proposal), parent: Arc::clone(&parent), runs: 0 };
+            self.live.insert(id, live);
+            self.ledger.live.insert(id, Pending { on: on.clone(), version });
+            self.ledger.proposed = id.0;
+        }
+        self.ledger.asked = 0;
+    }
+
+    fn apply_finished(&mut self, spec: &RunSpec, outcome: &Outcome) {
+        let Some(mut job) = self.take_job(spec.id) else { return };
+        match outcome {
+            Ok(_) => self.failures = 0,
+            Err(_) => self.failures += 1,
+        }
+        let limit = self.ledger.limits.consecutive_failures;
+        let too_many = |failure: &crate::RunFailure, failures: u32| {
+            (failures >= limit).then(|| StopReason::ConsecutiveFailures(failure.to_string()))
+        };
+        let loss = match outcome {
+            Err(failure) if failure.fault() != Fault::Candidate => {
+                job.attempt += 1;
+                self.requeue(job);
+                if let Some(reason) = too_many(failure, self.failures) {
+                    self.halt(reason);
+                }
+                return;
+            }
+            Err(failure) => Err(failure.clone()),
+            Ok(measurement) => Ok(self.settings.direction.loss(measurement.objective())),
+        };
+        if spec.role == Role::Final {
+            self.finale.finished(job, loss.ok());
+            return;
+        }
+        self.ledger.outstanding = self.ledger.outstanding.saturating_sub(1);
+        for proposal in spec.arm.proposals() {
+            if let Some(live) = self.live.get_mut(&proposal) {
+                live.runs += 1;
+            }
+        }
+        if spec.version == Version(0) && spec.arm.is_incumbent() {
+            match &loss {
+                Ok(_) => self.baseline_runs = true,
+                Err(failure) if !self.baseline_runs => {
+                    self.halt(StopReason::BaselineFailed(failure.to_string()));
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+        if let Err(failure) = &loss
+            && let Some(reason) = too_many(failure, self.failures)
+        {
+            self.halt(reason);
+        }
+        self.keep_record(job, loss);
+    }
+
+    fn keep_record(&mut self, job: Job<C>, loss: Result<f64, crate::RunFailure>) {
+        let spec = &job.spec;
+        let record = RunRecord {
+            id: spec.id,
+            arm: spec.arm.clone(),
+            version: spec.version,
+            seed: spec.seed,
+            role: spec.role,
+            about: spec.about,
+            loss,
+        };
+        if self.still_matters(&record) {
+            if spec.role == Role::Confirm && record.loss.is_ok() {
+                self.confirmed.insert(spec.id, job);
+            }
+            self.ledger.runs.insert(record.id, record);
+        }
+    }
+
+    fn take_job(&mut self, run: RunId) -> Option<Job<C>> {
+        if let Some(job) = self.flying.remove(&run) {
+            return Some(job);
+        }
+        for queue in [&mut self.queue, &mut self.finale.queue] {
+            if let Some(i) = queue.iter().position(|job| job.spec.id == run) {
+                return queue.remove(i);
+            }
+        }
+        None
+    }
+
+    /// Plans a run again, before all others.
+    pub(super) fn requeue(&mut self, job: Job<C>) {
+        if job.spec.role == Role::Final { &mut self.finale.queue } else { &mut self.queue }.push_front(job);
+    }
+}

@@ -1,0 +1,115 @@
+//! A study before anything happened.
+
+use super::{Event, Finale, Phase, Settings, StateError, StudyState};
+use crate::accept::{Acceptor, HoldoutStatus, Ledger};
+use crate::arm::{RunId, Version};
+use crate::candidate::Candidate;
+use crate::compose::Compose;
+use crate::propose::History;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+impl<C: Candidate> StudyState<C> {
+    pub(crate) fn open(
+        baseline: C,
+        acceptor: Box<dyn Acceptor>,
+        compose: Option<Arc<dyn Compose<C>>>,
+        settings: Settings,
+        executor: String,
+    ) -> Result<Self, StateError> {
+        Self::open_as("study", baseline, acceptor, compose, settings, executor)
+    }
+
+    /// Opens a new study under this identifier.
+    pub(crate) fn open_as(
+        study: &str,
+        baseline: C,
+        acceptor: Box<dyn Acceptor>,
+        compose: Option<Arc<dyn Compose<C>>>,
+        settings: Settings,
+        executor: String,
+    ) -> Result<Self, StateError> {
+        let opened = Event::Opened {
+            study: study.into(),
+            baseline: baseline.clone(),
+            settings: settings.clone(),
+            policy: acceptor.describe(),
+            executor,
+        };
+        let mut state = Self::blank(study, baseline, acceptor, compose, settings)?;
+        state.outbox.push(opened);
+        state.pump();
+        Ok(state)
+    }
+
+    /// A state before anything happened.
+    pub(super) fn blank(
+        study: &str,
+        baseline: C,
+        acceptor: Box<dyn Acceptor>,
+        compose: Option<Arc<dyn Compose<C>>>,
+        settings: Settings,
+    ) -> Result<Self, StateError> {
+        if settings.limits.runs == Some(0) {
+            return Err(StateError::Settings(
+                "the limit on runs is 0, so that not even the baseline could be measured; give at least 1"
+                    .into(),
+            ));
+        }
+        let ledger = Ledger {
+            version: Version(0),
+            live: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            next_run: RunId(1),
+            next_seed: 0,
+            seed_offset: fold_seed(settings.seed),
+            outstanding: 0,
+            capacity: settings.in_flight,
+            asked: 0,
+            exhausted: false,
+            started: 0,
+            proposed: 0,
+            kept: 0,
+            limits: settings.limits.clone(),
+            holdout: match &settings.holdout {
+                None => HoldoutStatus::Absent,
+                Some(h) if h.queries == 0 => HoldoutStatus::Spent,
+                Some(h) => HoldoutStatus::Open { left: h.queries },
+            },
+        };
+        Ok(Self {
+            study: study.into(),
+            settings,
+            acceptor,
+            compose,
+            incumbents: vec![Arc::new(baseline)],
+            ledger,
+            live: BTreeMap::new(),
+            history: History::default(),
+            queue: VecDeque::new(),
+            flying: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
+            request: None,
+            court: None,
+            phase: Phase::Searching,
+            finale: Finale::default(),
+            next_question: 1,
+            failures: 0,
+            baseline_runs: false,
+            elapsed: 0.0,
+            champions: Vec::new(),
+            kept: Vec::new(),
+            outbox: Vec::new(),
+        })
+    }
+}
+
+/// Where a study's run seeds begin: 0 for study seed 0, scattered for others (MurmurHash3's finaliser).
+fn fold_seed(seed: u64) -> u32 {
+    let mut h = (seed ^ (seed >> 32)) as u32;
+    h ^= h >> 16;
+    h = h.wrapping_mul(0x85EB_CA6B);
+    h ^= h >> 13;
+    h = h.wrapping_mul(0xC2B2_AE35);
+    h ^ (h >> 16)
+}

@@ -1,0 +1,138 @@
+//! What the driver does with whatever ended.
+
+use super::StudyError;
+use super::driver::{Driver, Happening};
+use super::tasks::{Done, Thought, panic_message};
+use crate::arm::QuestionId;
+use crate::candidate::Candidate;
+use crate::failure::{Fault, RunFailure};
+use crate::holdout::HeldOut;
+use crate::limits::StopReason;
+use crate::observe::Notice;
+use crate::propose::{ProposeError, Proposed};
+use crate::state::Split;
+
+/// How often in a row a proposer, or the measuring of a held-out split, may fail.
+const PATIENCE: u32 = 5;
+
+impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
+    pub(super) async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
+        match happening {
+            Happening::Run(Ok((task, done))) => {
+                self.under_way.remove(&task);
+                self.take_run(done)?;
+            }
+            Happening::Run(Err(error)) => {
+                if let Some(run) = self.under_way.remove(&error.id()) {
+                    let failure = RunFailure::candidate(format!("the run {}", panic_message(error)));
+                    self.take_run(Done { run, seconds: 0.0, result: Err(failure) })?;
+                }
+            }
+            Happening::Thought(Ok(Thought { proposer, answer })) => {
+                self.proposer = Some(proposer);
+                // The search may have ended while it was thinking.
+                if self.state.is_asking() {
+                    self.take_thought(answer)?;
+                }
+            }
+            Happening::Thought(Err(error)) => {
+                self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
+                self.end_tasks().await;
+            }
+            Happening::Heard(Ok((question, held))) => self.take_hearing(question, held)?,
+            Happening::Heard(Err(error)) => {
+                if let Some(question) = self.heard.as_ref().map(|q| q.id) {
+                    let failure = RunFailure::candidate(format!("the evaluation {}", panic_message(error)));
+                    self.take_hearing(question, Err(failure))?;
+                }
+            }
+            Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
+            Happening::Stop(reason) => {
+                self.state.stop(reason);
+                self.end_tasks().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_run(&mut self, done: Done<A>) -> Result<(), StudyError> {
+        let elapsed = self.elapsed();
+        let Done { run, seconds, result } = done;
+        match result {
+            Ok((output, measurement)) => {
+                self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
+                self.outputs.insert(run, output);
+            }
+            Err(mut failure) => {
+                if failure.fault() == Fault::Cancelled && !self.run_cancel.is_cancelled() {
+                    // Else it would be run again at once, for ever.
+                    failure =
+                        RunFailure::infrastructure("it says that it was cancelled, and nobody cancelled it");
+                }
+                if failure.fault() != Fault::Cancelled {
+                    tracing::warn!(run = run.0, %failure, "a run failed");
+                }
+                self.state.finished_after(run, Err(failure), seconds, elapsed)?;
+                self.clear(run);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_thought(&mut self, answer: Result<Proposed<C>, ProposeError>) -> Result<(), StudyError> {
+        match answer {
+            Ok(answer) => {
+                let waits = match &answer {
+                    Proposed::Wait => true,
+                    Proposed::Proposals(list) => list.is_empty(),
+                    Proposed::Exhausted => false,
+                };
+                self.proposer_failures = 0;
+                self.proposer_waits = if waits { self.proposer_waits + 1 } else { 0 };
+                self.state.proposed(answer)?;
+            }
+            Err(error) => {
+                self.proposer_failures += 1;
+                tracing::warn!(%error, in_a_row = self.proposer_failures, "the proposer failed");
+                if self.proposer_failures >= PATIENCE {
+                    self.state.stop(StopReason::ProposerFailed(error.to_string()));
+                } else {
+                    self.state.proposed(Proposed::Wait)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_hearing(
+        &mut self,
+        question: QuestionId,
+        held: Result<Vec<HeldOut>, RunFailure>,
+    ) -> Result<(), StudyError> {
+        let Some(query) = self.heard.take() else { return Ok(()) };
+        let failure = match held {
+            Ok(held) => {
+                self.hearing_failures = 0;
+                self.state.held_out(question, held)?;
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        tracing::warn!(%failure, in_a_row = self.hearing_failures, "a held-out split could not be measured");
+        match failure.fault() {
+            // Told to stop: the question stays open, and is asked again when the study goes on.
+            Fault::Cancelled => {}
+            Fault::Infrastructure if self.hearing_failures < PATIENCE => {
+                self.hearing_failures += 1;
+                self.start_hearing(query);
+            }
+            // What validation measured and the holdout cannot is not confirmed.
+            Fault::Candidate if query.split == Split::Holdout => {
+                self.hearing_failures = 0;
+                self.state.holdout_failed(question)?;
+            }
+            _ => return Err(StudyError::HeldOut(failure)),
+        }
+        Ok(())
+    }
+}
