@@ -45,6 +45,12 @@ impl EvalContext {
 pub trait Evaluator<A: Send + Sync>: Send + Sync {
     /// Measures `output`.
     async fn evaluate(&self, output: &A, cx: EvalContext) -> Result<Measurement, RunFailure>;
+
+    /// What decides the measurement besides the output: the split's data and how much of it is used. A stored study
+    /// goes on only where this text is the same. The default says nothing.
+    fn identity(&self) -> String {
+        String::new()
+    }
 }
 
 #[async_trait]
@@ -52,12 +58,18 @@ impl<A: Send + Sync, E: Evaluator<A> + ?Sized> Evaluator<A> for Arc<E> {
     async fn evaluate(&self, output: &A, cx: EvalContext) -> Result<Measurement, RunFailure> {
         (**self).evaluate(output, cx).await
     }
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
 }
 
 #[async_trait]
 impl<A: Send + Sync, E: Evaluator<A> + ?Sized> Evaluator<A> for Box<E> {
     async fn evaluate(&self, output: &A, cx: EvalContext) -> Result<Measurement, RunFailure> {
         (**self).evaluate(output, cx).await
+    }
+    fn identity(&self) -> String {
+        (**self).identity()
     }
 }
 

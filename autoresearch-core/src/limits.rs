@@ -95,6 +95,8 @@ pub enum StopReason {
     ProposerFailed(String),
     /// The acceptor broke its contract.
     AcceptorFailed(String),
+    /// A held-out split could not be measured. Resuming tries again.
+    HeldOutFailed(String),
 }
 
 impl StopReason {
@@ -118,6 +120,9 @@ impl fmt::Display for StopReason {
             }
             Self::BaselineFailed(why) => write!(f, "the baseline itself fails: {why}"),
             Self::ProposerFailed(why) => write!(f, "the proposer failed too often in a row: {why}"),
+            Self::HeldOutFailed(why) => {
+                write!(f, "a held-out split could not be measured: {why}; resume to try again")
+            }
             Self::AcceptorFailed(why) => write!(f, "the acceptor broke its contract: {why}"),
         }
     }

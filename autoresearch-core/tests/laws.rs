@@ -231,6 +231,58 @@ proptest! {
         }
     }
 
+    /// A study that stopped at a limit and goes on concludes what it would have concluded without the stop.
+    #[test]
+    fn a_limit_that_moves_changes_nothing(mut world in worlds(), first in 9..60u64, accepted in 1..4u64, by in any::<bool>()) {
+        (world.capacity, world.test, world.losses) = (1, false, 0);
+        let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(30);
+        let whole = world.play(&mut world.open());
+        let early = if by { limits.clone().runs(first.min(world.runs)) } else { limits.clone().accepted(accepted) };
+        let settings = world.settings().limits(early);
+        let mut state = StudyState::new(2.0, world.acceptor(), settings).expect("settings").compose(Times);
+        let mut events = world.play(&mut state);
+        state.resume(limits, 1);
+        events.extend(world.play(&mut state));
+        prop_assert_eq!(settled(&whole), settled(&events));
+        let spec = |events: &[Event<f64>]| -> Vec<RunSpec> {
+            events.iter().filter_map(|e| if let Event::Finished { run, .. } = e { Some(run.clone()) } else { None }).collect()
+        };
+        prop_assert_eq!(spec(&whole), spec(&events));
+    }
+
+    /// The same with several runs under way, at whatever limit: nothing gets stuck, and nothing is judged on runs that
+    /// are not its own.
+    #[test]
+    fn a_limit_that_moves_breaks_nothing(mut world in worlds(), first in 9..60u64, accepted in 1..4u64) {
+        let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(30);
+        world.runs = first;
+        let settings = world.settings();
+        let mut state = StudyState::new(2.0, world.acceptor(), settings).expect("settings").compose(Times);
+        let mut events = world.play(&mut state);
+        state.resume(limits.clone().accepted(accepted), world.capacity);
+        events.extend(world.play(&mut state));
+        state.resume(limits, world.capacity);
+        events.extend(world.play(&mut state));
+        let broken = matches!(state.stopped(), Some(StopReason::AcceptorFailed(_)));
+        prop_assert!(!broken, "{:?}", state.stopped());
+        let mut confirmed: BTreeMap<ProposalId, u32> = BTreeMap::new();
+        for event in &events {
+            match event {
+                Event::Finished { run, outcome: Ok(_), .. } if run.role == Role::Confirm => {
+                    for p in run.arm.proposals() {
+                        *confirmed.entry(p).or_default() += 1;
+                    }
+                }
+                Event::Settled { proposal, fate: Fate::Kept, effect: Some(effect), .. } if world.policy >= 2 => {
+                    prop_assert!(effect.runs <= confirmed[proposal], "{proposal}: {effect:?}");
+                }
+                _ => {}
+            }
+        }
+        let mut again = world.reopen(&events);
+        prop_assert!(again.take_events().is_empty());
+    }
+
     /// Limits hold, no run counts twice, every run was planned once, seeds pair up as they should.
     #[test]
     fn books_are_in_order(world in worlds()) {

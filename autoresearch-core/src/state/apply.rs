@@ -22,7 +22,10 @@ impl<C: Candidate> StudyState<C> {
                 self.request = None;
             }
             Event::Finished { run, outcome, elapsed, .. } => {
-                self.elapsed = self.elapsed.max(*elapsed);
+                // The final runs are not the search's: its clock stands still meanwhile.
+                if run.role != Role::Final {
+                    self.elapsed = self.elapsed.max(*elapsed);
+                }
                 self.apply_finished(run, outcome);
             }
             Event::Answered { question, answer, .. } => {

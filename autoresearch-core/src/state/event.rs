@@ -48,7 +48,7 @@ pub enum Event<C> {
         settings: Settings,
         /// The acceptor's name and settings.
         policy: String,
-        /// What the executor said of itself.
+        /// What executor and evaluators said of themselves: data, fidelity, threads.
         executor: String,
     },
     /// The study was opened again, with other limits or after a stop.

@@ -132,6 +132,8 @@ pub struct StudyState<C: Candidate> {
     live: BTreeMap<ProposalId, Live<C>>,
     history: History<C>,
     queue: VecDeque<Job<C>>,
+    /// Planned when no run may start any more: they wait for the study to be resumed.
+    shelf: Vec<Job<C>>,
     flying: BTreeMap<RunId, Job<C>>,
     /// Finished runs that the holdout may be asked about.
     confirmed: BTreeMap<RunId, Job<C>>,

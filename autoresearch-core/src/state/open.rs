@@ -87,6 +87,7 @@ impl<C: Candidate> StudyState<C> {
             live: BTreeMap::new(),
             history: History::default(),
             queue: VecDeque::new(),
+            shelf: Vec::new(),
             flying: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             request: None,

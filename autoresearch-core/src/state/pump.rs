@@ -28,6 +28,10 @@ impl<C: Candidate> StudyState<C> {
                 continue;
             }
             let draining = matches!(self.phase, Phase::Draining(_));
+            if !draining && !self.shelf.is_empty() {
+                self.take_from_shelf();
+                continue;
+            }
             if !draining && self.ledger.outstanding >= self.ledger.capacity {
                 return;
             }
@@ -44,7 +48,11 @@ impl<C: Candidate> StudyState<C> {
                         self.halt(StopReason::AcceptorFailed(why));
                     }
                 }
-                _ if draining => {
+                step if draining => {
+                    // The acceptor counts on its plans: they are kept for when the study is resumed.
+                    if let Step::Run(plans) = step {
+                        self.plan(plans);
+                    }
                     if self.ledger.outstanding > 0 {
                         return;
                     }
@@ -94,10 +102,6 @@ impl<C: Candidate> StudyState<C> {
         if plans.is_empty() {
             return self.halt(StopReason::AcceptorFailed("it wants to run, and names no run".into()));
         }
-        if self.ledger.runs_left().is_some_and(|left| left < plans.len() as u64) {
-            self.phase = Phase::Draining(StopReason::Runs);
-            return;
-        }
         for plan in plans {
             let id = self.take_run_id();
             self.ledger.use_seed(plan.seed);
@@ -106,9 +110,7 @@ impl<C: Candidate> StudyState<C> {
             match self.materialise(&arm) {
                 Ok(candidate) => {
                     let spec = RunSpec { id, arm, version, seed, role, about };
-                    self.queue.push_back(Job { spec, candidate, attempt: 0 });
-                    self.ledger.outstanding += 1;
-                    self.ledger.started += 1;
+                    self.shelf.push(Job { spec, candidate, attempt: 0 });
                 }
                 Err(conflict) => {
                     // It cannot be built, so there is nothing to run: the acceptor finds the failure at once.
@@ -118,6 +120,18 @@ impl<C: Candidate> StudyState<C> {
                 }
             }
         }
+    }
+
+    /// Lets planned runs start, all or none of them: half a pair is of no use.
+    fn take_from_shelf(&mut self) {
+        let planned = self.shelf.len();
+        if self.ledger.runs_left().is_some_and(|left| left < planned as u64) {
+            self.phase = Phase::Draining(StopReason::Runs);
+            return;
+        }
+        self.queue.extend(self.shelf.drain(..));
+        self.ledger.outstanding += planned;
+        self.ledger.started += planned as u64;
     }
 
     pub(super) fn take_run_id(&mut self) -> RunId {
@@ -158,17 +172,15 @@ impl<C: Candidate> StudyState<C> {
         if claim.paired && claim.candidate.len() != claim.incumbent.len() {
             return Err(format!("its claim on proposal {} is paired, and its arms differ in length", p.0));
         }
+        let mut all = claim.candidate.iter().chain(&claim.incumbent);
+        if let Some(id) = all.find(|id| !self.confirmed.contains_key(id)) {
+            let what = "which is not a finished confirming run";
+            return Err(format!("its claim on proposal {} rests on run {}, {what}", p.0, id.0));
+        }
         match self.ledger.holdout {
             HoldoutStatus::Absent => Ok(Hearing::None),
             HoldoutStatus::Spent => Ok(Hearing::Refused),
             HoldoutStatus::Open { left } => {
-                let all = claim.candidate.iter().chain(&claim.incumbent);
-                if let Some(id) = all.into_iter().find(|id| !self.confirmed.contains_key(id)) {
-                    return Err(format!(
-                        "its claim on proposal {} rests on run {}, which is not a finished confirming run",
-                        p.0, id.0
-                    ));
-                }
                 self.ledger.holdout =
                     if left > 1 { HoldoutStatus::Open { left: left - 1 } } else { HoldoutStatus::Spent };
                 Ok(Hearing::Asked { question: self.take_question_id(), handed: false })

@@ -9,8 +9,8 @@ use std::sync::Arc;
 impl<C: Candidate> StudyState<C> {
     /// Begins to rebuild a study from its first stored event; [`replay`](Self::replay) takes the others, in order.
     ///
-    /// `baseline`, `acceptor`, `settings` and `executor` (what [`Executor::identity`](crate::Executor::identity)
-    /// says) must be those that the study was opened with; limits and runs in flight may differ, and take effect with
+    /// `baseline`, `acceptor`, `settings` and `executor` (what [`Executor::identity`](crate::Executor::identity) and
+    /// [`Evaluator::identity`](crate::Evaluator::identity) say) must be those that the study was opened with; limits and runs in flight may differ, and take effect with
     /// [`resume`](Self::resume).
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl<C: Candidate> StudyState<C> {
         };
         same("baseline", &format!("{stored:?}"), &format!("{baseline:?}"))?;
         same("policy", policy, &acceptor.describe())?;
-        same("executor", by, executor)?;
+        same("set-up (executor, fidelity, data)", by, executor)?;
         same("direction", &format!("{:?}", was.direction), &format!("{:?}", settings.direction))?;
         same("seed", &was.seed.to_string(), &settings.seed.to_string())?;
         same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;

@@ -201,7 +201,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
         self
     }
 
-    /// Where runs get their folders. Default: beside the store, or under the system's temporary folder.
+    /// Where runs get their folders, in a folder of this study's own. Default: beside the store, or under the system's
+    /// temporary folder.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());

@@ -19,8 +19,8 @@ use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
 use crate::observe::Notice;
-use crate::propose::{ProposeContext, Proposed, Proposer, proposer_fn};
-use crate::state::{Action, HoldoutQuery, PlannedRun, Split, StudyState};
+use crate::propose::{Fate, ProposeContext, Proposed, Proposer, proposer_fn};
+use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
 use crate::store::Seq;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -157,6 +157,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             for event in &events {
                 self.tally.take(event);
                 self.announce(event);
+            }
+            if events.iter().any(|e| matches!(e, Event::Settled { fate: Fate::Kept, .. })) {
+                self.sweep(); // what an earlier session left of the incumbent of before
             }
         }
         if let Some(proposer) = &mut self.proposer {

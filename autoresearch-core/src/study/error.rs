@@ -1,6 +1,5 @@
 //! Why a study could not go on.
 
-use crate::failure::RunFailure;
 use crate::state::StateError;
 use crate::store::StoreError;
 
@@ -14,7 +13,4 @@ pub enum StudyError {
     /// A fact or a stored history that does not fit the study.
     #[error("{0}")]
     State(#[from] StateError),
-    /// Outputs could not be measured on a held-out split. Resuming tries again.
-    #[error("a held-out split could not be measured: {0}; resume the study to try again")]
-    HeldOut(RunFailure),
 }

@@ -4,9 +4,11 @@ use super::StudyError;
 use super::builder::Study;
 use super::tally::Tally;
 use crate::candidate::Candidate;
+use crate::evaluate::Evaluator;
 use crate::state::{StateError, StudyState};
 use crate::store::Seq;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many events are read at a time.
@@ -27,7 +29,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     check(study)?;
     let compose = study.compose.take().or_else(|| study.proposer.composer());
     let acceptor = std::mem::replace(&mut study.acceptor, Box::new(crate::accept::Greedy::new()));
-    let identity = study.executor.identity();
+    let identity = identity(study);
     let mut page = study.store.read(Seq(0), PAGE).await?;
     let mut tally = Tally::default();
     let Some((_, first)) = page.first() else {
@@ -59,6 +61,21 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     Ok(Opened { state, seq, tally, resumed: true })
 }
 
+/// All that decides the numbers besides candidates, seeds and settings.
+fn identity<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> String {
+    let fidelity = study.fidelity.map(|f| f.to_string()).unwrap_or_default();
+    let held = |e: &Option<Arc<dyn Evaluator<A>>>| e.as_ref().map(|e| e.identity()).unwrap_or_default();
+    let parts = [
+        ("executor", study.executor.identity()),
+        ("fidelity", fidelity),
+        ("validation", study.evaluator.identity()),
+        ("holdout", held(&study.holdout)),
+        ("test", held(&study.test)),
+    ];
+    let said = parts.iter().filter(|(_, text)| !text.is_empty());
+    said.map(|(what, text)| format!("{what}: {text}")).collect::<Vec<_>>().join("; ")
+}
+
 fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<(), StateError> {
     let missing = |what: &str, method: &str| {
         let why = format!("there are rules for the {what}, and no evaluator for it; call `.{method}(…)`");
@@ -76,7 +93,8 @@ fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<
 /// Where runs get their folders; the same after a restart.
 pub(super) fn scratch<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>, id: &str) -> PathBuf {
     let own = || std::env::temp_dir().join("autoresearch").join(id);
-    study.scratch.clone().or_else(|| study.store.scratch()).unwrap_or_else(own)
+    // A folder of the user's may hold other things, and other studies: this one has its own in there.
+    study.scratch.as_ref().map(|s| s.join(id)).or_else(|| study.store.scratch()).unwrap_or_else(own)
 }
 
 /// Unlike any other study's, for folders and displays; nothing is decided by it.

@@ -2,7 +2,7 @@
 
 use super::tally::Tally;
 use crate::accept::Guarantee;
-use crate::arm::ProposalId;
+use crate::arm::{ProposalId, Version};
 use crate::candidate::Candidate;
 use crate::holdout::{Comparison, FinalResult};
 use crate::limits::StopReason;
@@ -50,7 +50,10 @@ pub struct Report<C> {
     pub proposals: u64,
     /// Questions that the holdout answered, and how many with yes.
     pub holdout: (u64, u64),
+    /// How often the incumbent has changed.
+    pub version: Version,
     fates: Vec<(String, u64)>,
+    open: usize,
     baseline: C,
     incumbent: C,
 }
@@ -75,6 +78,8 @@ impl<C: Candidate> Report<C> {
             elapsed,
             proposals: tally.proposals,
             holdout: (tally.questions, tally.passed),
+            version: state.version(),
+            open: state.view().pending.len(),
             fates: tally.fates.iter().map(|(fate, n)| (fate.clone(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
@@ -104,7 +109,10 @@ impl<C: Candidate> Report<C> {
         }
         let (minutes, compute) = (self.elapsed / 60.0, self.compute_seconds / 60.0);
         writeln!(f, ", {} proposals, {minutes:.1} min ({compute:.1} min of runs).", self.proposals)?;
-        let fates: Vec<String> = self.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
+        let mut fates: Vec<String> = self.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
+        if self.open > 0 {
+            fates.push(format!("{} not judged yet", self.open));
+        }
         if !fates.is_empty() {
             writeln!(f, "Proposals: {}.", fates.join(", "))?;
         }

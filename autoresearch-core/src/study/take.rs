@@ -131,7 +131,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.hearing_failures = 0;
                 self.state.holdout_failed(question)?;
             }
-            _ => return Err(StudyError::HeldOut(failure)),
+            _ => self.state.stop(StopReason::HeldOutFailed(failure.to_string())),
         }
         Ok(())
     }
