@@ -14,13 +14,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(Parser)]
-#[command(about = "Searches for a better recipe of a small GPT on real text")]
+#[command(about = "Searches for a better recipe of a small GPT on real text", args_override_self = true)]
 struct Args {
     /// A folder of .txt or .jsonl files
     #[arg(long, default_value = ".corpus")]
     corpus: PathBuf,
     /// How long the search may take; the final runs come on top
-    #[arg(long, default_value_t = 6.0)]
+    #[arg(long, default_value_t = 6.0, allow_negative_numbers = true)]
     minutes: f64,
     /// Seeds proposals and runs
     #[arg(long, default_value_t = 0)]
@@ -51,6 +51,8 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let time = Duration::try_from_secs_f64(args.minutes * 60.0).ok().filter(|time| !time.is_zero());
+    let time = time.ok_or(format!("--minutes is {}; give a positive number, of this world", args.minutes))?;
     let file = args.out.join("study.db");
     match (file.exists(), args.resume) {
         (true, false) => {
@@ -62,9 +64,6 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         (false, true) => return Err(format!("nothing to resume: there is no {}", file.display()).into()),
         _ => std::fs::create_dir_all(&args.out)
             .map_err(|e| format!("cannot make the folder {}: {e}", args.out.display()))?,
-    }
-    if !(args.minutes.is_finite() && args.minutes > 0.0) {
-        return Err(format!("--minutes is {}; give a positive number", args.minutes).into());
     }
     let corpus = Corpus::read(&args.corpus)?.split(Split::default())?;
     let store = SqliteStore::open(&file)?;
@@ -87,7 +86,7 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     .acceptor(Guarded::new().horizon(20).screen(1.5))
     .holdout(BitsPerByte::on(corpus.holdout()))
     .test_split(BitsPerByte::on(corpus.test()))
-    .limits(Limits::new().wall_clock(Duration::from_secs_f64(args.minutes * 60.0)))
+    .limits(Limits::new().wall_clock(time))
     .in_flight(args.in_flight)
     .seed(args.seed)
     .store(store.clone())
@@ -103,7 +102,11 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     println!("certified recipe: {}", serde_json::to_string_pretty(report.certified())?);
     println!("the whole history is in {}, one line a proposal in {}", file.display(), log.display());
     if report.stopped == StopReason::Cancelled {
-        println!("go on with: cargo xtask demo --resume");
+        let Args { minutes, seed, out, .. } = &args;
+        println!(
+            "go on with: cargo xtask demo --resume --minutes {minutes} --seed {seed} --out {}",
+            out.display()
+        );
     }
     Ok(())
 }

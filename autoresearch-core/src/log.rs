@@ -26,7 +26,8 @@ impl Row {
 }
 
 /// Writes a stored study as tab-separated lines: `id`, the objective under the name `metric` (mean over the arm's
-/// runs; 0 where it has none), `memory_gb` (from the metric of that name), `status` (`keep`, `discard` or `crash`)
+/// runs; 0 where it has none), `memory_gb` (the largest metric of that name; what it means is the evaluator's business: that of the libtorch
+/// trainer is the peak of the whole process so far), `status` (`keep`, `discard` or `crash`)
 /// and `description`. The baseline comes first, then every settled proposal in the order of settling.
 ///
 /// # Errors

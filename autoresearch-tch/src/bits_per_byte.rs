@@ -138,9 +138,21 @@ impl fmt::Debug for BitsPerByte {
 #[async_trait]
 impl Evaluator<TrainedGpt> for BitsPerByte {
     async fn evaluate(&self, output: &TrainedGpt, cx: EvalContext) -> Result<Measurement, RunFailure> {
+        if self.corpus.is_empty() || self.most == 0 {
+            // Nobody's model is to blame, so that it must not count against one.
+            let what = "bits per byte are to be measured on a split without documents";
+            return Err(RunFailure::infrastructure(format!(
+                "{what}; give it a share in `Split`, and `most` above 0"
+            )));
+        }
         let this = self.clone();
         let measure = move |_: &Gpt, model: &GptModel, stop: &Cancellation| this.measure(model, stop);
         with_model(Arc::clone(&self.gpt), output, self.threads, &cx, measure).await
+    }
+
+    fn identity(&self) -> String {
+        let Self { corpus, excerpt, most, .. } = self;
+        format!("bits per byte on {}, excerpts of {excerpt}, at most {most} bytes", corpus.fingerprint())
     }
 }
 

@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How long the search may take
-    #[arg(long, default_value_t = 10.0, value_parser = minutes)]
+    #[arg(long, default_value_t = 6.0, value_parser = minutes, allow_negative_numbers = true)]
     minutes: f64,
     /// The seed that all else follows from
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The folder of the study and its report [default: demo in the workspace root]
     #[arg(long)]
@@ -21,15 +21,21 @@ pub(crate) struct Args {
     /// Go on with the study in that folder
     #[arg(long)]
     resume: bool,
+    /// A folder of .txt or .jsonl files to train on [default: the works of Shakespeare]
+    #[arg(long)]
+    corpus: Option<PathBuf>,
     /// What follows `--` goes to the example as it is
     #[arg(last = true)]
     more: Vec<OsString>,
 }
 
+/// In minutes.
+const A_YEAR: f64 = 365.0 * 24.0 * 60.0;
+
 fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(minutes) if f64::is_finite(minutes) && minutes > 0.0 => Ok(minutes),
-        _ => Err("a number of minutes above 0 is wanted".into()),
+        Ok(minutes) if minutes > 0.0 && minutes <= A_YEAR => Ok(minutes),
+        _ => Err("a number of minutes above 0, and of at most a year, is wanted".into()),
     }
 }
 
@@ -50,7 +56,13 @@ fn arguments(args: &Args) -> Result<Vec<OsString>> {
         Some(out) => std::path::absolute(out).with_context(|| format!("--out {}", out.display()))?,
         None => root().join("demo"),
     };
-    let mut all: Vec<OsString> = vec!["--corpus".into(), CORPUS_LINK.into()];
+    let corpus = match &args.corpus {
+        Some(corpus) => {
+            std::path::absolute(corpus).with_context(|| format!("--corpus {}", corpus.display()))?
+        }
+        None => CORPUS_LINK.into(),
+    };
+    let mut all: Vec<OsString> = vec!["--corpus".into(), corpus.into()];
     all.extend(["--minutes".into(), args.minutes.to_string().into()]);
     all.extend(["--seed".into(), args.seed.to_string().into()]);
     all.extend(["--out".into(), out.into()]);

@@ -34,8 +34,8 @@ impl fmt::Display for SplitName {
 /// splits less. The holdout is larger than validation: its noise limits what can be confirmed.
 ///
 /// **Rule.** A document's place depends on its own hash, the salt and the fractions, on nothing else. So it stays
-/// where it is when files are renamed or reordered and when other documents come or go; a study resumed on a grown
-/// corpus never finds its holdout among the training text. The price is that the shares are those of a die, not
+/// where it is when files are renamed or reordered and when other documents come or go: what was holdout once is never
+/// training text later. (A stored study is resumed only on the very documents that it began with.) The price is that the shares are those of a die, not
 /// exact, and that a split of a small corpus can come out empty: that is an error, never a quiet re-deal, and the
 /// error says what helps. Changing the share of a split moves no document into or out of the more guarded ones
 /// (test, holdout, validation, in this order).

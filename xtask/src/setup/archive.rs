@@ -26,6 +26,9 @@ pub(crate) fn fetch(cache: &Cache, target: &Path) -> Result<PathBuf> {
     let staging = Staging::begin(target)?;
     let unpacked = unpack(&archive, staging.path()).and_then(|()| folder::seal(staging.path()));
     if let Err(why) = unpacked {
+        if why.chain().any(|cause| cause.is::<io::Error>()) {
+            return Err(why).with_context(|| format!("{} cannot be unpacked", archive.display()));
+        }
         remove(&archive)?; // or the next set-up would take it for good again
         return Err(why).with_context(|| format!("what {url} sent is not a libtorch"));
     }
