@@ -3,11 +3,17 @@
 //! Free slots are filled with screening runs of further proposals while a pair is under way. Whatever was screened
 //! against an incumbent of before is put back and screened again.
 
+mod cache;
+mod trial;
+
+use cache::Cache;
+use trial::Trial;
+
 use super::decision::{Decision, Noise, Plan, Step, Verdict};
 use super::evidence::Evidence;
 use super::{Cohort, Role, Seeds};
 use crate::arm::{Arm, ProposalId, RunId, Version};
-use crate::stats::{Moments, mean};
+use crate::stats::mean;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What differs between the policies in this frame.
@@ -44,21 +50,6 @@ enum Stage {
     Passed,
     /// Put back by its rule until the incumbent changes.
     Parked,
-}
-
-struct Trial {
-    proposal: ProposalId,
-    evidence: Evidence,
-    planned: Vec<(RunId, RunId)>,
-    lost: u32,
-}
-
-#[derive(Default)]
-struct Cache {
-    planned: Vec<RunId>,
-    runs: Vec<(u64, f64)>,
-    rounds: u32,
-    ready: bool,
 }
 
 pub(super) struct Engine<J> {
@@ -147,36 +138,6 @@ impl<J: Judge> Engine<J> {
         }
     }
 
-    /// Runs the incumbent until its mean is known; `None` once it is.
-    fn fill_cache(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
-        if self.cache.ready {
-            return None;
-        }
-        let first = self.version == Some(Version(0));
-        let want = if first { self.design.calibrate } else { self.design.refresh } as usize;
-        if let Some(done) = self.cache.planned.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() {
-            self.cache.runs.extend(done.iter().filter_map(|r| Some((r.seed, *r.loss.as_ref().ok()?))));
-            self.cache.planned.clear();
-            let missing = want.saturating_sub(self.cache.runs.len());
-            if missing > 0 && self.cache.rounds < REPLACEMENTS {
-                self.cache.rounds += 1;
-                self.cache.planned = (0..missing).map(|i| cohort.next_run(i)).collect();
-                let plan = |i| Plan::new(Arm::incumbent(), cohort.fresh_seed(i), Role::Calibrate);
-                return Some(Step::Run((0..missing as u32).map(plan).collect()));
-            }
-            let moments: Moments = self.cache.runs.iter().map(|r| r.1).collect();
-            self.ss += moments.sum_of_squares();
-            self.df += (moments.n() as f64 - 1.0).max(0.0);
-            self.cache.ready = true;
-            return None;
-        }
-        // The proposer may think while the incumbent is measured.
-        if cohort.asked() == 0 && cohort.live().next().is_none() && !cohort.exhausted() {
-            return Some(Step::propose(cohort.idle().max(1)));
-        }
-        Some(Step::Wait)
-    }
-
     fn read_screens(&mut self, cohort: &Cohort<'_>) -> Vec<Decision> {
         let mut settled = Vec::new();
         let sigma = self.sigma().unwrap_or(0.0);
@@ -208,99 +169,6 @@ impl<J: Judge> Engine<J> {
             }
         }
         settled
-    }
-
-    /// What a finished trial's fresh runs say of the run noise is pooled ever after.
-    fn learn(&mut self, evidence: &Evidence) {
-        for arm in [evidence.candidate(), evidence.incumbent()] {
-            let moments = Moments::of(arm);
-            self.ss += moments.sum_of_squares();
-            self.df += (moments.n() as f64 - 1.0).max(0.0);
-        }
-    }
-
-    fn start_trial(&mut self) {
-        if let Some(proposal) = self.passed.pop_front() {
-            let evidence = Evidence {
-                noise: self.noise(),
-                sigma: self.sigma(),
-                level: self.judge.begin(),
-                ..Evidence::default()
-            };
-            self.trial = Some(Trial { proposal, evidence, planned: Vec::new(), lost: 0 });
-        }
-    }
-
-    /// Takes finished pairs in and asks the judge; `None` while pairs are under way or there is no trial.
-    fn advance_trial(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
-        let trial = self.trial.as_mut()?;
-        let proposal = trial.proposal;
-        if !trial.planned.iter().all(|(c, b)| cohort.run(*c).is_some() && cohort.run(*b).is_some()) {
-            return None;
-        }
-        let mut replace = 0;
-        for (c, b) in std::mem::take(&mut trial.planned) {
-            let (Some(candidate), Some(incumbent)) = (cohort.run(c), cohort.run(b)) else { continue };
-            match (&candidate.loss, &incumbent.loss) {
-                (Err(failure), _) => {
-                    let failed = Decision::failed(proposal, failure.clone()).effect(trial.evidence.effect());
-                    self.trial = None;
-                    return Some(Step::Decide(vec![failed]));
-                }
-                (Ok(_), Err(_)) => replace += 1,
-                (Ok(loss), Ok(reference)) => {
-                    trial.evidence.candidate.push(*loss);
-                    trial.evidence.incumbent.push(*reference);
-                    trial.evidence.candidate_runs.push(c);
-                    trial.evidence.incumbent_runs.push(b);
-                }
-            }
-        }
-        trial.lost += replace;
-        if replace > 0 && trial.lost <= REPLACEMENTS {
-            return Some(self.plan_pairs(cohort, replace));
-        }
-        let evidence = &trial.evidence;
-        let shown = |e: &Evidence| match e.effect() {
-            Some(effect) => format!("{} pairs: {effect}", e.pairs()),
-            None => format!("{} pairs", e.pairs()),
-        };
-        let decision = match self.judge.judge(evidence) {
-            Verdict::More { pairs } => return Some(self.plan_pairs(cohort, pairs.max(1))),
-            Verdict::Accept if evidence.pairs() > 0 => {
-                Decision::accept(proposal, evidence.claim(), shown(evidence))
-            }
-            Verdict::Requeue => {
-                self.stages.insert(proposal, Stage::Parked);
-                self.trial = None;
-                return None;
-            }
-            _ => Decision::reject(proposal, shown(evidence)),
-        };
-        let decision = decision.effect(evidence.effect()).strength(evidence.strength());
-        if let Some(trial) = self.trial.take() {
-            self.learn(&trial.evidence);
-        }
-        Some(Step::Decide(vec![decision]))
-    }
-
-    /// Fresh pairs, candidate and incumbent in turn.
-    fn plan_pairs(&mut self, cohort: &Cohort<'_>, pairs: u32) -> Step {
-        let Some(trial) = self.trial.as_mut() else { return Step::Wait };
-        let mut plans = Vec::with_capacity(2 * pairs as usize);
-        for i in 0..pairs {
-            let (c, b) = match self.design.seeds {
-                Seeds::Equal => (i, i),
-                Seeds::Independent => (2 * i, 2 * i + 1),
-            };
-            let at = plans.len();
-            trial.planned.push((cohort.next_run(at), cohort.next_run(at + 1)));
-            let candidate = Arm::single(trial.proposal);
-            plans.push(Plan::new(candidate, cohort.fresh_seed(c), Role::Confirm).about(trial.proposal));
-            plans
-                .push(Plan::new(Arm::incumbent(), cohort.fresh_seed(b), Role::Confirm).about(trial.proposal));
-        }
-        Step::Run(plans)
     }
 
     /// Screens the oldest unscreened proposals, asks for more, or waits.
