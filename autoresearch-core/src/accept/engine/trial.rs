@@ -16,13 +16,12 @@ pub(super) struct Trial {
 }
 
 impl<J: Judge> Engine<J> {
-    /// What a finished trial's fresh runs say of the run noise is pooled ever after.
+    /// What a finished trial's incumbent runs say of the run noise is pooled ever after. Not the candidate's: one that
+    /// is wild would make all later tests blunt.
     pub(super) fn learn(&mut self, evidence: &Evidence) {
-        for arm in [evidence.candidate(), evidence.incumbent()] {
-            let moments = Moments::of(arm);
-            self.ss += moments.sum_of_squares();
-            self.df += (moments.n() as f64 - 1.0).max(0.0);
-        }
+        let moments = Moments::of(evidence.incumbent());
+        self.ss += moments.sum_of_squares();
+        self.df += (moments.n() as f64 - 1.0).max(0.0);
     }
 
     pub(super) fn start_trial(&mut self) {
