@@ -18,7 +18,8 @@ fn compatible(count: u64, n: u64, rate: f64) -> bool {
     count == 0 || Binomial::new(rate, n).expect("a rate").sf(count - 1) >= 0.001
 }
 
-/// STATISTICS: "Guarded, holdout 11× validation", sigma_v = .3: FDR .007, gain 29.1, 1,613 runs (ideal about 41).
+/// An independent simulation of this policy on such a stream (holdout of 11 times the documents, split noise .3) gave
+/// FDR .007, gain 29.1 of about 41, 1,613 runs.
 #[test]
 fn guarded_with_independent_seeds_is_clean_and_climbs() {
     let studies: Vec<Simulated> = (0..40)
