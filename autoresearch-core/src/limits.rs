@@ -93,6 +93,13 @@ pub enum StopReason {
     BaselineFailed(String),
     /// The proposer failed too often in a row.
     ProposerFailed(String),
+    /// The limit on runs is so low that the policy cannot even begin.
+    TooFewRuns {
+        /// What the policy wants to run before it can judge anything.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The acceptor broke its contract.
     AcceptorFailed(String),
     /// A held-out split could not be measured. Resuming tries again.
@@ -122,6 +129,9 @@ impl fmt::Display for StopReason {
             Self::ProposerFailed(why) => write!(f, "the proposer failed too often in a row: {why}"),
             Self::HeldOutFailed(why) => {
                 write!(f, "a held-out split could not be measured: {why}; resume to try again")
+            }
+            Self::TooFewRuns { needed, limit } => {
+                write!(f, "the policy begins with {needed} runs, and the limit on runs is {limit}; raise it")
             }
             Self::AcceptorFailed(why) => write!(f, "the acceptor broke its contract: {why}"),
         }

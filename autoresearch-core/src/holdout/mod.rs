@@ -43,6 +43,10 @@ impl fmt::Debug for HeldOut {
 }
 
 impl HeldOut {
+    pub(crate) fn stated_direction(&self) -> Option<Direction> {
+        self.0.stated_direction()
+    }
+
     pub(crate) fn loss(&self, direction: Direction) -> f64 {
         direction.loss(self.0.objective())
     }

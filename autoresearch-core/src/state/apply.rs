@@ -36,13 +36,19 @@ impl<C: Candidate> StudyState<C> {
                 }
             }
             Event::Tested { result } => self.finale.result = Some(*result),
-            Event::Stopping { reason } => self.halt(reason.clone()),
+            Event::Stopping { reason, elapsed } => {
+                if self.is_searching() {
+                    self.elapsed = self.elapsed.max(*elapsed);
+                }
+                self.halt(reason.clone());
+            }
             Event::Resumed { limits, in_flight } => {
                 self.ledger.limits = limits.clone();
                 self.settings.limits = limits.clone();
                 self.settings.in_flight = *in_flight;
                 self.ledger.capacity = *in_flight;
                 self.failures = 0;
+                self.ledger.exhausted = false; // whoever proposes now may have more to say
                 self.phase = Phase::Searching;
                 if let Some(request) = &mut self.request {
                     request.handed = None; // whoever was asked is gone
@@ -99,20 +105,23 @@ impl<C: Candidate> StudyState<C> {
             self.finale.finished(job, loss.ok());
             return;
         }
-        self.ledger.outstanding = self.ledger.outstanding.saturating_sub(1);
-        for proposal in spec.arm.proposals() {
-            if let Some(live) = self.live.get_mut(&proposal) {
-                live.runs += 1;
-            }
-        }
         if spec.version == Version(0) && spec.arm.is_incumbent() {
             match &loss {
                 Ok(_) => self.baseline_runs = true,
                 Err(failure) if !self.baseline_runs => {
+                    // Nothing can be judged without it: when the study is resumed, it is tried again.
+                    job.attempt += 1;
+                    self.requeue(job);
                     self.halt(StopReason::BaselineFailed(failure.to_string()));
                     return;
                 }
                 Err(_) => {}
+            }
+        }
+        self.ledger.outstanding = self.ledger.outstanding.saturating_sub(1);
+        for proposal in spec.arm.proposals() {
+            if let Some(live) = self.live.get_mut(&proposal) {
+                live.runs += 1;
             }
         }
         if let Err(failure) = &loss

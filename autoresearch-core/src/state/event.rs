@@ -124,6 +124,9 @@ pub enum Event<C> {
     Stopping {
         /// Why.
         reason: StopReason,
+        /// Seconds that the study had been running by then.
+        #[serde(default)]
+        elapsed: f64,
     },
     /// The study stopped.
     Stopped {

@@ -6,7 +6,7 @@ use crate::candidate::Candidate;
 use crate::failure::Fault;
 use crate::holdout::{Answer, Basis, HeldOut, gate};
 use crate::limits::{Limits, StopReason};
-use crate::measure::{Direction, Measurement};
+use crate::measure::Direction;
 use crate::propose::Proposed;
 
 impl<C: Candidate> StudyState<C> {
@@ -55,7 +55,7 @@ impl<C: Candidate> StudyState<C> {
     ) -> Result<(), StateError> {
         let job = self.flying.get(&run).ok_or(StateError::UnknownRun(run))?;
         if let Ok(measurement) = &outcome {
-            check_direction(self.settings.direction, measurement)?;
+            check_direction(self.settings.direction, measurement.stated_direction())?;
         }
         if matches!(&outcome, Err(failure) if failure.fault() == Fault::Cancelled) {
             if let Some(job) = self.flying.remove(&run) {
@@ -80,6 +80,9 @@ impl<C: Candidate> StudyState<C> {
     /// # Errors
     /// The question was not asked, another number of measurements came back, or they cannot be compared.
     pub fn held_out(&mut self, question: QuestionId, held: Vec<HeldOut>) -> Result<(), StateError> {
+        for one in &held {
+            check_direction(self.settings.direction, one.stated_direction())?;
+        }
         if let Phase::Finale(_) = self.phase {
             return match self.finale.answered(
                 question,
@@ -128,8 +131,14 @@ impl<C: Candidate> StudyState<C> {
 
     /// Tells the study to stop: nothing new starts, and what is under way is set back.
     pub fn stop(&mut self, reason: StopReason) {
+        self.stop_after(reason, self.elapsed);
+    }
+
+    /// The same with the seconds that the study had been running.
+    pub fn stop_after(&mut self, reason: StopReason, elapsed: f64) {
         if self.stopped().is_none() {
-            self.record(Event::Stopping { reason });
+            let elapsed = if elapsed.is_finite() { elapsed.max(0.0) } else { 0.0 };
+            self.record(Event::Stopping { reason, elapsed });
         }
     }
 
@@ -148,12 +157,12 @@ impl<C: Candidate> StudyState<C> {
     }
 }
 
-fn check_direction(study: Direction, measurement: &Measurement) -> Result<(), StateError> {
+fn check_direction(study: Direction, stated: Option<Direction>) -> Result<(), StateError> {
     let word = |d| match d {
         Direction::Minimize => "minimised",
         Direction::Maximize => "maximised",
     };
-    match measurement.stated_direction() {
+    match stated {
         Some(stated) if stated != study => {
             Err(StateError::Direction { stated: word(stated), study: word(study) })
         }

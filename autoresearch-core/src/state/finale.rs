@@ -123,7 +123,8 @@ impl<C: Candidate> Finale<C> {
 impl<C: Candidate> StudyState<C> {
     /// After the search: the finale where there is something to compare and the test split is unopened, else the end.
     pub(super) fn end_search(&mut self) {
-        let Phase::Draining(reason) = std::mem::replace(&mut self.phase, Phase::Searching) else { return };
+        let Phase::Draining(reason) = &self.phase else { return };
+        let reason = reason.clone();
         let wanted = reason.is_final() && self.finale.result.is_none() && self.ledger.version > Version(0);
         let seeds = self.settings.test.as_ref().map(|t| t.seeds).filter(|_| wanted);
         let Some(seeds) = seeds else { return self.end(reason) };
@@ -157,8 +158,8 @@ impl<C: Candidate> StudyState<C> {
         let all = self.finale.done.len() == 2 * self.finale.pairs.len();
         let whole = self.finale.whole_pairs().len();
         if self.finale.result.is_some() || all && whole < 2 {
-            let Phase::Finale(reason) = std::mem::replace(&mut self.phase, Phase::Searching) else { return };
-            self.end(reason);
+            let Phase::Finale(reason) = &self.phase else { return };
+            self.end(reason.clone());
         } else if all && self.finale.question.is_none() {
             // Two numbers, so that the second question needs no counter of its own.
             let (first, second) = (self.take_question_id(), self.take_question_id());

@@ -6,6 +6,7 @@ use crate::arm::{Arm, ProposalId};
 use crate::candidate::Candidate;
 use crate::compose::{Compose, Conflict};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Applies an arm's changes to the incumbent, oldest first. A function of the fields it reads, so that the acceptor
@@ -39,18 +40,24 @@ pub(super) fn materialise<C: Candidate>(
             })?;
             let edited = &change.proposal.candidate;
             built = Arc::new(match part.unit {
-                None => compose.apply(&built, &change.parent, edited)?,
+                None => apply(compose, &built, &change.parent, edited)?,
                 Some(k) => {
                     let units = compose.units(&change.parent, edited);
                     let unit = units.get(usize::from(k)).ok_or_else(|| Conflict {
                         place: format!("proposal {}", part.proposal.0),
                         reason: format!("it has {} units, and unit {k} is asked for", units.len()),
                     })?;
-                    compose.apply(&built, &change.parent, &unit.edited)?
+                    apply(compose, &built, &change.parent, &unit.edited)?
                 }
             });
         }
         on = on.with(*part);
     }
     Ok(built)
+}
+
+/// A merge that panics is a merge that failed.
+fn apply<C>(compose: &dyn Compose<C>, base: &C, parent: &C, edited: &C) -> Result<C, Conflict> {
+    let merged = catch_unwind(AssertUnwindSafe(|| compose.apply(base, parent, edited)));
+    merged.unwrap_or_else(|_| Err(Conflict { place: "the merge".into(), reason: "it panicked".into() }))
 }

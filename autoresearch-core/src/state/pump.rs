@@ -8,6 +8,7 @@ use crate::failure::{FailureKind, RunFailure};
 use crate::limits::StopReason;
 use crate::propose::{Fate, TrialRecord};
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -27,6 +28,11 @@ impl<C: Candidate> StudyState<C> {
                 self.conclude();
                 continue;
             }
+            if matches!(self.phase, Phase::Searching)
+                && let Some(reason) = self.nothing_more_to_keep()
+            {
+                self.phase = Phase::Draining(reason);
+            }
             let draining = matches!(self.phase, Phase::Draining(_));
             if !draining && !self.shelf.is_empty() {
                 self.take_from_shelf();
@@ -40,7 +46,12 @@ impl<C: Candidate> StudyState<C> {
                 let newest = &self.incumbents[self.incumbents.len() - 1];
                 let composes = |arm: &Arm| materialise(newest, live, ledger, compose, arm).is_ok();
                 let cohort = Cohort::new(&self.ledger, &composes);
-                self.acceptor.next(&cohort)
+                let acceptor = &mut self.acceptor;
+                catch_unwind(AssertUnwindSafe(|| acceptor.next(&cohort)))
+            };
+            let Ok(step) = step else {
+                self.halt(StopReason::AcceptorFailed("it panicked".into()));
+                continue;
             };
             match step {
                 Step::Decide(decisions) => {
@@ -125,6 +136,11 @@ impl<C: Candidate> StudyState<C> {
     /// Lets planned runs start, all or none of them: half a pair is of no use.
     fn take_from_shelf(&mut self) {
         let planned = self.shelf.len();
+        if let (0, Some(limit)) = (self.ledger.started, self.ledger.limits.runs)
+            && limit < planned as u64
+        {
+            return self.halt(StopReason::TooFewRuns { needed: planned as u64, limit });
+        }
         if self.ledger.runs_left().is_some_and(|left| left < planned as u64) {
             self.phase = Phase::Draining(StopReason::Runs);
             return;
@@ -227,13 +243,14 @@ impl<C: Candidate> StudyState<C> {
         {
             (request.version, request.candidate) = (version, newest);
         }
-        if matches!(self.phase, Phase::Searching) {
-            if self.ledger.limits.accepted.is_some_and(|limit| self.ledger.kept >= limit) {
-                self.phase = Phase::Draining(StopReason::Accepted);
-            } else if self.ledger.holdout == HoldoutStatus::Spent {
-                self.phase = Phase::Draining(StopReason::HoldoutSpent);
-            }
+    }
+
+    /// Why no further proposal may or can be kept.
+    fn nothing_more_to_keep(&self) -> Option<StopReason> {
+        if self.ledger.limits.accepted.is_some_and(|limit| self.ledger.kept >= limit) {
+            return Some(StopReason::Accepted);
         }
+        (self.ledger.holdout == HoldoutStatus::Spent).then_some(StopReason::HoldoutSpent)
     }
 
     fn settle(&mut self, decision: Decision, fate: Fate, reason: String) {

@@ -1,7 +1,8 @@
 //! Rebuilding a state from stored events: facts are applied again, conclusions are drawn again and compared.
 
-use super::{Event, Settings, StateError, StudyState};
+use super::{Event, RunSpec, Settings, StateError, StudyState};
 use crate::accept::Acceptor;
+use crate::arm::RunId;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
 use std::sync::Arc;
@@ -52,9 +53,26 @@ impl<C: Candidate> StudyState<C> {
             let (stored, derived) = (summary(event), summary(&derived));
             return if stored == derived { Ok(()) } else { Err(StateError::Diverged { stored, derived }) };
         }
+        let diverged = |derived: String| Err(StateError::Diverged { stored: summary(event), derived });
+        if let Some(derived) = self.outbox.first() {
+            return diverged(summary(derived));
+        }
+        if let Event::Finished { run, .. } = event {
+            match self.planned(run.id) {
+                Some(planned) if planned == run => {}
+                Some(planned) => return diverged(format!("{planned:?}")),
+                None => return diverged(format!("no run {}", run.id.0)),
+            }
+        }
         self.apply(event);
         self.pump();
         Ok(())
+    }
+
+    /// The plan of a run that has not ended.
+    fn planned(&self, run: RunId) -> Option<&RunSpec> {
+        let mut all = self.queue.iter().chain(&self.finale.queue).chain(self.flying.values());
+        all.find(|job| job.spec.id == run).map(|job| &job.spec)
     }
 }
 
@@ -74,6 +92,7 @@ fn summary<C>(event: &Event<C>) -> String {
                 version.0
             )
         }
+        Event::Finished { run, .. } => format!("{run:?}"),
         Event::Stopped { reason } => format!("stopped: {reason}"),
         other => other.kind().into(),
     }

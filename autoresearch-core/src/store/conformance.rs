@@ -212,7 +212,7 @@ fn every_kind() -> Vec<Event<f64>> {
         ),
         settled(Fate::Conflict, None, None, None),
         Event::Exhausted,
-        Event::Stopping { reason: StopReason::ConsecutiveFailures("out of disk".into()) },
+        Event::Stopping { reason: StopReason::ConsecutiveFailures("out of disk".into()), elapsed: 0.1 },
         Event::Stopped { reason: StopReason::Cancelled },
         Event::Tested {
             result: FinalResult {

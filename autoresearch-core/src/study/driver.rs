@@ -11,7 +11,7 @@ use super::open::{Opened, open, scratch};
 use super::report::Report;
 use super::tally::Tally;
 use super::tasks::{Done, Exhibit, Thought, backoff, held_out, run};
-use crate::arm::{QuestionId, RunId};
+use crate::arm::RunId;
 use crate::cancel::{CancelOnDrop, Cancellation};
 use crate::candidate::Candidate;
 use crate::execute::{RunContext, RunProgress};
@@ -23,6 +23,7 @@ use crate::propose::{Fate, ProposeContext, Proposed, Proposer, proposer_fn};
 use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
 use crate::store::Seq;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ use tracing::Instrument;
 
 /// How runs tell how far they are.
 type Channel = (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>);
-type Heard = (QuestionId, Result<Vec<HeldOut>, RunFailure>);
+type Heard = Result<Vec<HeldOut>, RunFailure>;
 
 pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) study: Study<C, A>,
@@ -53,7 +54,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) proposer_failures: u32,
     pub(super) proposer_waits: u32,
     hearings: JoinSet<Heard>,
-    pub(super) heard: Option<HoldoutQuery<C>>,
+    pub(super) heard: HashMap<Id, HoldoutQuery<C>>,
     pub(super) hearing_failures: u32,
     /// Raised for the runs of now; renewed after each stop.
     pub(super) run_cancel: Cancellation,
@@ -65,7 +66,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
 pub(super) enum Happening<C: Candidate, A> {
     Run(Result<(Id, Done<A>), JoinError>),
     Thought(Result<Thought<C>, JoinError>),
-    Heard(Result<Heard, JoinError>),
+    Heard(Result<(Id, Heard), JoinError>),
     Progress(RunId, RunProgress),
     Stop(StopReason),
 }
@@ -109,7 +110,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             proposer_failures: 0,
             proposer_waits: 0,
             hearings: JoinSet::new(),
-            heard: None,
+            heard: HashMap::new(),
             hearing_failures: 0,
             progress: mpsc::channel(64),
         };
@@ -163,9 +164,17 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
         }
         if let Some(proposer) = &mut self.proposer {
-            while let Some(settled) = self.state.history().get(self.observed) {
-                proposer.observe(settled);
-                self.observed += 1;
+            let (state, observed) = (&self.state, &mut self.observed);
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                while let Some(settled) = state.history().get(*observed) {
+                    proposer.observe(settled);
+                    *observed += 1;
+                }
+            }));
+            if told.is_err() {
+                self.proposer = None;
+                self.state.stop(StopReason::ProposerFailed("it panicked in `observe`".into()));
+                return Box::pin(self.persist()).await;
             }
         }
         self.release();
@@ -229,18 +238,18 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         };
         let exhibits = query.runs.iter().map(exhibit).collect();
         let (executor, cancel) = (Arc::clone(&self.study.executor), self.run_cancel.child());
-        let task = held_out(executor, evaluator, query.id, exhibits, self.hearing_failures, cancel);
-        self.hearings.spawn(task.in_current_span());
-        self.heard = Some(query);
+        let task = held_out(executor, evaluator, exhibits, self.hearing_failures, cancel);
+        let handle = self.hearings.spawn(task.in_current_span());
+        self.heard.insert(handle.id(), query);
     }
 
     async fn wait(&mut self) -> Happening<C, A> {
         // The limit is the search's: once it is over, the final runs may take their time.
         let limit = self.state.settings().limits.wall_clock.filter(|_| self.state.is_searching());
-        let left = limit.map(|limit| (limit.as_secs_f64() - self.elapsed()).max(0.0));
+        let left = limit.map(|limit| limit.saturating_sub(Duration::from_secs_f64(self.elapsed())));
         let time_is_up = async move {
             match left {
-                Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds)).await,
+                Some(left) => tokio::time::sleep(left).await,
                 None => std::future::pending().await,
             }
         };
@@ -250,7 +259,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             () = time_is_up => Happening::Stop(StopReason::WallClock),
             Some(ended) = self.runs.join_next_with_id() => Happening::Run(ended),
             Some(thought) = self.thinking.join_next() => Happening::Thought(thought),
-            Some(heard) = self.hearings.join_next() => Happening::Heard(heard),
+            Some(heard) = self.hearings.join_next_with_id() => Happening::Heard(heard),
             Some((run, progress)) = self.progress.1.recv() => Happening::Progress(run, progress),
         }
     }
@@ -258,16 +267,17 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.
     pub(super) async fn end_tasks(&mut self) {
         self.run_cancel.cancel();
-        self.hearings.shutdown().await;
-        self.heard = None;
+        self.hearings = JoinSet::new();
+        self.heard.clear();
         let runs = &mut self.runs;
         let all_ended = async { while runs.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.study.grace, all_ended).await;
-        self.runs.shutdown().await;
+        // What blocks its thread cannot be dropped, and is not waited for either.
+        self.runs = JoinSet::new();
         for (_, run) in std::mem::take(&mut self.under_way) {
             self.clear(run);
         }
-        self.thinking.shutdown().await;
+        self.thinking = JoinSet::new();
         self.run_cancel = self.study.cancel.child();
     }
 }

@@ -51,10 +51,14 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
         page = study.store.read(seq, PAGE).await?;
     }
     let (limits, in_flight) = (study.settings.limits.clone(), study.settings.in_flight);
-    let changed = state.settings().limits != limits || state.settings().in_flight != in_flight;
+    let moved = state.settings().limits != limits;
+    let slots = state.settings().in_flight != in_flight;
     // A study that came to its end stays there unless its limits have moved; any other stop is taken up again.
-    let unfinished = state.stopped().is_some_and(|reason| !reason.is_final());
-    if changed || unfinished {
+    let go_on = match state.stopped() {
+        Some(reason) => moved || !reason.is_final(),
+        None => moved || slots,
+    };
+    if go_on {
         state.resume(limits, in_flight);
     }
     tracing::info!(study = %state.id(), events = seq.0, "resumed from the store");

@@ -54,6 +54,7 @@ pub struct Report<C> {
     pub version: Version,
     fates: Vec<(String, u64)>,
     open: usize,
+    test_wanted: bool,
     baseline: C,
     incumbent: C,
 }
@@ -80,6 +81,7 @@ impl<C: Candidate> Report<C> {
             holdout: (tally.questions, tally.passed),
             version: state.version(),
             open: state.view().pending.len(),
+            test_wanted: state.settings().test.is_some(),
             fates: tally.fates.iter().map(|(fate, n)| (fate.clone(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
@@ -159,6 +161,11 @@ impl<C: Candidate> fmt::Display for Report<C> {
                 row(f, "holdout", holdout)?;
             }
             row(f, "test", &r.test)?;
+        } else if self.test_wanted && self.stopped.is_final() {
+            writeln!(
+                f,
+                "Fewer than two pairs of final runs gave a number, so the test split stayed closed."
+            )?;
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 use super::StudyError;
 use super::driver::{Driver, Happening};
 use super::tasks::{Done, Thought, panic_message};
-use crate::arm::QuestionId;
 use crate::candidate::Candidate;
 use crate::failure::{Fault, RunFailure};
 use crate::holdout::HeldOut;
@@ -11,6 +10,7 @@ use crate::limits::StopReason;
 use crate::observe::Notice;
 use crate::propose::{ProposeError, Proposed};
 use crate::state::Split;
+use tokio::task::Id;
 
 /// How often in a row a proposer, or the measuring of a held-out split, may fail.
 const PATIENCE: u32 = 5;
@@ -39,16 +39,16 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
                 self.end_tasks().await;
             }
-            Happening::Heard(Ok((question, held))) => self.take_hearing(question, held)?,
+            Happening::Heard(Ok((task, held))) => self.take_hearing(task, held)?,
             Happening::Heard(Err(error)) => {
-                if let Some(question) = self.heard.as_ref().map(|q| q.id) {
-                    let failure = RunFailure::candidate(format!("the evaluation {}", panic_message(error)));
-                    self.take_hearing(question, Err(failure))?;
-                }
+                let task = error.id();
+                let failure = RunFailure::candidate(format!("the evaluation {}", panic_message(error)));
+                self.take_hearing(task, Err(failure))?;
             }
             Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
             Happening::Stop(reason) => {
-                self.state.stop(reason);
+                let elapsed = self.elapsed();
+                self.state.stop_after(reason, elapsed);
                 self.end_tasks().await;
             }
         }
@@ -79,6 +79,15 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         Ok(())
     }
 
+    /// What says that it was cancelled though nobody cancelled it would be tried again at once, for ever: it counts as
+    /// lost to the infrastructure.
+    fn unasked(&self, failure: RunFailure) -> RunFailure {
+        if failure.fault() == Fault::Cancelled && !self.run_cancel.is_cancelled() {
+            return RunFailure::infrastructure("it says that it was cancelled, and nobody cancelled it");
+        }
+        failure
+    }
+
     fn take_thought(&mut self, answer: Result<Proposed<C>, ProposeError>) -> Result<(), StudyError> {
         match answer {
             Ok(answer) => {
@@ -104,19 +113,16 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         Ok(())
     }
 
-    fn take_hearing(
-        &mut self,
-        question: QuestionId,
-        held: Result<Vec<HeldOut>, RunFailure>,
-    ) -> Result<(), StudyError> {
-        let Some(query) = self.heard.take() else { return Ok(()) };
+    fn take_hearing(&mut self, task: Id, held: Result<Vec<HeldOut>, RunFailure>) -> Result<(), StudyError> {
+        let Some(query) = self.heard.remove(&task) else { return Ok(()) };
+        let question = query.id;
         let failure = match held {
             Ok(held) => {
                 self.hearing_failures = 0;
                 self.state.held_out(question, held)?;
                 return Ok(());
             }
-            Err(failure) => failure,
+            Err(failure) => self.unasked(failure),
         };
         tracing::warn!(%failure, in_a_row = self.hearing_failures, "a held-out split could not be measured");
         match failure.fault() {

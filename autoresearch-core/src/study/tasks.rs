@@ -1,11 +1,11 @@
 //! The pieces of user code that run as tasks of their own: a panic in one fails that piece, not the study.
 
-use crate::arm::{QuestionId, RunId};
+use crate::arm::RunId;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::evaluate::{EvalContext, Evaluator};
 use crate::execute::{Executor, RunContext};
-use crate::failure::RunFailure;
+use crate::failure::{Fault, RunFailure};
 use crate::holdout::HeldOut;
 use crate::measure::Measurement;
 use crate::propose::{ProposeError, Proposed, Proposer};
@@ -63,19 +63,18 @@ pub(super) struct Exhibit<C, A> {
 pub(super) async fn held_out<C: Candidate, A: Send + Sync + 'static>(
     executor: Arc<dyn Executor<C, Output = A>>,
     evaluator: Arc<dyn Evaluator<A>>,
-    question: QuestionId,
     exhibits: Vec<Exhibit<C, A>>,
     attempt: u32,
     cancel: Cancellation,
-) -> (QuestionId, Result<Vec<HeldOut>, RunFailure>) {
-    let measured = async {
-        let _told: Vec<_> = exhibits.iter().map(|e| e.cx.cancel.on_drop()).collect();
-        if attempt > 0 && !cancel.sleep(backoff(attempt)).await {
-            return Err(RunFailure::cancelled());
-        }
-        let mut held = Vec::with_capacity(exhibits.len());
-        for Exhibit { run, cx, output } in exhibits {
-            let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
+) -> Result<Vec<HeldOut>, RunFailure> {
+    let _told: Vec<_> = exhibits.iter().map(|e| e.cx.cancel.on_drop()).collect();
+    if attempt > 0 && !cancel.sleep(backoff(attempt)).await {
+        return Err(RunFailure::cancelled());
+    }
+    let mut held = Vec::with_capacity(exhibits.len());
+    for Exhibit { run, cx, output } in exhibits {
+        let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
+        let measured = async {
             let output = match output {
                 Some(output) => output,
                 None => Arc::new(match executor.reopen(&run.candidate, &cx).await {
@@ -83,12 +82,20 @@ pub(super) async fn held_out<C: Candidate, A: Send + Sync + 'static>(
                     None => executor.execute((*run.candidate).clone(), cx).await?,
                 }),
             };
-            held.push(HeldOut::from(evaluator.evaluate(&output, eval).await?));
+            evaluator.evaluate(&output, eval).await
         }
-        Ok(held)
+        .await;
+        held.push(HeldOut::from(measured.map_err(|failure| not_the_proposals(&run, failure))?));
     }
-    .await;
-    (question, measured)
+    Ok(held)
+}
+
+/// A failure of the incumbent's own run must not count against the proposal that it is compared with.
+fn not_the_proposals<C>(run: &PlannedRun<C>, failure: RunFailure) -> RunFailure {
+    if run.arm.is_incumbent() && failure.fault() == Fault::Candidate {
+        return RunFailure::infrastructure(format!("run {} of the incumbent: {failure}", run.id.0));
+    }
+    failure
 }
 
 /// A proposer with what it answered; it comes home with the answer.

@@ -66,7 +66,11 @@ pub fn play<C: Candidate>(
         match state.next_action() {
             Action::Propose { .. } => {
                 let answer = answer(&mut proposer, &state);
-                let waits = matches!(answer, Proposed::Wait);
+                let waits = match &answer {
+                    Proposed::Wait => true,
+                    Proposed::Proposals(list) => list.is_empty(),
+                    Proposed::Exhausted => false,
+                };
                 state.proposed(answer).unwrap_or_else(|e| panic!("{e}"));
                 if waits {
                     return Played(state);
