@@ -55,7 +55,8 @@ impl Limits {
         self
     }
 
-    /// Stop after this much time. It goes on counting where a resumed study left off; runs under way are ended.
+    /// Stop after this much time; runs under way are ended, final runs come on top. It goes on counting where a resumed
+    /// study left off (where one was killed: at the end of its last finished run).
     #[must_use]
     pub fn wall_clock(mut self, duration: Duration) -> Self {
         self.wall_clock = Some(duration);

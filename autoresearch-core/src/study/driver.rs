@@ -1,7 +1,7 @@
 //! Performs the state machine's actions with tokio and feeds the facts back.
 //!
 //! One loop: store what happened, take the next action, start it; when there is nothing to start, wait for whatever
-//! ends first. Everything the user wrote runs in tasks of its own (`tasks`); `take` feeds what ended back as facts, and
+//! ends first. Executors, evaluators and proposers run in tasks of their own (`tasks`); `take` feeds what ended back as facts, and
 //! `desk` is what the loop keeps in order
 //! besides: the runs' outputs and folders, and the observers.
 
