@@ -65,7 +65,7 @@ impl Greedy {
 
     fn plans(&mut self, cohort: &Cohort<'_>, arm: &Arm, before: usize) -> (Vec<RunId>, Vec<Plan>) {
         let seed = |i: u32| match self.seed {
-            Some(first) if self.fixed_seed => first.wrapping_add(u64::from(i)),
+            Some(first) if self.fixed_seed => (first + u64::from(i)) & u64::from(u32::MAX),
             _ => cohort.fresh_seed(before as u32 + i),
         };
         let plans: Vec<Plan> = (0..self.k).map(|i| Plan::new(arm.clone(), seed(i), Role::Confirm)).collect();
@@ -98,9 +98,8 @@ impl Greedy {
                 let claim = Claim::new(ids(&losses), ids(&self.reference), false, 0.1, noise);
                 decisions.push(Decision::accept(proposal, claim, reason).effect(Some(effect)));
                 self.winner = Some(losses);
-                // One at a time: the others were measured against an incumbent that may be about to change.
-                let last = decisions.len() - 1;
-                return decisions.split_off(last);
+                // The others wait: they were measured against an incumbent that may be about to change.
+                return decisions;
             }
             decisions.push(Decision::reject(proposal, reason).effect(Some(effect)));
         }

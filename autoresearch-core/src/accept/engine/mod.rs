@@ -193,7 +193,9 @@ impl<J: Judge> Engine<J> {
             return Step::Run(plans);
         }
         let busy = cohort.outstanding() > 0 || cohort.asked() > 0;
-        if cohort.asked() == 0 && !cohort.exhausted() {
+        // Without screening nothing but the trial uses the slots: one proposal in store is enough.
+        let stocked = self.design.screen.is_none() && !self.passed.is_empty();
+        if cohort.asked() == 0 && !cohort.exhausted() && !stocked {
             return Step::propose(idle.max(1));
         }
         if !busy && self.trial.is_none() {
