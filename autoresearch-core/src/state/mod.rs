@@ -161,7 +161,7 @@ impl<C: Candidate> StudyState<C> {
         acceptor: impl Acceptor + 'static,
         settings: Settings,
     ) -> Result<Self, StateError> {
-        Self::open(baseline, Box::new(acceptor), None, settings, String::new())
+        Self::open_as("study", baseline, Box::new(acceptor), None, settings, String::new())
     }
 
     /// Says how candidates are merged. Without it a proposal applies only to the very incumbent it was made for.

@@ -10,16 +10,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
-    pub(crate) fn open(
-        baseline: C,
-        acceptor: Box<dyn Acceptor>,
-        compose: Option<Arc<dyn Compose<C>>>,
-        settings: Settings,
-        executor: String,
-    ) -> Result<Self, StateError> {
-        Self::open_as("study", baseline, acceptor, compose, settings, executor)
-    }
-
     /// Opens a new study under this identifier.
     pub(crate) fn open_as(
         study: &str,

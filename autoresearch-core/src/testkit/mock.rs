@@ -11,16 +11,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 type Answer = Result<f64, RunFailure>;
-type Script = Arc<Mutex<Baseline>>;
+/// How runs of the incumbent itself end, once the test has said it.
+type Script = Arc<Mutex<Option<Answer>>>;
 
 /// How long [`MockRuns::next`] waits before it gives the test up.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What is known of the baseline's runs: how they end, and those that came before that was said.
-#[derive(Default)]
-struct Baseline {
-    answer: Option<Answer>,
-}
 
 /// An executor whose runs end when and how the test says, and the handle to say it with.
 ///
@@ -63,9 +58,7 @@ impl<C: Candidate> Executor<C> for MockExecutor<C> {
 
     async fn execute(&self, candidate: C, cx: RunContext) -> Answer {
         let baseline = cx.arm.is_incumbent();
-        if baseline
-            && let Some(answer) = self.script.lock().unwrap_or_else(PoisonError::into_inner).answer.clone()
-        {
+        if baseline && let Some(answer) = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return answer;
         }
         let (answer, answered) = oneshot::channel();
@@ -123,7 +116,7 @@ impl<C: Candidate> MockRuns<C> {
                     ),
                 },
             };
-            let scripted = self.script.lock().unwrap_or_else(PoisonError::into_inner).answer.clone();
+            let scripted = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match scripted {
                 Some(answer) if run.arm().is_incumbent() => run.end(answer),
                 _ => return run,
@@ -132,7 +125,7 @@ impl<C: Candidate> MockRuns<C> {
     }
 
     fn script(&mut self, answer: Answer) {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner).answer = Some(answer.clone());
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         while let Ok(run) = self.runs.try_recv() {
             self.waiting.push(run);
         }
