@@ -96,6 +96,23 @@ impl Arm {
         })
     }
 
+    /// Whether everything of `other` is switched on here.
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.iter().all(|part| self.0.binary_search(part).is_ok())
+    }
+
+    /// This arm with everything of `other` switched on as well.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        self.0.iter().chain(&other.0).copied().collect()
+    }
+
+    /// This arm with nothing of `other` switched on.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        self.0.iter().filter(|part| other.0.binary_search(part).is_err()).copied().collect()
+    }
+
     /// This arm with `part` switched on as well.
     #[must_use]
     pub fn with(&self, part: impl Into<Part>) -> Self {

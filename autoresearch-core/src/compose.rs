@@ -17,12 +17,26 @@ pub struct Conflict {
     pub reason: String,
 }
 
+/// Where on its key a unit stands: what a policy may learn from without seeing a candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Level {
+    /// A place on the key's own scale, between 0 and 1.
+    Number(f64),
+    /// One of several that have no order.
+    Choice(String),
+}
+
 /// The smallest change that can be switched on alone.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Unit<C> {
-    /// What it switches: a parameter's key, a region of a file. Units with one key exclude each other.
+    /// What it switches: a parameter's key. Units with one key exclude each other, and the later one supersedes the
+    /// earlier. The empty key: the change as a whole, which excludes nothing.
     pub key: String,
+    /// The value that it gives its key, where that is known.
+    pub level: Option<Level>,
+    /// The value that the key had in the parent, where that is known.
+    pub from: Option<Level>,
     /// The parent with this change alone.
     pub edited: C,
 }
@@ -30,7 +44,14 @@ pub struct Unit<C> {
 impl<C> Unit<C> {
     /// A unit.
     pub fn new(key: impl Into<String>, edited: C) -> Self {
-        Self { key: key.into(), edited }
+        Self { key: key.into(), level: None, from: None, edited }
+    }
+
+    /// Says which value it gives its key, and which the key had in the parent.
+    #[must_use]
+    pub fn levels(mut self, from: Option<Level>, to: Option<Level>) -> Self {
+        (self.from, self.level) = (from, to);
+        self
     }
 }
 
@@ -51,6 +72,38 @@ pub trait Compose<C>: Send + Sync {
     {
         vec![Unit::new("", edited.clone())]
     }
+
+    /// Gives `base` the unit's value, whatever value its key has there. The default applies it as a change.
+    ///
+    /// # Errors
+    /// The result would not be valid, or the change does not apply.
+    fn switch(&self, base: &C, parent: &C, unit: &Unit<C>) -> Result<C, Conflict> {
+        self.apply(base, parent, &unit.edited)
+    }
+
+    /// Whether the later of two changes cannot be had without the earlier, which its parent contains: then the two are
+    /// one unit. The default takes the earlier one back and sees whether the later still applies.
+    fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
+        match self.apply(later.parent, earlier.edited, earlier.parent) {
+            Ok(without) => self.apply(&without, later.parent, later.edited).is_err(),
+            Err(_) => true,
+        }
+    }
+
+    /// Which share of what may be changed differs between the two, where that can be said: the editable lines of a
+    /// source tree. Policies that fuse overlapping edits certify before too much of it is covered.
+    fn coverage(&self, _incumbent: &C, _stack: &C) -> Option<f64> {
+        None
+    }
+}
+
+/// A change: what it was made on, and what it made of that.
+#[derive(Debug)]
+pub struct Change<'a, C> {
+    /// What it was made on.
+    pub parent: &'a C,
+    /// What came out.
+    pub edited: &'a C,
 }
 
 impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
@@ -62,6 +115,15 @@ impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
         C: Clone,
     {
         (**self).units(parent, edited)
+    }
+    fn switch(&self, base: &C, parent: &C, unit: &Unit<C>) -> Result<C, Conflict> {
+        (**self).switch(base, parent, unit)
+    }
+    fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
+        (**self).needs(later, earlier)
+    }
+    fn coverage(&self, incumbent: &C, stack: &C) -> Option<f64> {
+        (**self).coverage(incumbent, stack)
     }
 }
 
@@ -84,9 +146,11 @@ impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
 #[derive(Clone, Default)]
 pub struct FieldMerge {
     check: Option<Arc<Check>>,
+    place: Option<Arc<Place>>,
 }
 
 type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
+type Place = dyn Fn(&str, &Value) -> Option<Level> + Send + Sync;
 
 impl fmt::Debug for FieldMerge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,6 +169,20 @@ impl FieldMerge {
     pub fn checked(mut self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
         self.check = Some(Arc::new(check));
         self
+    }
+
+    /// Has `place` say where on its scale the value of a path stands.
+    #[must_use]
+    pub fn placed(mut self, place: impl Fn(&str, &Value) -> Option<Level> + Send + Sync + 'static) -> Self {
+        self.place = Some(Arc::new(place));
+        self
+    }
+
+    fn finish<C: DeserializeOwned>(&self, merged: Value) -> Result<C, Conflict> {
+        if let Some(check) = &self.check {
+            check(&merged).map_err(|reason| Conflict { place: "the merged candidate".into(), reason })?;
+        }
+        from_value(merged)
     }
 }
 
@@ -196,11 +274,7 @@ pub(crate) fn get_path<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 
 impl<C: Candidate + Serialize + DeserializeOwned> Compose<C> for FieldMerge {
     fn apply(&self, base: &C, parent: &C, edited: &C) -> Result<C, Conflict> {
-        let merged = merge("", &to_value(base)?, &to_value(parent)?, &to_value(edited)?)?;
-        if let Some(check) = &self.check {
-            check(&merged).map_err(|reason| Conflict { place: "the merged candidate".into(), reason })?;
-        }
-        from_value(merged)
+        self.finish(merge("", &to_value(base)?, &to_value(parent)?, &to_value(edited)?)?)
     }
 
     fn units(&self, parent: &C, edited: &C) -> Vec<Unit<C>> {
@@ -210,12 +284,25 @@ impl<C: Candidate + Serialize + DeserializeOwned> Compose<C> for FieldMerge {
         let split: Result<Vec<Unit<C>>, Conflict> = differences(&p, &e)
             .into_iter()
             .map(|(path, value)| {
+                let place = |v: &Value| self.place.as_ref().and_then(|place| place(&path, v));
+                let from = get_path(&p, &path).and_then(place);
+                let to = place(&value);
                 let mut alone = p.clone();
                 set_path(&mut alone, &path, value);
-                Ok(Unit::new(path, from_value(alone)?))
+                Ok(Unit::new(path.clone(), from_value(alone)?).levels(from, to))
             })
             .collect();
         // Fields that are valid only together are one unit.
         split.unwrap_or_else(|_| vec![Unit::new("", edited.clone())])
+    }
+
+    fn switch(&self, base: &C, parent: &C, unit: &Unit<C>) -> Result<C, Conflict> {
+        if unit.key.is_empty() {
+            return self.apply(base, parent, &unit.edited);
+        }
+        let mut merged = to_value(base)?;
+        let value = get_path(&to_value(&unit.edited)?, &unit.key).cloned().unwrap_or(Value::Null);
+        set_path(&mut merged, &unit.key, value);
+        self.finish(merged)
     }
 }

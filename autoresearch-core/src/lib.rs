@@ -29,14 +29,15 @@ mod store;
 mod study;
 
 pub use accept::{
-    Acceptor, AcceptorFn, Claim, Cohort, Decision, Evidence, Greedy, Guarantee, Guarded, HoldoutStatus,
-    Noise, Plan, Role, RunRecord, Seeds, Sequential, Step, Strength, Verdict, acceptor_fn,
+    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence, Greedy,
+    Guarantee, Guarded, HoldoutStatus, Noise, Plan, Role, RunRecord, Scout, Seeds, Sequential, Setup, Step,
+    Strength, UnitInfo, Verdict, acceptor_fn,
 };
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
-pub use compose::{Compose, Conflict, FieldMerge, Unit};
+pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
 pub use failure::{FailureKind, Fault, RunFailure};

@@ -83,8 +83,7 @@ impl World {
     }
 
     fn open(&self) -> StudyState<f64> {
-        let state = StudyState::new(2.0, self.acceptor(), self.settings()).expect("settings");
-        state.compose(Times)
+        StudyState::composing(2.0, self.acceptor(), Times, self.settings()).expect("settings")
     }
 
     fn loss(&self, run: &PlannedRun<f64>, split: u64) -> f64 {
@@ -239,7 +238,7 @@ proptest! {
         let whole = world.play(&mut world.open());
         let early = if by { limits.clone().runs(first.min(world.runs)) } else { limits.clone().accepted(accepted) };
         let settings = world.settings().limits(early);
-        let mut state = StudyState::new(2.0, world.acceptor(), settings).expect("settings").compose(Times);
+        let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");
         let mut events = world.play(&mut state);
         state.resume(limits, 1);
         events.extend(world.play(&mut state));
@@ -257,7 +256,7 @@ proptest! {
         let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(30);
         world.runs = first;
         let settings = world.settings();
-        let mut state = StudyState::new(2.0, world.acceptor(), settings).expect("settings").compose(Times);
+        let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");
         let mut events = world.play(&mut state);
         state.resume(limits.clone().accepted(accepted), world.capacity);
         events.extend(world.play(&mut state));

@@ -1,11 +1,13 @@
 //! What an acceptor sees: proposals waiting for judgement, the runs that are done, and what is left to spend.
 
 use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::compose::Level;
 use crate::failure::RunFailure;
 use crate::limits::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,11 +58,31 @@ pub enum HoldoutStatus {
     Spent,
 }
 
-/// A proposal that waits for judgement.
+/// A unit of a proposal as acceptors see it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct UnitInfo {
+    /// What it switches; empty: the proposal as a whole.
+    pub key: Arc<str>,
+    /// The value that it gives its key, where that is known.
+    pub level: Option<Level>,
+    /// The value that the key had in what the proposal was built upon, where that is known.
+    pub from: Option<Level>,
+}
+
+/// A proposal that waits for judgement, or was set aside.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) on: Arm,
     pub(crate) version: Version,
+    pub(crate) units: Arc<[UnitInfo]>,
+}
+
+/// What can be said of arms by those who see candidates.
+pub(crate) trait Merging {
+    fn composes(&self, arm: &Arm) -> bool;
+    fn needs(&self, later: ProposalId, earlier: ProposalId) -> bool;
+    fn coverage(&self, arm: &Arm) -> Option<f64>;
 }
 
 /// The part of a study's state that is not about candidates.
@@ -68,6 +90,8 @@ pub(crate) struct Pending {
 pub(crate) struct Ledger {
     pub(crate) version: Version,
     pub(crate) live: BTreeMap<ProposalId, Pending>,
+    /// Settled as set aside: they may be taken up again.
+    pub(crate) aside: BTreeMap<ProposalId, Pending>,
     pub(crate) runs: BTreeMap<RunId, RunRecord>,
     pub(crate) next_run: RunId,
     pub(crate) next_seed: u32,
@@ -80,6 +104,9 @@ pub(crate) struct Ledger {
     pub(crate) proposed: u64,
     pub(crate) kept: u64,
     pub(crate) limits: Limits,
+    /// Seconds that the study had been running when the latest run ended, and how many runs had.
+    pub(crate) elapsed: f64,
+    pub(crate) ended: u64,
     pub(crate) holdout: HoldoutStatus,
 }
 
@@ -101,6 +128,23 @@ impl Ledger {
         self.limits.runs.map(|limit| limit.saturating_sub(self.started))
     }
 
+    /// The same, or what the limit on time leaves at the pace so far, if that is less.
+    fn runs_affordable(&self) -> Option<u64> {
+        let in_time = self.limits.wall_clock.filter(|_| self.elapsed > 0.0 && self.ended > 0).map(|limit| {
+            let left = (limit.as_secs_f64() - self.elapsed).max(0.0);
+            let runs = (left * self.ended as f64 / self.elapsed).floor() as u64;
+            runs.saturating_sub(self.outstanding as u64)
+        });
+        match (self.runs_left(), in_time) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    pub(crate) fn pending(&self, proposal: ProposalId) -> Option<&Pending> {
+        self.live.get(&proposal).or_else(|| self.aside.get(&proposal))
+    }
+
     pub(crate) fn proposals_left(&self) -> Option<u64> {
         self.limits.proposals.map(|limit| limit.saturating_sub(self.proposed))
     }
@@ -114,12 +158,12 @@ impl Ledger {
 #[derive(Clone, Copy)]
 pub struct Cohort<'a> {
     ledger: &'a Ledger,
-    composes: &'a dyn Fn(&Arm) -> bool,
+    merging: &'a dyn Merging,
 }
 
 impl<'a> Cohort<'a> {
-    pub(crate) fn new(ledger: &'a Ledger, composes: &'a dyn Fn(&Arm) -> bool) -> Self {
-        Self { ledger, composes }
+    pub(crate) fn new(ledger: &'a Ledger, merging: &'a dyn Merging) -> Self {
+        Self { ledger, merging }
     }
 
     /// Which incumbent this is; grows by one with each acceptance.
@@ -139,12 +183,28 @@ impl<'a> Cohort<'a> {
 
     /// What a waiting proposal was built upon: the arm, and the version of the incumbent below it.
     pub fn built_on(&self, proposal: ProposalId) -> Option<(&'a Arm, Version)> {
-        self.ledger.live.get(&proposal).map(|p| (&p.on, p.version))
+        self.ledger.pending(proposal).map(|p| (&p.on, p.version))
     }
 
-    /// Whether the arm can be built on the incumbent of now.
+    /// What a proposal is made of, in the order in which [`Part::unit`](crate::Part) counts. One unit with an empty
+    /// key: it can be switched as a whole only. Empty for a proposal that is settled for good.
+    pub fn units(&self, proposal: ProposalId) -> &'a [UnitInfo] {
+        self.ledger.pending(proposal).map_or(&[], |p| &p.units)
+    }
+
+    /// Whether the arm can be built on the incumbent of now. What was set aside can still be part of it.
     pub fn composes(&self, arm: &Arm) -> bool {
-        (self.composes)(arm)
+        self.merging.composes(arm)
+    }
+
+    /// Whether the later proposal cannot be had without the earlier, because their changes overlap.
+    pub fn needs(&self, later: ProposalId, earlier: ProposalId) -> bool {
+        self.merging.needs(later, earlier)
+    }
+
+    /// Which share of what may be changed this arm changes, where candidates can say that.
+    pub fn coverage(&self, arm: &Arm) -> Option<f64> {
+        self.merging.coverage(arm)
     }
 
     /// A finished run; `None` while it is under way, and after all its proposals are settled.
@@ -190,6 +250,17 @@ impl<'a> Cohort<'a> {
     /// Runs that may still be started, where that is limited.
     pub fn runs_left(&self) -> Option<u64> {
         self.ledger.runs_left()
+    }
+
+    /// Runs that may still be started within all limits: as [`runs_left`](Self::runs_left), or as many as the limit on
+    /// time leaves at the pace so far, if that is less.
+    pub fn runs_affordable(&self) -> Option<u64> {
+        self.ledger.runs_affordable()
+    }
+
+    /// Runs started so far.
+    pub fn started(&self) -> u64 {
+        self.ledger.started
     }
 
     /// Whether the holdout can be asked.

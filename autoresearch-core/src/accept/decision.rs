@@ -1,10 +1,11 @@
 //! What an acceptor can answer.
 
-use crate::arm::{Arm, ProposalId, RunId};
+use crate::arm::{Arm, ProposalId};
 use crate::failure::RunFailure;
 use crate::propose::Effect;
 use serde::{Deserialize, Serialize};
 
+use super::claim::{Claim, EffectsClaim};
 use super::cohort::Role;
 
 /// One step of an acceptor's design.
@@ -20,6 +21,9 @@ pub enum Step {
     },
     /// Run these arms.
     Run(Vec<Plan>),
+    /// Ask the holdout about several factors at once, without settling anything; the answers come through
+    /// [`Acceptor::answered`](super::Acceptor::answered). Without a holdout, validation alone answers.
+    Ask(EffectsClaim),
     /// Settle these proposals; all that are accepted in one step join the incumbent together.
     Decide(Vec<Decision>),
     /// Nothing until a run or a proposal comes in.
@@ -76,6 +80,10 @@ pub enum Verdict {
     Requeue,
     /// A kept edit that is no longer found useful.
     Revoke,
+    /// Not taken up now; it may be part of an arm again, and be accepted later.
+    SetAside,
+    /// Neither shown to be useful nor found harmful: part of the bolder stack, not of the incumbent.
+    Undecided,
     /// Undecided: run more pairs.
     More {
         /// How many.
@@ -87,46 +95,6 @@ impl Verdict {
     /// Undecided: run `pairs` more pairs.
     pub fn more(pairs: u32) -> Self {
         Self::More { pairs }
-    }
-}
-
-/// Prior knowledge of the variance of one difference between two runs: a sum of squares and its degrees of freedom.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Noise {
-    /// Sum of squares, scaled so that `ss / df` estimates the variance of a difference.
-    pub ss: f64,
-    /// Degrees of freedom; 0 where nothing is known.
-    pub df: f64,
-}
-
-impl Noise {
-    /// `ss / df` estimates the variance of a difference between two runs.
-    pub fn new(ss: f64, df: f64) -> Self {
-        Self { ss, df }
-    }
-}
-
-/// The runs behind an acceptance, for the holdout to look at again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Claim {
-    /// Runs of the candidate.
-    pub candidate: Vec<RunId>,
-    /// Runs of the incumbent.
-    pub incumbent: Vec<RunId>,
-    /// Whether the i-th runs of both lists belong together.
-    pub paired: bool,
-    /// The level that the holdout tests at.
-    pub level: f64,
-    /// What is known of the noise already.
-    pub noise: Noise,
-}
-
-impl Claim {
-    /// A claim that rests on these runs.
-    pub fn new(candidate: Vec<RunId>, incumbent: Vec<RunId>, paired: bool, level: f64, noise: Noise) -> Self {
-        Self { candidate, incumbent, paired, level, noise }
     }
 }
 
@@ -173,6 +141,28 @@ impl Decision {
     /// Keep it, if the holdout agrees.
     pub fn accept(proposal: ProposalId, claim: Claim, reason: impl Into<String>) -> Self {
         Self { claim: Some(claim), ..Self::of(proposal, Verdict::Accept, reason) }
+    }
+
+    /// Keep it, the holdout having said yes to all of it already ([`Step::Ask`]).
+    pub fn keep(proposal: ProposalId, reason: impl Into<String>) -> Self {
+        Self::of(proposal, Verdict::Accept, reason)
+    }
+
+    /// Do not take it up now; arms may have it again, and it may be accepted later.
+    pub fn set_aside(proposal: ProposalId, reason: impl Into<String>) -> Self {
+        Self::of(proposal, Verdict::SetAside, reason)
+    }
+
+    /// Put it into the bolder stack, beside the incumbent: not certified, and not found harmful.
+    pub fn undecided(proposal: ProposalId, reason: impl Into<String>) -> Self {
+        Self::of(proposal, Verdict::Undecided, reason)
+    }
+
+    /// These units of it only.
+    #[must_use]
+    pub fn units(mut self, units: Vec<u16>) -> Self {
+        self.units = Some(units);
+        self
     }
 
     /// Do not keep it.

@@ -1,6 +1,7 @@
 //! The runs of one proposal and of the incumbent, as a rule sees them.
 
-use super::decision::{Claim, Noise, Strength};
+use super::claim::{Claim, Noise};
+use super::decision::Strength;
 use crate::arm::RunId;
 use crate::propose::Effect;
 use crate::stats::TTestE;

@@ -1,6 +1,7 @@
 //! Keep if better: the yardstick.
 
-use super::decision::{Claim, Decision, Noise, Plan, Step};
+use super::claim::{Claim, Noise};
+use super::decision::{Decision, Plan, Step};
 use super::{Acceptor, Cohort, Guarantee, Role};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::propose::Effect;

@@ -1,5 +1,6 @@
 //! Which proposals to believe: sequential experimental design over arms.
 
+mod claim;
 mod cohort;
 mod decision;
 mod engine;
@@ -7,17 +8,20 @@ mod evidence;
 mod greedy;
 mod guarded;
 mod rule;
+mod scout;
 mod sequential;
 
-pub use cohort::{Cohort, HoldoutStatus, Role, RunRecord};
-pub use decision::{Claim, Decision, Noise, Plan, Step, Strength, Verdict};
+pub use claim::{Claim, EffectsClaim, EffectsGroup, EffectsTest, Noise};
+pub use cohort::{Cohort, HoldoutStatus, Role, RunRecord, UnitInfo};
+pub use decision::{Decision, Plan, Step, Strength, Verdict};
 pub use evidence::Evidence;
 pub use greedy::Greedy;
 pub use guarded::Guarded;
 pub use rule::{AcceptorFn, acceptor_fn};
+pub use scout::Scout;
 pub use sequential::Sequential;
 
-pub(crate) use cohort::{Ledger, Pending};
+pub(crate) use cohort::{Ledger, Merging, Pending};
 
 use crate::arm::ProposalId;
 use serde::{Deserialize, Serialize};
@@ -88,6 +92,18 @@ pub trait Acceptor: Send {
     /// Called for each proposal when it is settled, after the holdout.
     fn settled(&mut self, _proposal: ProposalId, _kept: bool) {}
 
+    /// The answers to the factors of its last [`Step::Ask`], in their order. `None`: not answered, because the
+    /// holdout's budget of questions is spent.
+    fn answered(&mut self, _answers: &[Option<bool>]) {}
+
+    /// Whether it can work in such a study; asked before anything runs.
+    ///
+    /// # Errors
+    /// What cannot work, and what to do about it: the study is refused with this message.
+    fn check(&self, _setup: &Setup) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What it promises about what it keeps.
     fn guarantee(&self) -> Guarantee;
 
@@ -102,11 +118,42 @@ impl<T: Acceptor + ?Sized> Acceptor for Box<T> {
     fn settled(&mut self, proposal: ProposalId, kept: bool) {
         (**self).settled(proposal, kept);
     }
+    fn answered(&mut self, answers: &[Option<bool>]) {
+        (**self).answered(answers);
+    }
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        (**self).check(setup)
+    }
     fn guarantee(&self) -> Guarantee {
         (**self).guarantee()
     }
     fn describe(&self) -> String {
         (**self).describe()
+    }
+}
+
+/// What an acceptor can know of a study before it begins.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The limit on runs.
+    pub runs: Option<u64>,
+    /// Whether the study can merge candidates.
+    pub composes: bool,
+    /// How many questions the holdout answers in all; `None`: there is no holdout.
+    pub questions: Option<u64>,
+}
+
+impl Setup {
+    /// A study without limits, merges or holdout.
+    pub fn new() -> Self {
+        Self { runs: None, composes: false, questions: None }
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -88,19 +88,7 @@ fn split_variance(
         return Ok((0.0, Basis::RunsOnly));
     };
     let Some(first) = c.first() else { return Ok((0.0, Basis::RunsOnly)) };
-    for other in c.iter().chain(&b) {
-        if other.values.len() != first.values.len()
-            || other.weights != first.weights
-            || other.clusters != first.clusters
-        {
-            return Err(format!(
-                "held-out measurements of one question differ in their units ({} and {} values, or other weights or \
-                 clusters); the evaluator must give the same units in the same order for every run",
-                first.values.len(),
-                other.values.len()
-            ));
-        }
-    }
+    same_units(&c.iter().chain(&b).collect::<Vec<_>>())?;
     let sign = direction.loss(1.0);
     let difference = |c: &[PerUnit], b: &[PerUnit]| -> Vec<f64> {
         let mean =
@@ -124,6 +112,25 @@ fn split_variance(
     let one: f64 = (0..n).filter_map(|i| variance(&difference(&c[i..=i], &b[i..=i]))).sum::<f64>() / n as f64;
     let component = (n as f64 * whole - one) / (n as f64 - 1.0);
     Ok((component.max(0.0), Basis::RunsAndDocumentComponent))
+}
+
+/// Whether all were measured on the same units.
+pub(super) fn same_units(all: &[&PerUnit]) -> Result<(), String> {
+    let Some((first, rest)) = all.split_first() else { return Ok(()) };
+    let differs = |other: &&&PerUnit| {
+        other.values.len() != first.values.len()
+            || other.weights != first.weights
+            || other.clusters != first.clusters
+    };
+    match rest.iter().find(differs) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "held-out measurements of one question differ in their units ({} and {} values, or other weights or \
+             clusters); the evaluator must give the same units in the same order for every run",
+            first.values.len(),
+            other.values.len()
+        )),
+    }
 }
 
 #[cfg(test)]

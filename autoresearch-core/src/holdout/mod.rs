@@ -1,7 +1,10 @@
 //! The splits that steer nothing: the holdout, which answers one bit, and the test split, which is opened once.
 
+mod effects;
 mod gate;
+mod shards;
 
+pub(crate) use effects::{contenders, examine};
 pub(crate) use gate::{compare, gate};
 
 use crate::arm::Version;
@@ -56,12 +59,18 @@ impl HeldOut {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holdout {
     pub(crate) queries: u64,
+    #[serde(default = "one")]
+    pub(crate) shards: u64,
     pub(crate) split_error: Option<f64>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl Default for Holdout {
     fn default() -> Self {
-        Self { queries: 100, split_error: None }
+        Self { queries: 100, shards: 1, split_error: None }
     }
 }
 
@@ -71,11 +80,24 @@ impl Holdout {
         Self::default()
     }
 
-    /// How many questions it answers before it is used up. Each answer leaks at most one bit of it.
+    /// How many questions a shard answers before it is used up. Each answer leaks at most one bit of it.
     #[must_use]
     pub fn queries(mut self, n: u64) -> Self {
         self.queries = n;
         self
+    }
+
+    /// Divides the split into this many shards (at least 1), by source: when one is used up the next answers, and each
+    /// answer rests on its shard alone. Measurements then need per-unit values.
+    #[must_use]
+    pub fn shards(mut self, n: u64) -> Self {
+        self.shards = n.max(1);
+        self
+    }
+
+    /// How many questions it answers in all.
+    pub fn questions(&self) -> u64 {
+        self.queries.saturating_mul(self.shards)
     }
 
     /// States the standard error of a paired difference that comes from the split being finite, in the objective's

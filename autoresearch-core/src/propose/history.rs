@@ -18,8 +18,10 @@ pub enum Fate {
     Rejected,
     /// The policy accepted it on validation, and the holdout said no.
     HeldBack,
-    /// The policy accepted it on validation, and the holdout's query budget was spent, so nobody knows.
-    Unconfirmed,
+    /// It was not better in the run that scouted it. It may be taken up again, and be settled once more.
+    SetAside,
+    /// Neither shown to be useful nor found harmful: it is part of the bolder stack, not of the incumbent.
+    Undecided,
     /// It crashed, ran out of memory or time, or gave no valid metric.
     Failed,
     /// It does not apply to the incumbent any more.
@@ -34,7 +36,8 @@ impl fmt::Display for Fate {
             Self::Kept => "kept",
             Self::Rejected => "rejected",
             Self::HeldBack => "held back",
-            Self::Unconfirmed => "unconfirmed",
+            Self::SetAside => "set aside",
+            Self::Undecided => "undecided",
             Self::Failed => "failed",
             Self::Conflict => "conflict",
             Self::Revoked => "revoked",

@@ -2,6 +2,7 @@
 
 use super::value::same_number;
 use super::{ParamKind, ParamValue};
+use crate::compose::Level;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
@@ -130,6 +131,18 @@ impl ParamKind {
             Self::Float { low, high, log } => Some(Scale { low: *low, high: *high, log: *log }),
             Self::Int { low, high, log } => Some(Scale { low: *low as f64, high: *high as f64, log: *log }),
             Self::Choice { .. } | Self::Bool => None,
+        }
+    }
+
+    /// Where a value stands among those that it could be.
+    pub(crate) fn level(&self, value: &ParamValue) -> Level {
+        match (self, self.scale(), value.as_f64()) {
+            (_, Some(scale), Some(x)) => Level::Number(scale.place(x)),
+            (Self::Choice { values }, ..) if ascending(values) => {
+                let here = values.iter().position(|v| v.is(value)).unwrap_or(0);
+                Level::Number(here as f64 / (values.len() - 1).max(1) as f64)
+            }
+            _ => Level::Choice(value.to_string()),
         }
     }
 

@@ -65,8 +65,10 @@ impl ParamSpace {
     ///
     /// A proposer over a space of its own gives this from [`Proposer::composer`](crate::Proposer::composer).
     pub fn composer(&self) -> FieldMerge {
-        let space = self.clone();
-        FieldMerge::new().checked(move |merged| space.validate_json(merged).map_err(|e| e.to_string()))
+        let (space, scales) = (self.clone(), self.clone());
+        FieldMerge::new()
+            .checked(move |merged| space.validate_json(merged).map_err(|e| e.to_string()))
+            .placed(move |name, value| Some(scales.get(name)?.kind.level(&ParamValue::from_json(value)?)))
     }
 
     pub(crate) fn validate_json(&self, candidate: &Value) -> Result<(), SpaceError> {

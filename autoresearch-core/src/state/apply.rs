@@ -1,12 +1,14 @@
 //! What each event changes; the same when it happens and when it is replayed.
 
 use super::{Event, Hearing, Job, Live, Outcome, Phase, RunSpec, StudyState};
-use crate::accept::{Pending, Role, RunRecord};
+use crate::accept::{Pending, Role, RunRecord, UnitInfo};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
+use crate::compose::Unit;
 use crate::failure::Fault;
 use crate::limits::StopReason;
 use crate::propose::Proposal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -25,6 +27,7 @@ impl<C: Candidate> StudyState<C> {
                 // The final runs are not the search's: its clock stands still meanwhile.
                 if run.role != Role::Final {
                     self.elapsed = self.elapsed.max(*elapsed);
+                    (self.ledger.elapsed, self.ledger.ended) = (self.elapsed, self.ledger.ended + 1);
                 }
                 self.apply_finished(run, outcome);
             }
@@ -35,6 +38,7 @@ impl<C: Candidate> StudyState<C> {
                     }
                 }
             }
+            Event::Examined { question, answers, .. } => self.hear(*question, answers),
             Event::Tested { result } => self.finale.result = Some(*result),
             Event::Stopping { reason, elapsed } => {
                 if self.is_searching() {
@@ -54,7 +58,8 @@ impl<C: Candidate> StudyState<C> {
                     request.handed = None; // whoever was asked is gone
                 }
             }
-            Event::Opened { .. } | Event::Settled { .. } | Event::Stopped { .. } => {}
+            Event::Opened { .. } | Event::Settled { .. } | Event::Deferred { .. } | Event::Stopped { .. } => {
+            }
         }
         if let Some(request) = &mut self.request {
             request.snoozing = false;
@@ -71,12 +76,27 @@ impl<C: Candidate> StudyState<C> {
             if proposal.hypothesis.title.is_empty() {
                 proposal.hypothesis.title = format!("proposal {}", id.0);
             }
-            let live = Live { proposal: Arc::new(proposal), parent: Arc::clone(&parent), runs: 0 };
+            let units = self.split(&parent, &proposal.candidate);
+            let info = |u: &Unit<C>| UnitInfo {
+                key: u.key.as_str().into(),
+                level: u.level.clone(),
+                from: u.from.clone(),
+            };
+            let seen = units.iter().map(info).collect();
+            let live = Live { proposal: Arc::new(proposal), parent: Arc::clone(&parent), units, runs: 0 };
             self.live.insert(id, live);
-            self.ledger.live.insert(id, Pending { on: on.clone(), version });
+            self.ledger.live.insert(id, Pending { on: on.clone(), version, units: seen });
             self.ledger.proposed = id.0;
         }
         self.ledger.asked = 0;
+    }
+
+    /// What a change can be split into; a split that panics is none.
+    fn split(&self, parent: &C, edited: &C) -> Vec<Unit<C>> {
+        let whole = || vec![Unit::new("", edited.clone())];
+        let Some(compose) = &self.compose else { return whole() };
+        let units = catch_unwind(AssertUnwindSafe(|| compose.units(parent, edited)));
+        units.ok().filter(|units| !units.is_empty()).unwrap_or_else(whole)
     }
 
     fn apply_finished(&mut self, spec: &RunSpec, outcome: &Outcome) {
@@ -116,6 +136,16 @@ impl<C: Candidate> StudyState<C> {
                     return;
                 }
                 Err(_) => {}
+            }
+        }
+        if spec.role == Role::Calibrate
+            && spec.arm.is_incumbent()
+            && let Ok(loss) = &loss
+        {
+            if spec.version == Version(0) {
+                self.baseline_losses.push(*loss);
+            } else if spec.version == self.ledger.version {
+                self.incumbent_losses.push(*loss);
             }
         }
         self.ledger.outstanding = self.ledger.outstanding.saturating_sub(1);

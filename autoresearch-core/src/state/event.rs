@@ -3,7 +3,7 @@
 use crate::accept::{Role, Strength};
 use crate::arm::{Arm, ProposalId, QuestionId, RunId, Version};
 use crate::failure::RunFailure;
-use crate::holdout::{Answer, FinalResult};
+use crate::holdout::{Answer, Basis, FinalResult};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
 use crate::propose::{Effect, Fate, Proposal};
@@ -93,6 +93,24 @@ pub enum Event<C> {
         /// The one bit, and what it rests on.
         answer: Answer,
     },
+    /// The holdout answered about several factors at once.
+    Examined {
+        /// Which question.
+        question: QuestionId,
+        /// About what.
+        factors: Vec<Arm>,
+        /// A bit for each; nothing where its budget did not suffice.
+        answers: Vec<Option<bool>>,
+        /// What the answers rest on.
+        basis: Basis,
+    },
+    /// A proposal was accepted on validation, and the holdout has no question left for it: it stays pending.
+    Deferred {
+        /// Which.
+        proposal: ProposalId,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// The test split was opened.
     Tested {
         /// Baseline against incumbent.
@@ -145,6 +163,8 @@ impl<C> Event<C> {
             Self::Exhausted => "exhausted",
             Self::Finished { .. } => "finished",
             Self::Answered { .. } => "answered",
+            Self::Examined { .. } => "examined",
+            Self::Deferred { .. } => "deferred",
             Self::Tested { .. } => "tested",
             Self::Settled { .. } => "settled",
             Self::Stopping { .. } => "stopping",
@@ -154,6 +174,6 @@ impl<C> Event<C> {
 
     /// Whether it follows from the facts before it.
     pub(crate) fn is_derived(&self) -> bool {
-        matches!(self, Self::Settled { .. } | Self::Stopped { .. })
+        matches!(self, Self::Settled { .. } | Self::Deferred { .. } | Self::Stopped { .. })
     }
 }

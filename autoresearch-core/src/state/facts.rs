@@ -97,6 +97,10 @@ impl<C: Candidate> StudyState<C> {
                 }
             };
         }
+        if let Some(event) = self.examined(question, Some(held.clone()))? {
+            self.record(event);
+            return Ok(());
+        }
         let asked = |c: &&Case| matches!(c.hearing, Hearing::Asked { question: q, .. } if q == question);
         let case = self.court.as_ref().and_then(|court| court.cases.iter().find(asked));
         let claim = case.and_then(|c| c.decision.claim.as_ref());
@@ -107,6 +111,10 @@ impl<C: Candidate> StudyState<C> {
         if held.len() != expected {
             return Err(StateError::WrongCount { expected, got: held.len() });
         }
+        // Of one step's questions, each is the next of the budget: the shard of the first answers them all.
+        let open = self.court.iter().flat_map(|c| &c.cases).filter(|c| c.hearing.is_asked()).count();
+        let before = self.questions_asked().saturating_sub(open as u64);
+        let held = settings.on_shard(before, held).map_err(StateError::HeldOut)?;
         let (candidate, incumbent) = held.split_at(claim.candidate.len());
         let answer = gate(claim, candidate, incumbent, settings, self.settings.direction)
             .map_err(StateError::HeldOut)?;
@@ -121,6 +129,10 @@ impl<C: Candidate> StudyState<C> {
     /// # Errors
     /// The question was not asked about a proposal.
     pub fn holdout_failed(&mut self, question: QuestionId) -> Result<(), StateError> {
+        if let Some(event) = self.examined(question, None)? {
+            self.record(event);
+            return Ok(());
+        }
         let asked = |c: &&Case| matches!(c.hearing, Hearing::Asked { question: q, .. } if q == question);
         let case = self.court.as_ref().and_then(|court| court.cases.iter().find(asked));
         let proposal = case.map(|c| c.decision.proposal).ok_or(StateError::UnknownQuestion(question))?;

@@ -1,63 +1,105 @@
-//! The candidate that an arm stands for.
+//! The candidate that an arm stands for, and what else only those who see candidates can say of arms.
 
 use super::Live;
-use crate::accept::Ledger;
-use crate::arm::{Arm, ProposalId};
+use crate::accept::{Ledger, Merging};
+use crate::arm::{Arm, Part, ProposalId};
 use crate::candidate::Candidate;
-use crate::compose::{Compose, Conflict};
+use crate::compose::{Change, Compose, Conflict};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Applies an arm's changes to the incumbent, oldest first. A function of the fields it reads, so that the acceptor
-/// can be asked while it is at hand.
-pub(super) fn materialise<C: Candidate>(
-    incumbent: &Arc<C>,
-    live: &BTreeMap<ProposalId, Live<C>>,
-    ledger: &Ledger,
-    compose: Option<&dyn Compose<C>>,
-    arm: &Arm,
-) -> Result<Arc<C>, Conflict> {
-    let mut built = Arc::clone(incumbent);
-    let mut on = Arm::incumbent();
-    for part in arm.parts() {
-        let no_longer = || Conflict {
+/// The part of a study's state that is about candidates, beside the ledger; borrowed apart, so that the acceptor can
+/// be asked while it is at hand.
+pub(super) struct Workshop<'a, C> {
+    pub(super) incumbent: &'a Arc<C>,
+    pub(super) live: &'a BTreeMap<ProposalId, Live<C>>,
+    pub(super) aside: &'a BTreeMap<ProposalId, Live<C>>,
+    pub(super) ledger: &'a Ledger,
+    pub(super) compose: Option<&'a dyn Compose<C>>,
+}
+
+impl<C: Candidate> Workshop<'_, C> {
+    /// Applies an arm's changes to the incumbent, oldest first.
+    pub(super) fn materialise(&self, arm: &Arm) -> Result<Arc<C>, Conflict> {
+        let parts = arm.parts();
+        // The newest proposal that was made for exactly what comes before it needs no merge, nor does what it contains.
+        let ready = (0..parts.len()).rev().find(|&i| self.made_for(parts[i], &parts[..i]));
+        let mut built = match ready {
+            Some(i) => Arc::new(self.change(parts[i])?.proposal.candidate.clone()),
+            None => Arc::clone(self.incumbent),
+        };
+        for part in &parts[ready.map_or(0, |i| i + 1)..] {
+            built = Arc::new(self.apply(&built, *part)?);
+        }
+        Ok(built)
+    }
+
+    fn made_for(&self, part: Part, before: &[Part]) -> bool {
+        let made = self.ledger.pending(part.proposal);
+        let fits = |p: &crate::accept::Pending| p.version == self.ledger.version && p.on.parts() == before;
+        part.unit.is_none() && made.is_some_and(fits)
+    }
+
+    fn change(&self, part: Part) -> Result<&Live<C>, Conflict> {
+        self.find(part.proposal).ok_or_else(|| Conflict {
             place: format!("proposal {}", part.proposal.0),
             reason: "it is settled already".into(),
-        };
-        let change = live.get(&part.proposal).ok_or_else(no_longer)?;
-        let made = ledger.live.get(&part.proposal).ok_or_else(no_longer)?;
-        if part.unit.is_none() && made.version == ledger.version && made.on == on {
-            // It was made for exactly this: no merge needed.
-            built = Arc::new(change.proposal.candidate.clone());
-        } else {
-            let compose = compose.ok_or_else(|| Conflict {
-                place: format!("proposal {}", part.proposal.0),
-                reason:
-                    "the incumbent has changed since it was made, and the study does not know how to merge \
-                             candidates; give it a `Compose`"
-                        .into(),
-            })?;
-            let edited = &change.proposal.candidate;
-            built = Arc::new(match part.unit {
-                None => apply(compose, &built, &change.parent, edited)?,
-                Some(k) => {
-                    let units = compose.units(&change.parent, edited);
-                    let unit = units.get(usize::from(k)).ok_or_else(|| Conflict {
-                        place: format!("proposal {}", part.proposal.0),
-                        reason: format!("it has {} units, and unit {k} is asked for", units.len()),
-                    })?;
-                    apply(compose, &built, &change.parent, &unit.edited)?
-                }
-            });
-        }
-        on = on.with(*part);
+        })
     }
-    Ok(built)
+
+    fn find(&self, proposal: ProposalId) -> Option<&Live<C>> {
+        self.live.get(&proposal).or_else(|| self.aside.get(&proposal))
+    }
+
+    fn apply(&self, base: &C, part: Part) -> Result<C, Conflict> {
+        let change = self.change(part)?;
+        let place = || format!("proposal {}", part.proposal.0);
+        let compose = self.compose.ok_or_else(|| Conflict {
+            place: place(),
+            reason: "the incumbent has changed since it was made, and the study does not know how to merge \
+                     candidates; give it a `Compose`"
+                .into(),
+        })?;
+        guarded(|| match part.unit {
+            None => compose.apply(base, &change.parent, &change.proposal.candidate),
+            Some(k) => match change.units.get(usize::from(k)) {
+                Some(unit) => compose.switch(base, &change.parent, unit),
+                None => Err(Conflict {
+                    place: place(),
+                    reason: format!("it has {} units, and unit {k} is asked for", change.units.len()),
+                }),
+            },
+        })
+    }
 }
 
 /// A merge that panics is a merge that failed.
-fn apply<C>(compose: &dyn Compose<C>, base: &C, parent: &C, edited: &C) -> Result<C, Conflict> {
-    let merged = catch_unwind(AssertUnwindSafe(|| compose.apply(base, parent, edited)));
-    merged.unwrap_or_else(|_| Err(Conflict { place: "the merge".into(), reason: "it panicked".into() }))
+fn guarded<C>(merge: impl FnOnce() -> Result<C, Conflict>) -> Result<C, Conflict> {
+    catch_unwind(AssertUnwindSafe(merge))
+        .unwrap_or_else(|_| Err(Conflict { place: "the merge".into(), reason: "it panicked".into() }))
+}
+
+impl<C: Candidate> Merging for Workshop<'_, C> {
+    fn composes(&self, arm: &Arm) -> bool {
+        self.materialise(arm).is_ok()
+    }
+
+    fn needs(&self, later: ProposalId, earlier: ProposalId) -> bool {
+        let (Some(compose), Some(later), Some(earlier)) =
+            (self.compose, self.find(later), self.find(earlier))
+        else {
+            return true;
+        };
+        fn change<C>(live: &Live<C>) -> Change<'_, C> {
+            Change { parent: &live.parent, edited: &live.proposal.candidate }
+        }
+        let asked = catch_unwind(AssertUnwindSafe(|| compose.needs(change(later), change(earlier))));
+        asked.unwrap_or(true)
+    }
+
+    fn coverage(&self, arm: &Arm) -> Option<f64> {
+        let stack = self.materialise(arm).ok()?;
+        self.compose?.coverage(self.incumbent, &stack)
+    }
 }

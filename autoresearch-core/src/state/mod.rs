@@ -1,15 +1,18 @@
 //! The study as a pure state machine: facts in, actions out. No I/O, no clock, no runtime.
 //!
 //! `mod` holds the state and what callers do with it, `open` makes it, `facts` takes facts in, `apply` says what each
-//! changes, `pump` asks the acceptor and draws the conclusions, `finale` measures baseline against incumbent at the end,
-//! `replay` rebuilds a state from stored events.
+//! changes, `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout,
+//! `materialise` builds the candidate of an arm, `finale` measures baseline against incumbent at the end, `replay`
+//! rebuilds a state from stored events.
 
 mod action;
 mod apply;
+mod court;
 mod error;
 mod event;
 mod facts;
 mod finale;
+mod inquiry;
 mod materialise;
 mod open;
 mod pump;
@@ -21,16 +24,19 @@ pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
 pub use settings::Settings;
 
-use crate::accept::{Acceptor, Decision, Guarantee, HoldoutStatus, Ledger};
-use crate::arm::{Arm, ProposalId, QuestionId, RunId, Version};
+use crate::accept::{Acceptor, Guarantee, HoldoutStatus, Ledger};
+use crate::arm::{Arm, Part, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
-use crate::compose::{Compose, Conflict};
-use crate::holdout::{Answer, FinalResult};
+use crate::compose::{Compose, Conflict, Unit};
+use crate::holdout::FinalResult;
 use crate::limits::StopReason;
-use crate::propose::{History, Proposal, ProposeContext};
+use crate::propose::{Effect, History, Proposal, ProposeContext};
+use crate::stats::Moments;
+use court::{Case, Court, Hearing};
 use finale::Finale;
-use materialise::materialise;
-use std::collections::{BTreeMap, VecDeque};
+use inquiry::Inquiry;
+use materialise::Workshop;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +44,7 @@ use std::sync::Arc;
 struct Live<C> {
     proposal: Arc<Proposal<C>>,
     parent: Arc<C>,
+    units: Vec<Unit<C>>,
     runs: u32,
 }
 
@@ -64,29 +71,6 @@ struct Request<C> {
     handed: Option<Version>,
     /// Answered with "wait": not given out again while something else is under way.
     snoozing: bool,
-}
-
-/// Decisions of one step, some of which wait for the holdout.
-struct Court {
-    cases: Vec<Case>,
-}
-
-struct Case {
-    decision: Decision,
-    hearing: Hearing,
-}
-
-/// Where a case stands with the holdout.
-enum Hearing {
-    /// It needs no answer.
-    None,
-    /// There was no question left for it.
-    Refused,
-    Asked {
-        question: QuestionId,
-        handed: bool,
-    },
-    Heard(Answer),
 }
 
 enum Phase {
@@ -130,6 +114,12 @@ pub struct StudyState<C: Candidate> {
     incumbents: Vec<Arc<C>>,
     ledger: Ledger,
     live: BTreeMap<ProposalId, Live<C>>,
+    /// Set aside: settled, and still of use in arms.
+    aside: BTreeMap<ProposalId, Live<C>>,
+    /// What the holdout has confirmed for the incumbent of now, through an inquiry.
+    cleared: BTreeSet<Part>,
+    /// The incumbent with what is undecided, and that arm.
+    stack: Option<(Arm, Arc<C>)>,
     history: History<C>,
     queue: VecDeque<Job<C>>,
     /// Planned when no run may start any more: they wait for the study to be resumed.
@@ -139,6 +129,14 @@ pub struct StudyState<C: Candidate> {
     confirmed: BTreeMap<RunId, Job<C>>,
     request: Option<Request<C>>,
     court: Option<Court>,
+    inquiry: Option<Inquiry>,
+    /// Losses of the baseline's own runs, and of the incumbent's, as far as neither helped to choose it.
+    baseline_losses: Moments,
+    incumbent_losses: Moments,
+    /// Something that validation accepted could not be put to the holdout any more.
+    refused: bool,
+    /// With so many runs remembered, those that do not matter any more are forgotten.
+    forget_at: usize,
     phase: Phase,
     finale: Finale<C>,
     next_question: u64,
@@ -164,11 +162,19 @@ impl<C: Candidate> StudyState<C> {
         Self::open_as("study", baseline, Box::new(acceptor), None, settings, String::new())
     }
 
-    /// Says how candidates are merged. Without it a proposal applies only to the very incumbent it was made for.
-    #[must_use]
-    pub fn compose(mut self, compose: impl Compose<C> + 'static) -> Self {
-        self.compose = Some(Arc::new(compose));
-        self
+    /// The same with a way to merge candidates. Without one a proposal applies only to the very incumbent it was made
+    /// for, and policies that stack proposals refuse to work.
+    ///
+    /// # Errors
+    /// Settings that cannot work.
+    pub fn composing(
+        baseline: C,
+        acceptor: impl Acceptor + 'static,
+        compose: impl Compose<C> + 'static,
+        settings: Settings,
+    ) -> Result<Self, StateError> {
+        let compose: Arc<dyn Compose<C>> = Arc::new(compose);
+        Self::open_as("study", baseline, Box::new(acceptor), Some(compose), settings, String::new())
     }
 
     /// What is to be done next. Each run, request and question is given out once; asking again gives the next one.
@@ -209,6 +215,10 @@ impl<C: Candidate> StudyState<C> {
     fn next_question(&mut self) -> Option<Action<C>> {
         if let Phase::Finale(_) = self.phase {
             return self.finale.next_question().map(Action::AskHoldout);
+        }
+        if let Some(inquiry) = &mut self.inquiry {
+            let query = inquiry.query(&self.confirmed)?;
+            return Some(Action::AskHoldout(query));
         }
         let waiting = |c: &&mut Case| matches!(c.hearing, Hearing::Asked { handed: false, .. });
         let case = self.court.as_mut()?.cases.iter_mut().find(waiting)?;
@@ -256,6 +266,23 @@ impl<C: Candidate> StudyState<C> {
     /// The best candidate that the study stands behind now.
     pub fn incumbent(&self) -> &C {
         self.newest()
+    }
+
+    /// The incumbent with everything that was neither certified nor found harmful: the bolder result. Where the policy
+    /// leaves nothing undecided it is the incumbent.
+    pub fn stack(&self) -> &C {
+        self.stack.as_ref().map_or(self.newest(), |(_, candidate)| candidate)
+    }
+
+    /// How much better the incumbent is than the baseline on runs that chose neither, in the objective's units, with
+    /// a 95 % interval over seeds (Welch 1947). `None` before the policy has measured it.
+    pub fn gain(&self) -> Option<Effect> {
+        let (base, now) = (&self.baseline_losses, &self.incumbent_losses);
+        if self.ledger.version == Version(0) || base.n() == 0 || now.n() == 0 {
+            return None;
+        }
+        let test = crate::stats::welch_of(base, now);
+        Some(Effect::new(base.mean() - now.mean(), test.interval(0.95), 0.95, now.n() as u32, true))
     }
 
     /// What the study started from.
@@ -340,7 +367,17 @@ impl<C: Candidate> StudyState<C> {
 
     /// The candidate that an arm stands for now.
     fn materialise(&self, arm: &Arm) -> Result<Arc<C>, Conflict> {
-        materialise(self.newest(), &self.live, &self.ledger, self.compose.as_deref(), arm)
+        self.workshop().materialise(arm)
+    }
+
+    fn workshop(&self) -> Workshop<'_, C> {
+        Workshop {
+            incumbent: self.newest(),
+            live: &self.live,
+            aside: &self.aside,
+            ledger: &self.ledger,
+            compose: self.compose.as_deref(),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! A study before anything happened.
 
 use super::{Event, Finale, Phase, Settings, StateError, StudyState};
-use crate::accept::{Acceptor, HoldoutStatus, Ledger};
+use crate::accept::{Acceptor, HoldoutStatus, Ledger, Setup};
 use crate::arm::{RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
 use crate::propose::History;
-use std::collections::{BTreeMap, VecDeque};
+use crate::stats::Moments;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -46,9 +47,16 @@ impl<C: Candidate> StudyState<C> {
                     .into(),
             ));
         }
+        let setup = Setup {
+            runs: settings.limits.runs,
+            composes: compose.is_some(),
+            questions: settings.holdout.as_ref().map(|h| h.questions()),
+        };
+        acceptor.check(&setup).map_err(StateError::Settings)?;
         let ledger = Ledger {
             version: Version(0),
             live: BTreeMap::new(),
+            aside: BTreeMap::new(),
             runs: BTreeMap::new(),
             next_run: RunId(1),
             next_seed: 0,
@@ -61,10 +69,12 @@ impl<C: Candidate> StudyState<C> {
             proposed: 0,
             kept: 0,
             limits: settings.limits.clone(),
+            elapsed: 0.0,
+            ended: 0,
             holdout: match &settings.holdout {
                 None => HoldoutStatus::Absent,
-                Some(h) if h.queries == 0 => HoldoutStatus::Spent,
-                Some(h) => HoldoutStatus::Open { left: h.queries },
+                Some(h) if h.questions() == 0 => HoldoutStatus::Spent,
+                Some(h) => HoldoutStatus::Open { left: h.questions() },
             },
         };
         Ok(Self {
@@ -75,6 +85,9 @@ impl<C: Candidate> StudyState<C> {
             incumbents: vec![Arc::new(baseline)],
             ledger,
             live: BTreeMap::new(),
+            aside: BTreeMap::new(),
+            cleared: BTreeSet::new(),
+            stack: None,
             history: History::default(),
             queue: VecDeque::new(),
             shelf: Vec::new(),
@@ -82,6 +95,11 @@ impl<C: Candidate> StudyState<C> {
             confirmed: BTreeMap::new(),
             request: None,
             court: None,
+            inquiry: None,
+            baseline_losses: Moments::new(),
+            incumbent_losses: Moments::new(),
+            refused: false,
+            forget_at: 64,
             phase: Phase::Searching,
             finale: Finale::default(),
             next_question: 1,

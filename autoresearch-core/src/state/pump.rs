@@ -1,15 +1,12 @@
 //! Consequences: asks the acceptor until it waits, and carries out what it decides.
 
-use super::{Case, Court, Event, Hearing, Job, Phase, Request, RunSpec, StudyState, materialise};
-use crate::accept::{Cohort, Decision, HoldoutStatus, Plan, RunRecord, Step, Verdict};
-use crate::arm::{Arm, Part, QuestionId, RunId, Version};
+use super::{Hearing, Job, Phase, Request, RunSpec, StudyState, Workshop};
+use crate::accept::{Cohort, Plan, Role, RunRecord, Step};
+use crate::arm::{Arm, QuestionId, RunId};
 use crate::candidate::Candidate;
 use crate::failure::{FailureKind, RunFailure};
 use crate::limits::StopReason;
-use crate::propose::{Fate, TrialRecord};
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
     /// Draws all consequences of what is known. Depends on the facts alone, not on which actions were given out:
@@ -28,10 +25,8 @@ impl<C: Candidate> StudyState<C> {
                 self.conclude();
                 continue;
             }
-            if matches!(self.phase, Phase::Searching)
-                && let Some(reason) = self.nothing_more_to_keep()
-            {
-                self.phase = Phase::Draining(reason);
+            if self.inquiry.is_some() {
+                return; // the holdout is being asked
             }
             let draining = matches!(self.phase, Phase::Draining(_));
             if !draining && !self.shelf.is_empty() {
@@ -42,10 +37,14 @@ impl<C: Candidate> StudyState<C> {
                 return;
             }
             let step = {
-                let (live, ledger, compose) = (&self.live, &self.ledger, self.compose.as_deref());
-                let newest = &self.incumbents[self.incumbents.len() - 1];
-                let composes = |arm: &Arm| materialise(newest, live, ledger, compose, arm).is_ok();
-                let cohort = Cohort::new(&self.ledger, &composes);
+                let workshop = Workshop {
+                    incumbent: &self.incumbents[self.incumbents.len() - 1],
+                    live: &self.live,
+                    aside: &self.aside,
+                    ledger: &self.ledger,
+                    compose: self.compose.as_deref(),
+                };
+                let cohort = Cohort::new(&self.ledger, &workshop);
                 let acceptor = &mut self.acceptor;
                 catch_unwind(AssertUnwindSafe(|| acceptor.next(&cohort)))
             };
@@ -53,9 +52,22 @@ impl<C: Candidate> StudyState<C> {
                 self.halt(StopReason::AcceptorFailed("it panicked".into()));
                 continue;
             };
+            // Measuring the incumbent may go on; what could only lead to something that cannot be kept may not.
+            if matches!(self.phase, Phase::Searching)
+                && leads_to_more(&step)
+                && let Some(reason) = self.nothing_more_to_keep()
+            {
+                self.phase = Phase::Draining(reason);
+            }
+            let draining = matches!(self.phase, Phase::Draining(_));
             match step {
                 Step::Decide(decisions) => {
                     if let Err(why) = self.decide(decisions) {
+                        self.halt(StopReason::AcceptorFailed(why));
+                    }
+                }
+                Step::Ask(claim) => {
+                    if let Err(why) = self.inquire(claim) {
                         self.halt(StopReason::AcceptorFailed(why));
                     }
                 }
@@ -150,155 +162,16 @@ impl<C: Candidate> StudyState<C> {
         self.ledger.started += planned as u64;
     }
 
-    pub(super) fn take_run_id(&mut self) -> RunId {
-        let id = self.ledger.next_run;
-        self.ledger.next_run.0 += 1;
-        id
-    }
-
-    /// Opens the court: settles what needs no holdout when nothing does, else waits for the answers.
-    fn decide(&mut self, decisions: Vec<Decision>) -> Result<(), String> {
-        if decisions.is_empty() {
-            return Err("it decides, and names no proposal".into());
-        }
-        let mut seen = BTreeSet::new();
-        let mut cases = Vec::with_capacity(decisions.len());
-        for decision in decisions {
-            let p = decision.proposal;
-            if !self.live.contains_key(&p) || !seen.insert(p) {
-                return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
-            }
-            let hearing = match decision.verdict {
-                Verdict::Reject => Hearing::None,
-                Verdict::Accept => self.summon(&decision)?,
-                other => return Err(format!("{other:?} on proposal {} settles nothing", p.0)),
-            };
-            cases.push(Case { decision, hearing });
-        }
-        self.court = Some(Court { cases });
-        Ok(())
-    }
-
-    fn summon(&mut self, decision: &Decision) -> Result<Hearing, String> {
-        let p = decision.proposal;
-        let claim = decision.claim.as_ref().ok_or(format!("it accepts proposal {} without a claim", p.0))?;
-        if claim.candidate.is_empty() || claim.incumbent.is_empty() {
-            return Err(format!("its claim on proposal {} has an arm without runs", p.0));
-        }
-        if claim.paired && claim.candidate.len() != claim.incumbent.len() {
-            return Err(format!("its claim on proposal {} is paired, and its arms differ in length", p.0));
-        }
-        let mut all = claim.candidate.iter().chain(&claim.incumbent);
-        if let Some(id) = all.find(|id| !self.confirmed.contains_key(id)) {
-            let what = "which is not a finished confirming run";
-            return Err(format!("its claim on proposal {} rests on run {}, {what}", p.0, id.0));
-        }
-        match self.ledger.holdout {
-            HoldoutStatus::Absent => Ok(Hearing::None),
-            HoldoutStatus::Spent => Ok(Hearing::Refused),
-            HoldoutStatus::Open { left } => {
-                self.ledger.holdout =
-                    if left > 1 { HoldoutStatus::Open { left: left - 1 } } else { HoldoutStatus::Spent };
-                Ok(Hearing::Asked { question: self.take_question_id(), handed: false })
-            }
-        }
-    }
-
     pub(super) fn take_question_id(&mut self) -> QuestionId {
         let id = QuestionId(self.next_question);
         self.next_question += 1;
         id
     }
 
-    /// Settles all cases of the court; what is kept joins the incumbent in one step.
-    fn conclude(&mut self) {
-        let Some(Court { cases }) = self.court.take() else { return };
-        let mut stack = Arm::incumbent();
-        let mut built = None;
-        let mut verdicts = Vec::with_capacity(cases.len());
-        for case in cases {
-            let (mut fate, mut reason) = judge(&case);
-            if fate == Fate::Kept {
-                let with = parts(&case.decision).into_iter().fold(stack.clone(), |arm, part| arm.with(part));
-                match self.materialise(&with) {
-                    Ok(candidate) => (stack, built) = (with, Some(candidate)),
-                    Err(conflict) => (fate, reason) = (Fate::Conflict, conflict.to_string()),
-                }
-            }
-            verdicts.push((case.decision, fate, reason));
-        }
-        if let Some(candidate) = built {
-            self.incumbents.push(candidate);
-            self.ledger.version = Version(self.ledger.version.0 + 1);
-            self.champions.clear();
-        }
-        for (decision, fate, reason) in verdicts {
-            self.settle(decision, fate, reason);
-        }
-        self.forget();
-        let version = self.ledger.version;
-        let newest = Arc::clone(self.newest());
-        if let Some(request) = &mut self.request
-            && request.on.is_incumbent()
-        {
-            (request.version, request.candidate) = (version, newest);
-        }
-    }
-
-    /// Why no further proposal may or can be kept.
-    fn nothing_more_to_keep(&self) -> Option<StopReason> {
-        if self.ledger.limits.accepted.is_some_and(|limit| self.ledger.kept >= limit) {
-            return Some(StopReason::Accepted);
-        }
-        (self.ledger.holdout == HoldoutStatus::Spent).then_some(StopReason::HoldoutSpent)
-    }
-
-    fn settle(&mut self, decision: Decision, fate: Fate, reason: String) {
-        let id = decision.proposal;
-        let (Some(live), Some(_)) = (self.live.remove(&id), self.ledger.live.remove(&id)) else { return };
-        if fate == Fate::Kept {
-            self.ledger.kept += 1;
-            self.kept.push(id);
-            self.champions.extend(decision.claim.iter().flat_map(|c| c.candidate.iter().copied()));
-        }
-        self.outbox.push(Event::Settled {
-            proposal: id,
-            fate,
-            units: decision.units,
-            version: self.ledger.version,
-            effect: decision.effect,
-            strength: decision.strength,
-            runs: live.runs,
-            reason: reason.clone(),
-        });
-        self.history.push(TrialRecord {
-            id,
-            proposal: live.proposal,
-            version: self.ledger.version,
-            fate,
-            effect: decision.effect,
-            reason,
-            runs: live.runs,
-        });
-        self.acceptor.settled(id, fate == Fate::Kept);
-    }
-
-    /// Whether anything may still be decided with this run.
-    pub(super) fn still_matters(&self, run: &RunRecord) -> bool {
-        match run.about {
-            Some(proposal) => self.live.contains_key(&proposal),
-            None if run.arm.is_incumbent() => run.version == self.ledger.version,
-            None => run.arm.proposals().any(|p| self.live.contains_key(&p)),
-        }
-    }
-
-    /// Forgets runs that nothing can be decided with any more, so that memory does not grow with the history.
-    fn forget(&mut self) {
-        let mut runs = std::mem::take(&mut self.ledger.runs);
-        runs.retain(|_, run| self.still_matters(run));
-        self.ledger.runs = runs;
-        let (known, champions) = (&self.ledger.runs, &self.champions);
-        self.confirmed.retain(|id, _| known.contains_key(id) || champions.contains(id));
+    pub(super) fn take_run_id(&mut self) -> RunId {
+        let id = self.ledger.next_run;
+        self.ledger.next_run.0 += 1;
+        id
     }
 
     /// Stops at once: what is under way is set back, to be run again if the study is resumed.
@@ -314,35 +187,20 @@ impl<C: Candidate> StudyState<C> {
                 *handed = false;
             }
         }
+        if let Some(inquiry) = &mut self.inquiry {
+            inquiry.handed = false;
+        }
         self.finale.set_back();
         self.phase = Phase::Draining(reason);
         self.end_search();
     }
 }
 
-/// What becomes of a case, now that the holdout has spoken.
-fn judge(case: &Case) -> (Fate, String) {
-    let why = &case.decision.reason;
-    match (&case.hearing, &case.decision.failure, case.decision.verdict) {
-        (Hearing::Refused, ..) => (
-            Fate::Unconfirmed,
-            format!("{why}; the holdout's query budget is spent, so it could not be confirmed"),
-        ),
-        (Hearing::Heard(answer), ..) if !answer.passed => {
-            (Fate::HeldBack, format!("{why}; the holdout does not confirm it"))
-        }
-        (_, _, Verdict::Accept) => (Fate::Kept, why.clone()),
-        (_, Some(failure), _) if failure.what() == FailureKind::Conflict => (Fate::Conflict, why.clone()),
-        (_, Some(_), _) => (Fate::Failed, why.clone()),
-        _ => (Fate::Rejected, why.clone()),
-    }
-}
-
-fn parts(decision: &Decision) -> Vec<Part> {
-    match &decision.units {
-        None => vec![decision.proposal.into()],
-        Some(units) => {
-            units.iter().map(|&unit| Part { proposal: decision.proposal, unit: Some(unit) }).collect()
-        }
+/// Whether a step is on the way to keeping something further.
+fn leads_to_more(step: &Step) -> bool {
+    match step {
+        Step::Propose { .. } => true,
+        Step::Run(plans) => plans.iter().any(|plan| plan.role != Role::Calibrate),
+        Step::Ask(_) | Step::Decide(_) | Step::Wait | Step::Finish => false,
     }
 }

@@ -92,6 +92,7 @@ fn summary<C>(event: &Event<C>) -> String {
                 version.0
             )
         }
+        Event::Deferred { proposal, reason } => format!("{proposal} deferred: {reason}"),
         Event::Finished { run, .. } => format!("{run:?}"),
         Event::Stopped { reason } => format!("stopped: {reason}"),
         other => other.kind().into(),

@@ -42,7 +42,11 @@ pub struct Welch {
 /// assert!(low < test.difference && test.difference < high && high < 0.0);
 /// ```
 pub fn welch(a: &[f64], b: &[f64]) -> Welch {
-    let (a, b) = (Moments::of(a), Moments::of(b));
+    welch_of(&Moments::of(a), &Moments::of(b))
+}
+
+/// [`welch`] from the moments of the two samples.
+pub fn welch_of(a: &Moments, b: &Moments) -> Welch {
     let difference = a.mean() - b.mean();
     let (Some(var_a), Some(var_b)) = (a.variance(), b.variance()) else {
         return Welch::unknown(difference);

@@ -2,7 +2,7 @@
 
 use crate::accept::Acceptor;
 use crate::arm::ProposalId;
-use crate::compose::{Compose, Conflict};
+use crate::compose::{Change, Compose, Conflict};
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::Limits;
 use crate::measure::Measurement;
@@ -27,6 +27,10 @@ impl Compose<Edits> for UnionOfEdits {
         merged.sort_unstable();
         merged.dedup();
         Ok(merged)
+    }
+
+    fn needs(&self, _later: Change<'_, Edits>, _earlier: Change<'_, Edits>) -> bool {
+        false
     }
 }
 
@@ -162,7 +166,7 @@ impl Landscape {
             let holdout = Holdout::new().queries(1_000_000).split_error(self.split / 11f64.sqrt());
             settings = settings.holdout(holdout);
         }
-        let mut study = StudyState::new(Edits::new(), acceptor, settings)?.compose(UnionOfEdits);
+        let mut study = StudyState::composing(Edits::new(), acceptor, UnionOfEdits, settings)?;
         let mut next = 0;
         loop {
             match study.next_action() {

@@ -52,11 +52,11 @@ pub fn play<C: Candidate>(
 ) -> Played<C> {
     let settings = Settings::new().limits(Limits::new().proposals(proposals));
     let composer = proposer.composer();
-    let state = StudyState::new(baseline, Greedy::new(), settings);
+    let state = match composer {
+        Some(composer) => StudyState::composing(baseline, Greedy::new(), composer, settings),
+        None => StudyState::new(baseline, Greedy::new(), settings),
+    };
     let mut state = state.unwrap_or_else(|e| panic!("the study cannot be made: {e}"));
-    if let Some(composer) = composer {
-        state = state.compose(composer);
-    }
     let mut observed = 0;
     loop {
         while let Some(settled) = state.history().get(observed) {

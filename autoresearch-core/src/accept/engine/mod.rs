@@ -9,7 +9,8 @@ mod trial;
 use cache::Cache;
 use trial::Trial;
 
-use super::decision::{Decision, Noise, Plan, Step, Verdict};
+use super::claim::Noise;
+use super::decision::{Decision, Plan, Step, Verdict};
 use super::evidence::Evidence;
 use super::{Cohort, Role, Seeds};
 use crate::arm::{Arm, ProposalId, RunId, Version};

@@ -1,0 +1,391 @@
+//! The certificate: everything in the stack is switched on and off on fresh runs, twice where it takes two looks.
+
+use super::REPORT;
+use super::reserve::groups;
+use super::stack::{Stack, StackUnit};
+use crate::accept::claim::{EffectsClaim, EffectsGroup, EffectsTest, Noise};
+use crate::accept::decision::{Decision, Plan, Step, Strength};
+use crate::accept::{Cohort, Role};
+use crate::arm::{Arm, ProposalId, RunId};
+use crate::propose::Effect;
+use crate::stats::{
+    Design, GroupFit, Residual, RoundNoise, UnitEvidence, block_runs, student_quantile, two_level_design,
+};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A unit's share in the bolder stack: its estimate must be above this many sigma.
+const BOLD: f64 = 0.5;
+/// From this ratio of variances on units interact, and a second round of many is dealt into groups again.
+const INTERACTING: f64 = 1.5;
+const GROUP: usize = 26;
+
+#[derive(Debug)]
+pub(super) struct Certificate {
+    units: Vec<Candidate>,
+    calibration: Residual,
+    alpha: f64,
+    before: usize,
+    drop: f64,
+    round: u32,
+    noise: Option<RoundNoise>,
+    waiting: VecDeque<Vec<usize>>,
+    block: Option<Block>,
+    /// Of this round: residuals, fits, and the runs for the claim.
+    residual: Residual,
+    fits: Vec<GroupFit>,
+    runs: Vec<Vec<RunId>>,
+    /// All groups judged so far.
+    claimed: Vec<EffectsGroup>,
+    asking: bool,
+    finished: bool,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    unit: StackUnit,
+    evidence: UnitEvidence,
+    /// Coefficients summed with their information, and that information.
+    sum: f64,
+    information: f64,
+    runs: u32,
+    dropped: bool,
+    certified: bool,
+}
+
+impl Candidate {
+    fn estimate(&self) -> Option<f64> {
+        (self.information > 0.0).then(|| self.sum / self.information)
+    }
+}
+
+/// A design under way.
+#[derive(Debug)]
+struct Block {
+    units: Vec<usize>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    on: Vec<bool>,
+    run: RunId,
+    retried: bool,
+}
+
+/// What a certificate comes to.
+pub(super) struct Settled {
+    pub(super) decisions: Vec<Decision>,
+    pub(super) stack: Stack,
+    pub(super) certified: usize,
+}
+
+impl Certificate {
+    pub(super) fn new(
+        units: Vec<StackUnit>,
+        calibration: Residual,
+        alpha: f64,
+        before: usize,
+        drop: f64,
+    ) -> Self {
+        let candidate = |unit| Candidate {
+            unit,
+            evidence: UnitEvidence::default(),
+            sum: 0.0,
+            information: 0.0,
+            runs: 0,
+            dropped: false,
+            certified: false,
+        };
+        Self {
+            units: units.into_iter().map(candidate).collect(),
+            calibration,
+            alpha,
+            before,
+            drop,
+            round: 0,
+            noise: None,
+            waiting: VecDeque::new(),
+            block: None,
+            residual: Residual::default(),
+            fits: Vec::new(),
+            runs: Vec::new(),
+            claimed: Vec::new(),
+            asking: false,
+            finished: false,
+        }
+    }
+
+    /// The next step; `None` when it is finished.
+    pub(super) fn next(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
+        loop {
+            if self.finished {
+                return None;
+            }
+            if self.asking {
+                return Some(Step::Wait);
+            }
+            if self.block.is_some() {
+                if let Some(step) = self.collect(cohort) {
+                    return Some(step);
+                }
+                continue;
+            }
+            if let Some(units) = self.waiting.pop_front() {
+                let units: Vec<usize> = units.into_iter().filter(|&j| !self.units[j].dropped).collect();
+                if !units.is_empty() {
+                    return Some(self.plan(units, cohort));
+                }
+                continue;
+            }
+            if !self.fits.is_empty() {
+                return Some(self.ask());
+            }
+            self.begin_round(cohort);
+        }
+    }
+
+    pub(super) fn answered(&mut self, answers: &[Option<bool>]) {
+        self.asking = false;
+        for (candidate, answer) in self.units.iter_mut().zip(answers) {
+            candidate.certified = *answer == Some(true);
+        }
+    }
+
+    /// Deals the units of the next round into groups, if there is one.
+    fn begin_round(&mut self, cohort: &Cohort<'_>) {
+        self.round += 1;
+        let mut rng = ChaCha8Rng::seed_from_u64(cohort.fresh_seed(0));
+        let mut open: Vec<usize> =
+            (0..self.units.len()).filter(|&j| !self.units[j].dropped && !self.units[j].certified).collect();
+        if self.round > 2 || open.is_empty() {
+            self.finished = true;
+            return;
+        }
+        let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
+        if self.round == 2 && self.together(open.len()) {
+            self.fit_into_budget(&mut open, cohort);
+            self.waiting.extend([open].into_iter().filter(|units| !units.is_empty()));
+        } else {
+            let (count, _) = groups(open.len(), keyed);
+            open.shuffle(&mut rng);
+            let mut dealt: Vec<Vec<usize>> = vec![Vec::new(); count];
+            open.into_iter().enumerate().for_each(|(i, j)| dealt[i % count].push(j));
+            self.waiting.extend(dealt);
+        }
+        if self.waiting.is_empty() {
+            self.finished = true;
+        }
+    }
+
+    /// Whether the second round is one block.
+    fn together(&self, open: usize) -> bool {
+        open <= GROUP || self.noise.is_none_or(|noise| noise.ratio < INTERACTING)
+    }
+
+    /// Drops the weakest until the block fits what is left.
+    fn fit_into_budget(&mut self, open: &mut Vec<usize>, cohort: &Cohort<'_>) {
+        let Some(left) = cohort.runs_affordable() else { return };
+        let left = (left as usize).saturating_sub(REPORT);
+        open.sort_by(|&a, &b| {
+            let strength = |j: usize| self.units[j].evidence.log_e_validation();
+            strength(b).total_cmp(&strength(a))
+        });
+        while !open.is_empty() && block_runs(open.len()) > left {
+            open.pop();
+        }
+    }
+
+    fn plan(&mut self, units: Vec<usize>, cohort: &Cohort<'_>) -> Step {
+        let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
+        let runs = if self.round == 2 && self.together(units.len()) {
+            block_runs(units.len())
+        } else {
+            groups(if units.len() > 2 * GROUP || keyed { units.len() } else { 1 }, keyed).1
+        };
+        let seed = cohort.fresh_seed(0);
+        let design = two_level_design(units.len(), runs, seed).unwrap_or_default();
+        let rows: Vec<Row> = design
+            .into_iter()
+            .enumerate()
+            .map(|(i, on)| Row { on, run: cohort.next_run(i), retried: false })
+            .collect();
+        let block = Block { units, rows };
+        let plans =
+            block.rows.iter().zip(0..).map(|(row, i)| {
+                Plan::new(self.arm(&block.units, &row.on), cohort.fresh_seed(i), Role::Confirm)
+            });
+        let plans = plans.collect();
+        self.block = Some(block);
+        Step::Run(plans)
+    }
+
+    /// Everything that was not dropped, but for the units that this run switches off.
+    fn arm(&self, units: &[usize], on: &[bool]) -> Arm {
+        let off: Vec<usize> = units.iter().zip(on).filter(|(_, on)| !**on).map(|(&j, _)| j).collect();
+        let is_on = |(j, c): &(usize, &Candidate)| !c.dropped && !off.contains(j);
+        let parts = self.units.iter().enumerate().filter(is_on).flat_map(|(_, c)| c.unit.arm.parts());
+        parts.copied().collect()
+    }
+
+    /// Takes a finished design in; a step where runs are missing.
+    fn collect(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
+        let mut block = self.block.take()?;
+        if block.rows.iter().any(|row| cohort.run(row.run).is_none()) {
+            self.block = Some(block);
+            return Some(Step::Wait);
+        }
+        let failed = |row: &Row| cohort.run(row.run).is_some_and(|run| run.loss.is_err());
+        let mut plans = Vec::new();
+        for i in 0..block.rows.len() {
+            if failed(&block.rows[i]) && !block.rows[i].retried {
+                let arm = self.arm(&block.units, &block.rows[i].on);
+                let at = plans.len();
+                plans.push(Plan::new(arm, cohort.fresh_seed(at as u32), Role::Confirm));
+                block.rows[i].run = cohort.next_run(at);
+                block.rows[i].retried = true;
+            }
+        }
+        if !plans.is_empty() {
+            self.block = Some(block);
+            return Some(Step::Run(plans));
+        }
+        let (mut on, mut scores, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+        for row in block.rows {
+            if let Some(loss) = cohort.run(row.run).and_then(|run| run.loss.as_ref().ok()) {
+                on.push(row.on);
+                scores.push(-loss);
+                runs.push(row.run);
+            }
+        }
+        let blocks = vec![0; on.len()];
+        let fit = Design::new(&on, &blocks).and_then(|d| GroupFit::new(&block.units, &d, &scores));
+        match fit {
+            Ok(fit) => self.take(fit, runs),
+            // No run of it gave a number: nothing in it can be believed.
+            Err(_) => block.units.iter().for_each(|&j| self.units[j].dropped = true),
+        }
+        None
+    }
+
+    fn take(&mut self, fit: GroupFit, runs: Vec<RunId>) {
+        self.residual = self.residual.pooled(fit.residual);
+        for ((&j, &b), &s) in fit.units.iter().zip(&fit.coefficients).zip(&fit.information) {
+            let candidate = &mut self.units[j];
+            if s > 0.0 {
+                candidate.sum += s * b;
+                candidate.information += s;
+                candidate.runs += runs.len() as u32 / 2;
+            } else {
+                candidate.dropped = true; // never seen both on and off
+            }
+        }
+        if self.round == 1 {
+            let s = self.calibration.variance().unwrap_or(0.0).sqrt();
+            for j in fit.weak(self.residual, s, self.drop) {
+                self.units[j].dropped = true;
+            }
+        }
+        self.fits.push(fit);
+        self.runs.push(runs);
+    }
+
+    /// The round is in: its evidence, and the question to the holdout.
+    fn ask(&mut self) -> Step {
+        let noise = RoundNoise::new(self.residual, self.calibration, self.noise.as_ref());
+        for fit in std::mem::take(&mut self.fits) {
+            for ((&j, &b), &s) in fit.units.iter().zip(&fit.coefficients).zip(&fit.information) {
+                self.units[j].evidence.add_validation(b, s, &noise);
+            }
+        }
+        let pooled = Noise::new(noise.pooled.ss, noise.pooled.df);
+        for runs in std::mem::take(&mut self.runs) {
+            self.claimed.push(EffectsGroup::new(vec![runs], pooled));
+        }
+        self.noise = Some(noise);
+        self.residual = Residual::default();
+        self.asking = true;
+        let factors = self.units.iter().map(|c| c.unit.arm.clone()).collect();
+        let strength =
+            |c: &Candidate| if c.dropped { f64::NEG_INFINITY } else { c.evidence.log_e_validation() };
+        let test = EffectsTest::Certificate {
+            log_e: self.units.iter().map(strength).collect(),
+            alpha: self.alpha,
+            of: self.units.len(),
+            before: self.before,
+        };
+        Step::Ask(EffectsClaim::new(factors, self.claimed.clone(), test))
+    }
+
+    /// What becomes of every proposal, and what stays in the stack.
+    pub(super) fn settle(&self, stack: &Stack, is_last: bool) -> Settled {
+        let certified = self.units.iter().filter(|c| c.certified).count();
+        let variance = self.noise.map_or(f64::NAN, |noise| noise.variance());
+        let s = self.calibration.variance().unwrap_or(0.0).sqrt();
+        let bold = |c: &Candidate| !c.certified && !c.dropped && c.estimate().is_some_and(|b| b > BOLD * s);
+        let open = |c: &Candidate| !c.certified && !c.dropped && !is_last;
+        let mut of: BTreeMap<ProposalId, Vec<&Candidate>> = BTreeMap::new();
+        for candidate in &self.units {
+            candidate.unit.arm.proposals().for_each(|p| of.entry(p).or_default().push(candidate));
+        }
+        let mut decisions = Vec::new();
+        let mut staying: Vec<StackUnit> = Vec::new();
+        for (proposal, units) in of {
+            let chosen = |which: &dyn Fn(&Candidate) -> bool| -> Vec<&Candidate> {
+                units.iter().copied().filter(|c| which(c)).collect()
+            };
+            let kept = chosen(&|c| c.certified);
+            let pending = chosen(&open);
+            let undecided = chosen(&bold);
+            let decision = if !kept.is_empty() {
+                let reason = self.reason(&kept, certified);
+                self.add(Decision::keep(proposal, reason), proposal, &kept, variance, certified)
+            } else if !pending.is_empty() {
+                staying.extend(pending.iter().map(|c| c.unit.clone()));
+                continue;
+            } else if !undecided.is_empty() {
+                let reason = "not certified, and not found harmful: part of the bolder stack";
+                self.add(Decision::undecided(proposal, reason), proposal, &undecided, variance, certified)
+            } else {
+                let reason = "switched on and off in a certificate, it did not earn its place";
+                self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified)
+            };
+            decisions.push(decision);
+        }
+        staying.dedup();
+        Settled { decisions, stack: stack.only(staying), certified }
+    }
+
+    fn reason(&self, kept: &[&Candidate], certified: usize) -> String {
+        let fused = kept.iter().map(|c| c.unit.arm.proposals().count()).max().unwrap_or(1);
+        let unit =
+            if fused > 1 { format!(" as one unit of {fused} overlapping edits") } else { String::new() };
+        format!("certified{unit}: one of {certified} of {} units", self.units.len())
+    }
+
+    fn add(
+        &self,
+        decision: Decision,
+        proposal: ProposalId,
+        units: &[&Candidate],
+        variance: f64,
+        certified: usize,
+    ) -> Decision {
+        let Some(first) = units.first() else { return decision };
+        let parts = units.iter().flat_map(|c| c.unit.arm.parts());
+        let of_it: Vec<u16> = parts.filter(|p| p.proposal == proposal).filter_map(|p| p.unit).collect();
+        let decision = if of_it.is_empty() { decision } else { decision.units(of_it) };
+        let mean: Option<f64> = units.iter().map(|c| c.estimate()).sum();
+        let effect = mean.map(|mean| {
+            let se = units.iter().map(|c| variance / c.information).sum::<f64>().sqrt();
+            let df = self.noise.map_or(1.0, |noise| noise.pooled.df);
+            let half = -student_quantile(0.025, df) * se;
+            Effect::new(mean, (mean - half, mean + half), 0.95, first.runs, true)
+        });
+        let level = self.alpha * (self.before + certified).max(1) as f64 / self.units.len() as f64;
+        let log_e = first.evidence.log_e_validation();
+        decision.effect(effect).strength(Some(Strength::new(log_e, level.min(1.0))))
+    }
+}

@@ -1,0 +1,313 @@
+//! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
+//!
+//! `climb` scouts ahead on an unproven stack, `stack` knows what in it can be switched alone, `certify` tests all of it
+//! on fresh runs, `reserve` says what that costs; this file has the settings and the order of the phases.
+
+mod certify;
+mod climb;
+mod reserve;
+mod stack;
+
+use super::decision::{Decision, Plan, Step};
+use super::{Acceptor, Cohort, Guarantee, Role, Setup};
+use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::stats::{Moments, Residual};
+use certify::Certificate;
+use climb::Climb;
+use stack::Stack;
+
+/// Runs of the baseline at the start, and of the certified set at the end.
+const CALIBRATE: usize = 8;
+const REPORT: usize = 8;
+/// How often lost incumbent runs are replaced.
+const REPLACEMENTS: u32 = 3;
+
+/// The recommended policy wherever candidates compose.
+///
+/// It keeps two stands: the *scout stack*, liberal and unproven, which new proposals build upon, and the *incumbent*,
+/// the certified set. One run decides whether the stack takes a proposal (better than the stack's mean by .4 sigma);
+/// the mean is re-measured and shrunk, so that no lucky run becomes the yardstick; where runs are mostly signal,
+/// several proposals share a run. At the end, or now and then where no budget is known, everything in the stack is
+/// switched on and off on fresh runs in orthogonal blocks with the rest of the stack on; what then convinces on
+/// validation and on the holdout is certified and joins the incumbent, what hurts is dropped.
+///
+/// **Guarantee**: of the units in a certificate, at most a share `alpha` in expectation has no effect in the context
+/// in which it was tested, on validation or on the holdout's population (e-BH, Wang & Ramdas 2022: under any dependence).
+/// **Assumes** fresh runs and about Gaussian run noise of one size. Measured, not proved: that the effects hold
+/// leave-one-out in the final set, under t4 and heteroscedastic noise as well. Before certification the stack is
+/// mostly junk by design and is never reported as a result.
+///
+/// It needs a study whose candidates compose, and runs enough for at least one certificate; both are checked before
+/// the first run.
+#[derive(Debug)]
+pub struct Scout {
+    rules: Rules,
+    phase: Phase,
+    /// The incumbent that everything here speaks of.
+    version: Version,
+    noise: Residual,
+    climb: Climb,
+    stack: Stack,
+    /// Certificates so far, units certified so far, and runs when the last one ended.
+    certificates: u64,
+    certified: usize,
+    since: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Rules {
+    alpha: f64,
+    threshold: f64,
+    supersede: f64,
+    bundle: usize,
+    drop: f64,
+    refine: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Runs of the incumbent: planned ones, losses so far, and how often lost ones were replaced.
+    Measure {
+        planned: Vec<RunId>,
+        scores: Vec<f64>,
+        rounds: u32,
+        wanted: usize,
+    },
+    Climb,
+    Certify(Box<Certificate>),
+    Done,
+}
+
+impl Phase {
+    fn measure(wanted: usize) -> Self {
+        Self::Measure { planned: Vec::new(), scores: Vec::new(), rounds: 0, wanted }
+    }
+}
+
+impl Default for Scout {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scout {
+    /// `alpha` .10, threshold .4 sigma (1.7 where a value replaces another), up to 8 proposals a run.
+    pub fn new() -> Self {
+        let rules = Rules { alpha: 0.10, threshold: 0.4, supersede: 1.7, bundle: 8, drop: 0.5, refine: true };
+        Self {
+            rules,
+            phase: Phase::measure(CALIBRATE),
+            version: Version(0),
+            noise: Residual::default(),
+            climb: Climb::default(),
+            stack: Stack::default(),
+            certificates: 0,
+            certified: 0,
+            since: 0,
+        }
+    }
+
+    /// The false discovery rate of a certificate.
+    #[must_use]
+    pub fn alpha(mut self, alpha: f64) -> Self {
+        self.rules.alpha = alpha;
+        self
+    }
+
+    /// By how many sigma a run must beat the stack's mean for the stack to take its proposals.
+    #[must_use]
+    pub fn threshold(mut self, sigmas: f64) -> Self {
+        self.rules.threshold = sigmas;
+        self
+    }
+
+    /// At most this many proposals a run; 1 where proposals are dear.
+    #[must_use]
+    pub fn bundle(mut self, proposals: usize) -> Self {
+        self.rules.bundle = proposals;
+        self
+    }
+
+    /// Whether keys with many tried values are moved by a model of all runs (default: yes). It only chooses what is
+    /// certified.
+    #[must_use]
+    pub fn refine(mut self, yes: bool) -> Self {
+        self.rules.refine = yes;
+        self
+    }
+
+    /// Standard deviation of one run.
+    fn s(&self) -> f64 {
+        self.noise.variance().unwrap_or(0.0).sqrt()
+    }
+
+    /// Runs the incumbent `wanted` times; `None` once that is done.
+    fn measure(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
+        let Phase::Measure { planned, scores, rounds, wanted } = &mut self.phase else { return None };
+        let Some(done) = planned.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() else {
+            return Some(Step::Wait);
+        };
+        scores.extend(done.iter().filter_map(|run| run.loss.as_ref().ok()).map(|loss| -loss));
+        planned.clear();
+        let missing = wanted.saturating_sub(scores.len());
+        if missing == 0 || *rounds > REPLACEMENTS {
+            return None;
+        }
+        *rounds += 1;
+        *planned = (0..missing).map(|i| cohort.next_run(i)).collect();
+        let plan = |i| Plan::new(Arm::incumbent(), cohort.fresh_seed(i), Role::Calibrate);
+        Some(Step::Run((0..missing as u32).map(plan).collect()))
+    }
+
+    /// The incumbent's runs are in: what they say of the noise, and where the stack now stands.
+    fn measured(&mut self, cohort: &Cohort<'_>) {
+        let Phase::Measure { scores, .. } = std::mem::replace(&mut self.phase, Phase::Climb) else { return };
+        let moments: Moments = scores.into_iter().collect();
+        let first = self.noise.df == 0.0;
+        let df = (moments.n() as f64 - 1.0).max(0.0);
+        self.noise = self.noise.pooled(Residual::new(moments.sum_of_squares(), df));
+        self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), self.stack.is_empty());
+        if !first {
+            self.since = cohort.started();
+            if self.spent(cohort) {
+                self.phase = Phase::Done;
+            }
+        }
+    }
+
+    /// Whether the runs that are left would not pay for another certificate.
+    fn spent(&self, cohort: &Cohort<'_>) -> bool {
+        let least = reserve::reserve(self.stack.len() + 1, self.stack.is_keyed()) + 1;
+        cohort.runs_affordable().is_some_and(|left| left < least)
+            || cohort.exhausted() && self.climb.is_idle() && self.stack.is_empty()
+    }
+
+    /// Whether scouting is over for now.
+    fn is_time(&self, cohort: &Cohort<'_>) -> bool {
+        let units = self.stack.len();
+        let ahead = self.climb.bundle();
+        match cohort.runs_affordable() {
+            Some(left) => left <= reserve::reserve(units + ahead, self.stack.is_keyed()),
+            None => {
+                let since = cohort.started() - self.since;
+                units > 0 && 4 * reserve::reserve(units, self.stack.is_keyed()) <= since
+            }
+        }
+    }
+
+    fn certify(&mut self, cohort: &Cohort<'_>) {
+        self.certificates += 1;
+        let k = self.certificates;
+        // Where the budget is known there is one certificate; those after it, and all where none is known, share.
+        let alone = k == 1 && cohort.runs_affordable().is_some();
+        let alpha = if alone { self.rules.alpha } else { self.rules.alpha / (k * (k + 1)) as f64 };
+        let units = self.stack.units().to_vec();
+        let certificate = Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop);
+        self.phase = Phase::Certify(Box::new(certificate));
+    }
+}
+
+impl Acceptor for Scout {
+    fn next(&mut self, cohort: &Cohort<'_>) -> Step {
+        self.version = cohort.version();
+        loop {
+            match &mut self.phase {
+                Phase::Measure { .. } => match self.measure(cohort) {
+                    Some(step) => return step,
+                    None => self.measured(cohort),
+                },
+                Phase::Climb => {
+                    if let Some(step) = self.climb(cohort) {
+                        return step;
+                    }
+                    if self.stack.is_empty() {
+                        self.phase = Phase::Done;
+                    } else {
+                        self.certify(cohort);
+                    }
+                }
+                Phase::Certify(certificate) => {
+                    if let Some(step) = certificate.next(cohort) {
+                        return step;
+                    }
+                    let is_last = cohort.runs_affordable().is_some() || cohort.exhausted();
+                    let settled = certificate.settle(&self.stack, is_last);
+                    self.certified += settled.certified;
+                    self.stack = settled.stack;
+                    self.phase = Phase::measure(REPORT);
+                    if !settled.decisions.is_empty() {
+                        return Step::Decide(settled.decisions);
+                    }
+                }
+                Phase::Done => {
+                    if !self.spent(cohort) {
+                        self.phase = Phase::Climb;
+                        continue;
+                    }
+                    return if cohort.outstanding() > 0 { Step::Wait } else { Step::Finish };
+                }
+            }
+        }
+    }
+
+    fn settled(&mut self, proposal: ProposalId, kept: bool) {
+        self.climb.settled(proposal, kept);
+    }
+
+    fn answered(&mut self, answers: &[Option<bool>]) {
+        if let Phase::Certify(certificate) = &mut self.phase {
+            certificate.answered(answers);
+        }
+    }
+
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        let Rules { alpha, threshold, supersede, bundle, .. } = self.rules;
+        if !(alpha > 0.0 && alpha < 1.0) {
+            return Err(format!("scout: alpha is {alpha}; it must be between 0 and 1, both excluded"));
+        }
+        if !(threshold.is_finite() && threshold >= 0.0 && supersede >= 0.0) {
+            return Err(format!(
+                "scout: the threshold is {threshold}; it must be a number of sigmas, 0 or more"
+            ));
+        }
+        if bundle == 0 {
+            return Err("scout: a bundle has at least 1 proposal, and 0 were asked for".into());
+        }
+        if !setup.composes {
+            return Err("scout stacks proposals, and this study does not know how to merge candidates: implement \
+                        `Compose` for them and give it to the study (`.compose(…)`; `FieldMerge` does it for any \
+                        struct that serde knows), or use `Guarded`"
+                .into());
+        }
+        let least = CALIBRATE as u64 + 1 + reserve::reserve(1, false);
+        match setup.runs {
+            Some(runs) if runs < least => Err(format!(
+                "scout cannot certify anything within {runs} runs: {CALIBRATE} calibrate, at least 1 scouts, and \
+                 the smallest certificate takes {}; allow {least} or more, or use `Fast` or `Guarded`",
+                reserve::reserve(1, false)
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::FalseDiscoveryRate(self.rules.alpha)
+    }
+
+    fn describe(&self) -> String {
+        format!("scout {:?}", self.rules)
+    }
+}
+
+/// What a failed run of a stack says of the proposals that were new in it.
+fn blame(proposals: &[ProposalId], failure: &crate::failure::RunFailure) -> Vec<Decision> {
+    match proposals {
+        [one] => vec![Decision::failed(*one, failure.clone())],
+        many => many
+            .iter()
+            .map(|p| {
+                Decision::set_aside(*p, format!("one of {} that ran together failed: {failure}", many.len()))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,137 @@
+//! The scout stack: unproven changes on the incumbent, and what of them can be switched alone.
+
+use crate::accept::{Cohort, UnitInfo};
+use crate::arm::{Arm, Part, ProposalId};
+use crate::compose::Level;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What can be switched alone: a key's value, or edits that overlap.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StackUnit {
+    /// Empty for edits.
+    pub(super) key: Arc<str>,
+    pub(super) arm: Arm,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stack {
+    units: Vec<StackUnit>,
+    arm: Arm,
+    /// The incumbent's value of every key seen so far.
+    base: BTreeMap<Arc<str>, Level>,
+    keyed: bool,
+}
+
+impl Stack {
+    pub(super) fn units(&self) -> &[StackUnit] {
+        &self.units
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// Whether units are keys of a parameter set.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.keyed
+    }
+
+    pub(super) fn arm(&self) -> &Arm {
+        &self.arm
+    }
+
+    pub(super) fn proposals(&self) -> impl Iterator<Item = ProposalId> + '_ {
+        self.arm.proposals()
+    }
+
+    /// Whether a proposal would replace a value that the stack has for a key.
+    pub(super) fn supersedes(&self, units: &[UnitInfo]) -> bool {
+        units.iter().any(|unit| !unit.key.is_empty() && self.find(&unit.key).is_some())
+    }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.units.iter().position(|unit| *unit.key == *key)
+    }
+
+    /// The arm with these proposals on top: their values replace those that their keys have now.
+    pub(super) fn with(&self, proposals: &[ProposalId], cohort: &Cohort<'_>) -> Arm {
+        let mut arm = self.arm.clone();
+        for &proposal in proposals {
+            for (part, unit) in parts(proposal, cohort.units(proposal)) {
+                if let Some(i) = (!unit.key.is_empty()).then(|| self.find(&unit.key)).flatten() {
+                    arm = arm.without(&self.units[i].arm);
+                }
+                arm = arm.with(part);
+            }
+        }
+        arm
+    }
+
+    /// Takes a proposal up. Gives the proposals that are in the stack no longer.
+    pub(super) fn take(&mut self, proposal: ProposalId, cohort: &Cohort<'_>) -> Vec<ProposalId> {
+        let before: Vec<ProposalId> = self.proposals().collect();
+        for (part, unit) in parts(proposal, cohort.units(proposal)) {
+            if unit.key.is_empty() {
+                self.fuse(proposal, cohort);
+            } else {
+                self.keyed = true;
+                self.set(part, unit);
+            }
+        }
+        self.rebuild();
+        let gone = |p: &ProposalId| !self.arm.proposals().any(|q| q == *p);
+        before.into_iter().chain([proposal]).filter(gone).collect()
+    }
+
+    /// A value for a key; none where it is the incumbent's own.
+    fn set(&mut self, part: Part, unit: &UnitInfo) {
+        match self.find(&unit.key) {
+            Some(i) => drop(self.units.remove(i)),
+            None => {
+                if let Some(from) = &unit.from {
+                    self.base.entry(Arc::clone(&unit.key)).or_insert_with(|| from.clone());
+                }
+            }
+        }
+        if unit.level.is_none() || unit.level.as_ref() != self.base.get(&unit.key) {
+            self.units.push(StackUnit { key: Arc::clone(&unit.key), arm: Arm::from_iter([part]) });
+        }
+    }
+
+    /// An edit joins all units that it needs.
+    fn fuse(&mut self, proposal: ProposalId, cohort: &Cohort<'_>) {
+        let mut arm = Arm::single(proposal);
+        self.units.retain(|unit| {
+            let needed = unit.arm.proposals().any(|earlier| cohort.needs(proposal, earlier));
+            if needed {
+                arm = arm.and(&unit.arm);
+            }
+            !needed
+        });
+        self.units.push(StackUnit { key: "".into(), arm });
+    }
+
+    /// The same stack with these units only.
+    pub(super) fn only(&self, units: Vec<StackUnit>) -> Self {
+        let mut stack = Self { units, arm: Arm::incumbent(), base: BTreeMap::new(), keyed: self.keyed };
+        stack.rebuild();
+        stack
+    }
+
+    fn rebuild(&mut self) {
+        self.arm = self.units.iter().flat_map(|unit| unit.arm.parts().iter().copied()).collect();
+    }
+}
+
+/// A proposal's parts: its units, or the whole where it has but one without a key.
+fn parts(proposal: ProposalId, units: &[UnitInfo]) -> impl Iterator<Item = (Part, &UnitInfo)> {
+    units.iter().zip(0u16..).map(move |(unit, k)| {
+        let unit_of = if unit.key.is_empty() { None } else { Some(k) };
+        (Part { proposal, unit: unit_of }, unit)
+    })
+}

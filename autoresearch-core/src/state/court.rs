@@ -1,0 +1,277 @@
+//! The court: settles proposals, those that are accepted after the holdout has spoken.
+
+use super::{Event, StudyState};
+use crate::accept::{Decision, HoldoutStatus, RunRecord, Verdict};
+use crate::arm::{Arm, Part, QuestionId, RunId, Version};
+use crate::candidate::Candidate;
+use crate::compose::Conflict;
+use crate::failure::FailureKind;
+use crate::holdout::Answer;
+use crate::limits::StopReason;
+use crate::propose::{Fate, TrialRecord};
+use crate::stats::Moments;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Decisions of one step, some of which wait for the holdout.
+pub(super) struct Court {
+    pub(super) cases: Vec<Case>,
+}
+
+pub(super) struct Case {
+    pub(super) decision: Decision,
+    pub(super) hearing: Hearing,
+}
+
+/// Where a case stands with the holdout.
+pub(super) enum Hearing {
+    /// It needs no answer.
+    None,
+    /// There was no question left for it.
+    Refused,
+    Asked {
+        question: QuestionId,
+        handed: bool,
+    },
+    Heard(Answer),
+}
+
+impl Hearing {
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked { .. })
+    }
+}
+
+impl<C: Candidate> StudyState<C> {
+    /// Opens the court: settles what needs no holdout when nothing does, else waits for the answers.
+    pub(super) fn decide(&mut self, decisions: Vec<Decision>) -> Result<(), String> {
+        if decisions.is_empty() {
+            return Err("it decides, and names no proposal".into());
+        }
+        let mut seen = BTreeSet::new();
+        let mut cases = Vec::with_capacity(decisions.len());
+        for decision in decisions {
+            let p = decision.proposal;
+            let returns = matches!(decision.verdict, Verdict::Accept | Verdict::Undecided);
+            let waits = self.live.contains_key(&p) || returns && self.aside.contains_key(&p);
+            if !waits || !seen.insert(p) {
+                return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
+            }
+            let hearing = match (decision.verdict, &decision.claim) {
+                (Verdict::Reject | Verdict::SetAside | Verdict::Undecided, _) => Hearing::None,
+                (Verdict::Accept, Some(_)) => self.summon(&decision)?,
+                (Verdict::Accept, None) => self.find_cleared(&decision)?,
+                (other, _) => return Err(format!("{other:?} on proposal {} settles nothing", p.0)),
+            };
+            cases.push(Case { decision, hearing });
+        }
+        self.court = Some(Court { cases });
+        Ok(())
+    }
+
+    /// What is kept without a claim must have been answered with yes before.
+    fn find_cleared(&self, decision: &Decision) -> Result<Hearing, String> {
+        match parts(decision).iter().find(|part| !self.cleared.contains(part)) {
+            None => Ok(Hearing::None),
+            Some(part) => Err(format!(
+                "it accepts {} without a claim, and no question about it was answered with yes",
+                Arm::from_iter([*part])
+            )),
+        }
+    }
+
+    fn summon(&mut self, decision: &Decision) -> Result<Hearing, String> {
+        let p = decision.proposal;
+        let claim = decision.claim.as_ref().ok_or(format!("it accepts proposal {} without a claim", p.0))?;
+        if claim.candidate.is_empty() || claim.incumbent.is_empty() {
+            return Err(format!("its claim on proposal {} has an arm without runs", p.0));
+        }
+        if claim.paired && claim.candidate.len() != claim.incumbent.len() {
+            return Err(format!("its claim on proposal {} is paired, and its arms differ in length", p.0));
+        }
+        let mut all = claim.candidate.iter().chain(&claim.incumbent);
+        if let Some(id) = all.find(|id| !self.confirmed.contains_key(id)) {
+            let what = "which is not a finished confirming run";
+            return Err(format!("its claim on proposal {} rests on run {}, {what}", p.0, id.0));
+        }
+        match self.ledger.holdout {
+            HoldoutStatus::Absent => Ok(Hearing::None),
+            HoldoutStatus::Spent => Ok(Hearing::Refused),
+            HoldoutStatus::Open { .. } => {
+                self.spend(1);
+                Ok(Hearing::Asked { question: self.take_question_id(), handed: false })
+            }
+        }
+    }
+
+    /// Takes this many questions from the holdout's budget.
+    pub(super) fn spend(&mut self, questions: u64) {
+        if let HoldoutStatus::Open { left } = self.ledger.holdout {
+            let left = left.saturating_sub(questions);
+            self.ledger.holdout = if left > 0 { HoldoutStatus::Open { left } } else { HoldoutStatus::Spent };
+        }
+    }
+
+    /// Settles all cases of the court; what is kept joins the incumbent in one step.
+    pub(super) fn conclude(&mut self) {
+        let Some(Court { cases }) = self.court.take() else { return };
+        let mut verdicts = Vec::with_capacity(cases.len());
+        let (mut accepted, mut built) = (Arm::incumbent(), None);
+        let mut undecided = Vec::new();
+        for case in cases {
+            if matches!(case.hearing, Hearing::Refused) {
+                self.defer(&case.decision);
+                continue;
+            }
+            let (mut fate, mut reason) = judge(&case);
+            if fate == Fate::Kept {
+                match self.add(&accepted, &case.decision) {
+                    Ok((arm, candidate)) => (accepted, built) = (arm, Some(candidate)),
+                    Err(conflict) => (fate, reason) = (Fate::Conflict, conflict.to_string()),
+                }
+            } else if fate == Fate::Undecided {
+                undecided.push(case.decision.clone());
+            }
+            verdicts.push((case.decision, fate, reason));
+        }
+        // Built on the incumbent of before, like everything else in this step.
+        let mut stack = None;
+        for decision in &undecided {
+            let on = stack.as_ref().map_or(&accepted, |(arm, _)| arm);
+            // What does not fit beside the others is left out.
+            stack = self.add(on, decision).ok().or(stack);
+        }
+        if let Some(candidate) = built {
+            self.incumbents.push(candidate);
+            self.ledger.version = Version(self.ledger.version.0 + 1);
+            self.champions.clear();
+            self.cleared.clear();
+            self.incumbent_losses = Moments::new();
+            self.stack = None;
+        }
+        self.stack = stack.or(self.stack.take());
+        for (decision, fate, reason) in verdicts {
+            self.settle(decision, fate, reason);
+        }
+        self.forget();
+        let version = self.ledger.version;
+        let newest = Arc::clone(self.newest());
+        if let Some(request) = &mut self.request
+            && request.on.is_incumbent()
+        {
+            (request.version, request.candidate) = (version, newest);
+        }
+    }
+
+    /// An arm with what a decision is about switched on as well.
+    fn add(&self, arm: &Arm, decision: &Decision) -> Result<(Arm, Arc<C>), Conflict> {
+        let with = parts(decision).into_iter().fold(arm.clone(), |arm, part| arm.with(part));
+        let candidate = self.materialise(&with)?;
+        Ok((with, candidate))
+    }
+
+    /// Accepted on validation, and no question left for it: it stays pending.
+    fn defer(&mut self, decision: &Decision) {
+        self.refused = true;
+        let reason = format!(
+            "{}; the holdout's budget of questions is spent, so it could not be confirmed and stays pending",
+            decision.reason
+        );
+        self.outbox.push(Event::Deferred { proposal: decision.proposal, reason });
+    }
+
+    /// Why no further proposal may or can be kept.
+    pub(super) fn nothing_more_to_keep(&self) -> Option<StopReason> {
+        if self.ledger.limits.accepted.is_some_and(|limit| self.ledger.kept >= limit) {
+            return Some(StopReason::Accepted);
+        }
+        let spent = self.refused || self.ledger.holdout == HoldoutStatus::Spent;
+        spent.then_some(StopReason::HoldoutSpent)
+    }
+
+    fn settle(&mut self, decision: Decision, fate: Fate, reason: String) {
+        let id = decision.proposal;
+        let Some(live) = self.live.remove(&id).or_else(|| self.aside.remove(&id)) else { return };
+        let Some(pending) = self.ledger.live.remove(&id).or_else(|| self.ledger.aside.remove(&id)) else {
+            return;
+        };
+        if fate == Fate::Kept {
+            self.ledger.kept += 1;
+            self.kept.push(id);
+            self.champions.extend(decision.claim.iter().flat_map(|c| c.candidate.iter().copied()));
+        }
+        self.outbox.push(Event::Settled {
+            proposal: id,
+            fate,
+            units: decision.units,
+            version: self.ledger.version,
+            effect: decision.effect,
+            strength: decision.strength,
+            runs: live.runs,
+            reason: reason.clone(),
+        });
+        self.history.push(TrialRecord {
+            id,
+            proposal: Arc::clone(&live.proposal),
+            version: self.ledger.version,
+            fate,
+            effect: decision.effect,
+            reason,
+            runs: live.runs,
+        });
+        if fate == Fate::SetAside {
+            self.aside.insert(id, live);
+            self.ledger.aside.insert(id, pending);
+        }
+        self.acceptor.settled(id, fate == Fate::Kept);
+    }
+
+    /// Whether anything may still be decided with this run.
+    pub(super) fn still_matters(&self, run: &RunRecord) -> bool {
+        match run.about {
+            Some(proposal) => self.live.contains_key(&proposal),
+            None if run.arm.is_incumbent() => run.version == self.ledger.version,
+            None => run.arm.proposals().any(|p| self.live.contains_key(&p)),
+        }
+    }
+
+    /// Forgets runs that nothing can be decided with any more, so that memory does not grow with the history.
+    fn forget(&mut self) {
+        let mut confirmed = std::mem::take(&mut self.confirmed);
+        let known = |id: &RunId| self.ledger.runs.get(id).is_some_and(|run| self.still_matters(run));
+        confirmed.retain(|id, _| self.champions.contains(id) || known(id));
+        self.confirmed = confirmed;
+        // Going through all runs at each settlement would cost more and more: only when they have doubled.
+        if self.ledger.runs.len() >= self.forget_at {
+            let mut runs = std::mem::take(&mut self.ledger.runs);
+            runs.retain(|_, run| self.still_matters(run));
+            self.forget_at = 2 * runs.len() + 64;
+            self.ledger.runs = runs;
+        }
+    }
+}
+
+/// What becomes of a case, now that the holdout has spoken.
+fn judge(case: &Case) -> (Fate, String) {
+    let why = &case.decision.reason;
+    match (&case.hearing, &case.decision.failure, case.decision.verdict) {
+        (Hearing::Heard(answer), ..) if !answer.passed => {
+            (Fate::HeldBack, format!("{why}; the holdout does not confirm it"))
+        }
+        (_, _, Verdict::Accept) => (Fate::Kept, why.clone()),
+        (_, _, Verdict::SetAside) => (Fate::SetAside, why.clone()),
+        (_, _, Verdict::Undecided) => (Fate::Undecided, why.clone()),
+        (_, Some(failure), _) if failure.what() == FailureKind::Conflict => (Fate::Conflict, why.clone()),
+        (_, Some(_), _) => (Fate::Failed, why.clone()),
+        _ => (Fate::Rejected, why.clone()),
+    }
+}
+
+fn parts(decision: &Decision) -> Vec<Part> {
+    match &decision.units {
+        None => vec![decision.proposal.into()],
+        Some(units) => {
+            units.iter().map(|&unit| Part { proposal: decision.proposal, unit: Some(unit) }).collect()
+        }
+    }
+}
