@@ -51,7 +51,7 @@ impl Residual {
 }
 
 /// The coefficients of one group of units on one split.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GroupFit {
     /// The units, in the order of the design's factors.
@@ -177,7 +177,7 @@ impl UnitEvidence {
     /// 0) changes nothing.
     pub fn add_holdout(&mut self, h: f64, s: f64, noise: &RoundNoise) {
         if s != 0.0 {
-            let precision = s / noise.variance();
+            let precision = s / single(noise);
             self.precision += precision;
             self.weighted += precision * h;
         }
@@ -190,7 +190,7 @@ impl UnitEvidence {
 
     /// The holdout coefficient over the rounds; `None` before the first.
     pub fn holdout(&self) -> Option<f64> {
-        (self.precision > 0.0).then(|| self.weighted / self.precision)
+        (self.precision != 0.0).then(|| self.weighted / self.precision)
     }
 
     /// Logarithm of the holdout e-value, by [`holdout_half_normal_log_e`] with
@@ -199,13 +199,19 @@ impl UnitEvidence {
     pub fn log_e_holdout(&self, se_documents: f64, noise: &RoundNoise) -> f64 {
         let Some(h) = self.holdout() else { return 0.0 };
         let w = se_documents * se_documents + 1.0 / self.precision;
-        holdout_half_normal_log_e(h, w, noise.pooled.df, noise.variance())
+        holdout_half_normal_log_e(h, w, noise.pooled.df, single(noise))
     }
 
     /// The smaller of both: an e-value if either null hypothesis is true, so that a unit must convince on both
     /// splits. NaN if either is.
     pub fn log_e(&self, se_documents: f64, noise: &RoundNoise) -> f64 {
-        let holdout = self.log_e_holdout(se_documents, noise);
-        if holdout.is_nan() { holdout } else { self.log_e_validation.min(holdout) }
+        let (validation, holdout) = (self.log_e_validation, self.log_e_holdout(se_documents, noise));
+        if validation.is_nan() || holdout.is_nan() { f64::NAN } else { validation.min(holdout) }
     }
+}
+
+/// `s2`; runs without any noise have a little, so that their limit comes out and not 0/0.
+fn single(noise: &RoundNoise) -> f64 {
+    let variance = noise.variance();
+    if variance == 0.0 { 1e-200 } else { variance }
 }

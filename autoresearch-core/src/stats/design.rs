@@ -64,9 +64,9 @@ pub fn fold_over(runs: &[Vec<bool>]) -> Vec<Vec<bool>> {
 fn hadamard(order: usize) -> Option<Vec<Vec<bool>>> {
     let mut matrix = if order == 1 {
         vec![vec![true]]
-    } else if order == 2 || order.is_power_of_two() {
+    } else if order.is_power_of_two() {
         double(&hadamard(order / 2)?)
-    } else if order % 4 != 0 {
+    } else if !order.is_multiple_of(4) {
         return None;
     } else if is_prime(order - 1) {
         paley_one(order - 1)
@@ -135,5 +135,5 @@ fn conference(prime: usize) -> impl Fn(usize, usize) -> bool {
 }
 
 fn is_prime(n: usize) -> bool {
-    n >= 2 && (2..).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    n >= 2 && (2..).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
 }

@@ -32,7 +32,9 @@ pub fn e_bh_after(log_e: &[f64], alpha: f64, total: usize, before: usize) -> Vec
     let mut order: Vec<usize> = (0..log_e.len()).filter(|&i| !log_e[i].is_nan()).collect();
     order.sort_by(|&a, &b| log_e[b].total_cmp(&log_e[a]));
     let ln_total = (total.max(log_e.len()) as f64).ln();
-    let reaches = |&r: &usize| log_e[order[r - 1]] >= ln_total - alpha.ln() - ((before + r) as f64).ln();
+    // An e-value that is exactly at the hurdle is not to fail by the rounding of its logarithm.
+    let hurdle = |r: usize| ln_total - alpha.ln() - (before.saturating_add(r) as f64).ln() - 1e-12;
+    let reaches = |&r: &usize| log_e[order[r - 1]] >= hurdle(r);
     let kept = (1..=order.len()).rev().find(reaches).unwrap_or(0);
     order.truncate(kept);
     order.sort_unstable();

@@ -74,11 +74,8 @@ impl Design {
             sizes[b] += 1.0;
             block.push(b);
         }
-        let column = |j: usize| on.iter().map(|run| f64::from(u8::from(run[j]))).collect::<Vec<f64>>();
-        let columns: Vec<_> = (0..factors).map(|j| centred(&column(j), &block, &sizes)).collect();
-        let cross: Vec<Vec<f64>> =
-            (0..factors).map(|i| (0..=i).map(|j| dot(&columns[i], &columns[j])).collect()).collect();
-        let cholesky = Cholesky::pivoted(cross, TOLERANCE);
+        let columns = columns(on, factors, &block, &sizes);
+        let cholesky = Cholesky::pivoted(&cross(&columns), TOLERANCE);
         let information = cholesky.information(factors, TOLERANCE);
         Ok(Self { block, sizes, columns, cholesky, information })
     }
@@ -163,13 +160,12 @@ pub fn ridge(on: &[Vec<bool>], response: &[f64], lambda: f64) -> Result<Vec<f64>
         return Err(parameter("lambda", lambda, "positive and finite"));
     }
     let (block, sizes) = (vec![0; on.len()], vec![on.len() as f64]);
-    let column = |j: usize| on.iter().map(|run| f64::from(u8::from(run[j]))).collect::<Vec<f64>>();
-    let columns: Vec<_> = (0..factors).map(|j| centred(&column(j), &block, &sizes)).collect();
+    let columns = columns(on, factors, &block, &sizes);
     let y = centred(response, &block, &sizes);
-    let entry = |i: usize, j: usize| dot(&columns[i], &columns[j]) + if i == j { lambda } else { 0.0 };
-    let cross = (0..factors).map(|i| (0..=i).map(|j| entry(i, j)).collect()).collect();
+    let mut cross = cross(&columns);
+    cross.iter_mut().enumerate().for_each(|(i, row)| row[i] += lambda);
     let products: Vec<f64> = columns.iter().map(|column| dot(column, &y)).collect();
-    Ok(Cholesky::pivoted(cross, 0.0).solve(&products))
+    Ok(Cholesky::pivoted(&cross, 0.0).solve(&products))
 }
 
 /// The Cholesky factor of a symmetric positive semidefinite matrix, with diagonal pivoting (Higham 1990, in
@@ -185,7 +181,7 @@ pub(super) struct Cholesky {
 
 impl Cholesky {
     /// Factorises a matrix, given by its lower triangle, until no pivot exceeds `tolerance`.
-    pub(super) fn pivoted(mut matrix: Vec<Vec<f64>>, tolerance: f64) -> Self {
+    pub(super) fn pivoted(matrix: &[Vec<f64>], tolerance: f64) -> Self {
         let size = matrix.len();
         let mut order: Vec<usize> = (0..size).collect();
         let mut remaining: Vec<f64> = (0..size).map(|i| matrix[i][i]).collect();
@@ -213,7 +209,6 @@ impl Cholesky {
             lower[rank].push(root);
             rank += 1;
         }
-        matrix.clear();
         Self { order, rank, lower }
     }
 
@@ -276,6 +271,18 @@ impl Cholesky {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The centred 0/1 columns of the factors.
+fn columns(on: &[Vec<bool>], factors: usize, block: &[usize], sizes: &[f64]) -> Vec<Vec<f64>> {
+    let column = |j: usize| on.iter().map(|run| f64::from(u8::from(run[j]))).collect::<Vec<f64>>();
+    (0..factors).map(|j| centred(&column(j), block, sizes)).collect()
+}
+
+/// Their sums of products, the lower triangle.
+fn cross(columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let row = |i: usize| columns[..=i].iter().map(|column| dot(&columns[i], column)).collect();
+    (0..columns.len()).map(row).collect()
 }
 
 /// `values` minus the mean of their block.

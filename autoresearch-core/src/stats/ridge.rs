@@ -110,7 +110,7 @@ impl AdditiveRidge {
         let mut precision = self.cross.clone();
         let lambda = PRIOR_SD.powi(-2);
         precision.iter_mut().enumerate().skip(1).for_each(|(i, row)| row[i] += lambda);
-        let cholesky = Cholesky::pivoted(precision, 0.0);
+        let cholesky = Cholesky::pivoted(&precision, 0.0);
         Posterior { mean: cholesky.solve(&self.products), cholesky, keys: &self.keys }
     }
 
