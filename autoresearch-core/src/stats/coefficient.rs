@@ -6,6 +6,8 @@ use std::f64::consts::{LN_2, PI};
 
 /// The φ of [`coefficient_log_e`] that this crate uses: effects of about 1.4 noise standard deviations.
 pub const PHI: f64 = 0.5;
+/// The normal deviate below which a holdout coefficient is taken for harm.
+const HARM: f64 = -6.0;
 
 /// Logarithm of the one-sided e-value of a regression coefficient with unknown noise: evidence that `beta`,
 /// the effect on a score, is positive.
@@ -75,6 +77,9 @@ fn standardised(beta: f64, s: f64, ss: f64) -> f64 {
 /// `z = Φ⁻¹(T_N(h/√w))`, and that the half-normal e-value of an estimate `z·√w` with variance `w` and
 /// `tau2 = 2·s2` ([`half_normal_log_e`]). All in logarithms: `z` does not saturate.
 ///
+/// Below `z = -6` it is minus infinity. The half-normal e-value falls only like `1/|z|` there; cut to 0 it is still
+/// an e-value, and no hurdle, however low, lets a coefficient pass that is so surely negative.
+///
 /// NaN unless `w` and `df` are positive and `s2` is at least 0.
 ///
 /// ```
@@ -93,7 +98,8 @@ pub fn holdout_half_normal_log_e(h: f64, w: f64, df: f64, s2: f64) -> f64 {
     } else {
         normal_ln_quantile(student_ln_cdf(t, df))
     };
-    half_normal_log_e(z * w.sqrt(), w, 2.0 * s2)
+    let log_e = half_normal_log_e(z * w.sqrt(), w, 2.0 * s2);
+    if z < HARM && !log_e.is_nan() { f64::NEG_INFINITY } else { log_e }
 }
 
 /// One-sided p-value of "the holdout coefficient is positive": `1 - T_N(gamma/se)`, without cancellation. `se` is
