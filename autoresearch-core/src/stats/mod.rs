@@ -55,4 +55,4 @@ pub use regression::{Design, Fit, ridge};
 pub use ridge::{AdditiveRidge, Posterior, Setting};
 pub use student::{student_cdf, student_ln_cdf, student_ln_sf, student_quantile, student_sf};
 pub use ttest_e::TTestE;
-pub use welch::{Welch, welch};
+pub use welch::{Welch, welch, welch_of};
