@@ -9,7 +9,7 @@ mod reserve;
 mod stack;
 
 use super::decision::{Decision, Plan, Step};
-use super::{Acceptor, Cohort, Guarantee, Role, Setup};
+use super::{Acceptor, Cohort, Guarantee, Role, Seeds, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::stats::{Moments, Residual};
 use certify::Certificate;
@@ -62,6 +62,7 @@ struct Rules {
     bundle: usize,
     drop: f64,
     refine: bool,
+    seeds: Seeds,
 }
 
 #[derive(Debug)]
@@ -93,7 +94,15 @@ impl Default for Scout {
 impl Scout {
     /// `alpha` .10, threshold .4 sigma (1.7 where a value replaces another), up to 8 proposals a run.
     pub fn new() -> Self {
-        let rules = Rules { alpha: 0.10, threshold: 0.4, supersede: 1.7, bundle: 8, drop: 0.5, refine: true };
+        let rules = Rules {
+            alpha: 0.10,
+            threshold: 0.4,
+            supersede: 1.7,
+            bundle: 8,
+            drop: 0.5,
+            refine: true,
+            seeds: Seeds::Independent,
+        };
         Self {
             rules,
             phase: Phase::measure(CALIBRATE),
@@ -125,6 +134,13 @@ impl Scout {
     #[must_use]
     pub fn bundle(mut self, proposals: usize) -> Self {
         self.rules.bundle = proposals;
+        self
+    }
+
+    /// Equal or independent seeds while scouting; certificates always have fresh ones.
+    #[must_use]
+    pub fn seeds(mut self, seeds: Seeds) -> Self {
+        self.rules.seeds = seeds;
         self
     }
 

@@ -1,0 +1,67 @@
+//! The scenario that 752 training runs of a small language model suggest.
+
+use super::draw::float;
+use super::noise::FEATURES;
+use super::stream::Edit;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
+
+/// What the first, second and third strongest member of a mechanism contribute of their effect; the others nothing.
+const BY_RANK: [f64; 3] = [1.0, 0.55, 0.10];
+const MECHANISM: usize = 7;
+const SLOT: usize = 3;
+/// An effect below this counts as none.
+pub(super) const NEGLIGIBLE: f64 = 0.25;
+/// What the holdout sees of a gain.
+pub(super) const HOLDOUT_SLOPE: f64 = 0.97;
+
+fn exponential(rng: &mut impl Rng, mean: f64) -> f64 {
+    -mean * (1.0 - rng.random::<f64>()).ln()
+}
+
+pub(super) fn effect(rng: &mut impl Rng) -> f64 {
+    match rng.random::<f64>() {
+        x if x < 0.36 => exponential(rng, 0.96),
+        x if x < 0.84 => -exponential(rng, 0.42),
+        _ => -exponential(rng, 4.85),
+    }
+}
+
+/// The standard deviation of an edit's bias on the validation split.
+pub(super) fn split_noise(effect: f64) -> f64 {
+    0.03 + 0.03 * effect.abs()
+}
+
+/// Half of the edits above .5 share mechanisms of seven, a fifth of those that gain share slots of three, and each
+/// touches some parts of training. Returns the members of each mechanism, the strongest first.
+pub(super) fn structure(first: u32, edits: &mut [Edit], rng: &mut impl Rng) -> Vec<Vec<u32>> {
+    for edit in edits.iter_mut() {
+        let shapes = rng.random::<f64>() < 0.14;
+        let rho = 0.35 + 0.64 * rng.random::<f64>().powf(if shapes { 1.0 } else { 1.0 / 2.6 });
+        edit.touches = (0..FEATURES).fold(0, |bits, m| bits | u16::from(rng.random::<f64>() >= rho) << m);
+    }
+    let mut chosen = |edits: &[Edit], above: f64, share: f64| {
+        let mut chosen: Vec<usize> = (0..edits.len())
+            .filter(|i| float(edits[*i].effect) > above && rng.random::<f64>() < share)
+            .collect();
+        chosen.shuffle(rng);
+        chosen
+    };
+    let (members, rivals) = (chosen(edits, 0.5, 0.5), chosen(edits, 0.0, 0.2));
+    for (slot, group) in rivals.chunks(SLOT).enumerate() {
+        group.iter().for_each(|i| edits[*i].slot = Some(first + slot as u32));
+    }
+    let mut mechanisms = Vec::new();
+    for group in members.chunks(MECHANISM) {
+        let mut group = group.to_vec();
+        group.sort_by_key(|i| std::cmp::Reverse(edits[*i].effect));
+        group.iter().for_each(|i| edits[*i].mechanism = Some(mechanisms.len()));
+        mechanisms.push(group.iter().map(|i| first + *i as u32).collect());
+    }
+    mechanisms
+}
+
+/// What the present members of a mechanism contribute together, given their effects, the strongest first.
+pub(super) fn mechanism(effects: impl Iterator<Item = i64>) -> i64 {
+    effects.zip(BY_RANK).map(|(effect, share)| (effect as f64 * share) as i64).sum()
+}

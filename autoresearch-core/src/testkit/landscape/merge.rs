@@ -1,0 +1,120 @@
+//! Sets of edits, and how they merge.
+
+use super::draw::{pair, uniform};
+use super::stream::Stream;
+use crate::compose::{Change, Compose, Conflict};
+use crate::state::mix;
+use std::sync::Arc;
+
+/// A candidate: the edits that are in it, sorted.
+pub type Edits = Vec<u32>;
+
+/// Which edits cannot be merged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Clashes {
+    None,
+    /// Each pair with this probability.
+    Random(f64),
+    /// Those that change the same lines, of so many.
+    Lines(u32),
+}
+
+/// The lines that an edit changes, from the first to before the last: 1 to 20 of them, short ones more often.
+pub(super) fn lines(seed: u64, edit: u32, all: u32) -> (u32, u32) {
+    let hash = mix(mix(seed, 21), u64::from(edit));
+    let length = (1 + (20.0 * uniform(mix(hash, 1)).powi(2)) as u32).min(all);
+    let first = (f64::from(all - length + 1) * uniform(mix(hash, 2))) as u32;
+    (first, first + length)
+}
+
+/// Merges edits as sets; a change meets what has changed since it was made, and the two may clash.
+#[derive(Debug, Clone)]
+pub(super) struct EditMerge {
+    pub(super) seed: u64,
+    pub(super) clashes: Clashes,
+    /// Where edits take slots.
+    pub(super) slots: Option<Arc<Stream>>,
+}
+
+impl EditMerge {
+    pub(super) fn clash(&self, a: u32, b: u32) -> bool {
+        if a == b {
+            return false;
+        }
+        let textual = match self.clashes {
+            Clashes::None => false,
+            Clashes::Random(share) => uniform(pair(mix(self.seed, 22), a, b)) < share,
+            Clashes::Lines(all) => {
+                let (a, b) = (lines(self.seed, a, all), lines(self.seed, b, all));
+                a.0 < b.1 && b.0 < a.1
+            }
+        };
+        let slot = |edit| self.slots.as_ref().and_then(|stream| stream.edit(edit).slot);
+        textual || slot(a).is_some() && slot(a) == slot(b)
+    }
+}
+
+/// What is in one of two sorted sets and not in both.
+pub(super) fn differences(a: &[u32], b: &[u32]) -> (Edits, Edits) {
+    let (mut only_a, mut only_b) = (Edits::new(), Edits::new());
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() || j < b.len() {
+        match (a.get(i), b.get(j)) {
+            (Some(x), Some(y)) if x == y => (i, j) = (i + 1, j + 1),
+            (Some(x), y) if y.is_none_or(|y| x < y) => {
+                only_a.push(*x);
+                i += 1;
+            }
+            (_, y) => {
+                only_b.extend(y);
+                j += 1;
+            }
+        }
+    }
+    (only_a, only_b)
+}
+
+/// Puts an edit into a sorted set.
+pub(super) fn insert(edits: &mut Edits, edit: u32) {
+    if let Err(place) = edits.binary_search(&edit) {
+        edits.insert(place, edit);
+    }
+}
+
+impl Compose<Edits> for EditMerge {
+    fn apply(&self, base: &Edits, parent: &Edits, edited: &Edits) -> Result<Edits, Conflict> {
+        let (removed, added) = differences(parent, edited);
+        if self.clashes != Clashes::None || self.slots.is_some() {
+            let (lacking, new) = differences(parent, base);
+            let since = || lacking.iter().chain(&new);
+            for change in removed.iter().chain(&added) {
+                if let Some(other) = since().find(|other| self.clash(*change, **other)) {
+                    let reason = format!("it meets edit {other}");
+                    return Err(Conflict { place: format!("edit {change}"), reason });
+                }
+            }
+        }
+        let mut merged: Edits = base.iter().filter(|e| removed.binary_search(e).is_err()).copied().collect();
+        added.iter().for_each(|edit| insert(&mut merged, *edit));
+        Ok(merged)
+    }
+
+    fn needs(&self, later: Change<'_, Edits>, earlier: Change<'_, Edits>) -> bool {
+        if !matches!(self.clashes, Clashes::Lines(_)) {
+            return false;
+        }
+        let added = |change: &Change<'_, Edits>| differences(change.parent, change.edited).1;
+        let (later, earlier) = (added(&later), added(&earlier));
+        later.iter().any(|a| earlier.iter().any(|b| self.clash(*a, *b)))
+    }
+
+    fn coverage(&self, incumbent: &Edits, stack: &Edits) -> Option<f64> {
+        let Clashes::Lines(all) = self.clashes else { return None };
+        let mut covered = vec![false; all as usize];
+        for edit in differences(incumbent, stack).1 {
+            let (first, end) = lines(self.seed, edit, all);
+            covered[first as usize..end as usize].iter_mut().for_each(|line| *line = true);
+        }
+        Some(covered.iter().filter(|line| **line).count() as f64 / f64::from(all))
+    }
+}
