@@ -55,10 +55,20 @@ pub(crate) fn examine(
             group.blocks.iter().zip(0u32..).flat_map(|(block, b)| block.iter().map(move |_| b)).collect();
         let rows = at..at + n;
         at += n;
-        let on: Vec<Vec<bool>> = arms[rows.clone()]
+        // Most factors are on in all runs of a group, or in none.
+        let is_on = |factor: &Arm| arms[rows.clone()].iter().map(|arm| arm.contains(factor)).collect::<Vec<_>>();
+        let (switched, columns): (Vec<usize>, Vec<Vec<bool>>) = claim
+            .factors
             .iter()
-            .map(|arm| claim.factors.iter().map(|factor| arm.contains(factor)).collect())
-            .collect();
+            .map(is_on)
+            .enumerate()
+            .filter(|(_, column)| column.contains(&true) && column.contains(&false))
+            .unzip();
+        if switched.is_empty() {
+            continue;
+        }
+        let on: Vec<Vec<bool>> =
+            (0..n).map(|run| columns.iter().map(|column| column[run]).collect()).collect();
         let design = Design::new(&on, &blocks).map_err(|e| e.to_string())?;
         // A score is the negative of a loss.
         let scores: Vec<f64> = held[rows.clone()].iter().map(|h| -h.loss(direction)).collect();
@@ -70,8 +80,9 @@ pub(crate) fn examine(
         });
         let fits = fits.collect::<Result<Vec<_>, _>>()?;
         spare += whole.df;
-        for (j, pool) in pooled.iter_mut().enumerate() {
+        for (j, &factor) in switched.iter().enumerate() {
             let Some(s) = design.information(j) else { continue };
+            let pool = &mut pooled[factor];
             let precision = s / variance(group.noise);
             pool.noise = group.noise;
             pool.sum += precision * whole.coefficients[j];

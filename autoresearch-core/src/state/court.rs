@@ -231,7 +231,7 @@ impl<C: Candidate> StudyState<C> {
         match run.about {
             Some(proposal) => self.live.contains_key(&proposal),
             None if run.arm.is_incumbent() => run.version == self.ledger.version,
-            None => run.arm.proposals().any(|p| self.live.contains_key(&p)),
+            None => run.arm.proposals().any(|p| self.ledger.pending(p).is_some()),
         }
     }
 

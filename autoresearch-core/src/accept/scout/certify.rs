@@ -21,6 +21,7 @@ const BOLD: f64 = 0.5;
 /// From this ratio of variances on units interact, and a second round of many is dealt into groups again.
 const INTERACTING: f64 = 1.5;
 const GROUP: usize = 26;
+const GROUP_RUNS: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Certificate {
@@ -165,8 +166,10 @@ impl Certificate {
             return;
         }
         let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
-        if self.round == 2 && self.together(open.len()) {
+        if self.round == 2 {
             self.fit_into_budget(&mut open, cohort);
+        }
+        if self.round == 2 && self.together(open.len()) {
             self.waiting.extend([open].into_iter().filter(|units| !units.is_empty()));
         } else {
             let (count, _) = groups(open.len(), keyed);
@@ -185,6 +188,10 @@ impl Certificate {
         open <= GROUP || self.noise.is_none_or(|noise| noise.ratio < INTERACTING)
     }
 
+    fn cost_of_second(&self, open: usize) -> usize {
+        if self.together(open) { block_runs(open) } else { open.div_ceil(GROUP) * GROUP_RUNS }
+    }
+
     /// Drops the weakest until the block fits what is left.
     fn fit_into_budget(&mut self, open: &mut Vec<usize>, cohort: &Cohort<'_>) {
         let Some(left) = cohort.runs_affordable() else { return };
@@ -193,7 +200,7 @@ impl Certificate {
             let strength = |j: usize| self.units[j].evidence.log_e_validation();
             strength(b).total_cmp(&strength(a))
         });
-        while !open.is_empty() && block_runs(open.len()) > left {
+        while !open.is_empty() && self.cost_of_second(open.len()) > left {
             open.pop();
         }
     }
@@ -320,7 +327,7 @@ impl Certificate {
     }
 
     /// What becomes of every proposal, and what stays in the stack.
-    pub(super) fn settle(&self, stack: &Stack, is_last: bool) -> Settled {
+    pub(super) fn settle(&self, stack: &Stack, is_last: bool, cohort: &Cohort<'_>) -> Settled {
         let certified = self.units.iter().filter(|c| c.certified).count();
         let variance = self.noise.map_or(f64::NAN, |noise| noise.variance());
         let s = self.calibration.variance().unwrap_or(0.0).sqrt();
@@ -348,6 +355,8 @@ impl Certificate {
             } else if !undecided.is_empty() {
                 let reason = "not certified, and not found harmful: part of the bolder stack";
                 self.add(Decision::undecided(proposal, reason), proposal, &undecided, variance, certified)
+            } else if !cohort.is_live(proposal) {
+                continue; // it had been set aside, and that is what it stays
             } else {
                 let reason = "switched on and off in a certificate, it did not earn its place";
                 self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified)

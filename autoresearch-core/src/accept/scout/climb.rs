@@ -284,7 +284,10 @@ impl Scout {
         }
         self.climb.asked = false;
         let arm = self.stack.with(&bundle, cohort);
-        let plan = Plan::new(arm, cohort.fresh_seed(0), Role::Screen).about(bundle[0]);
+        let mut plan = Plan::new(arm, cohort.fresh_seed(0), Role::Screen);
+        if cohort.is_live(bundle[0]) {
+            plan = plan.about(bundle[0]); // whatever becomes of it, the run is not needed any more then
+        }
         let flight = Flight::Bundle { proposals: bundle, mean: self.climb.mean };
         self.climb.flying.push((cohort.next_run(0), flight));
         Some(Step::Run(vec![plan]))

@@ -247,7 +247,7 @@ impl Acceptor for Scout {
                         return step;
                     }
                     let is_last = cohort.runs_affordable().is_some() || cohort.exhausted();
-                    let settled = certificate.settle(&self.stack, is_last);
+                    let settled = certificate.settle(&self.stack, is_last, cohort);
                     self.certified += settled.certified;
                     self.stack = settled.stack;
                     self.phase = Phase::measure(REPORT);

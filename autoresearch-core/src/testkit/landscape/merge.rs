@@ -57,7 +57,13 @@ impl EditMerge {
 /// What is in one of two sorted sets and not in both.
 pub(super) fn differences(a: &[u32], b: &[u32]) -> (Edits, Edits) {
     let (mut only_a, mut only_b) = (Edits::new(), Edits::new());
-    let (mut i, mut j) = (0, 0);
+    // One has mostly grown out of the other: what they begin with is the same.
+    let same = if b.starts_with(a) || a.starts_with(b) {
+        a.len().min(b.len())
+    } else {
+        a.iter().zip(b).take_while(|(x, y)| x == y).count()
+    };
+    let (mut i, mut j) = (same, same);
     while i < a.len() || j < b.len() {
         match (a.get(i), b.get(j)) {
             (Some(x), Some(y)) if x == y => (i, j) = (i + 1, j + 1),
@@ -94,7 +100,10 @@ impl Compose<Edits> for EditMerge {
                 }
             }
         }
-        let mut merged: Edits = base.iter().filter(|e| removed.binary_search(e).is_err()).copied().collect();
+        let mut merged = base.clone();
+        if !removed.is_empty() {
+            merged.retain(|edit| removed.binary_search(edit).is_err());
+        }
         added.iter().for_each(|edit| insert(&mut merged, *edit));
         Ok(merged)
     }
