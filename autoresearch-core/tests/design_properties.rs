@@ -248,42 +248,26 @@ fn rounds_without_freedom_or_noise_have_an_answer() {
     assert!(lost.log_e(0.1, &silent).is_nan());
 }
 
+/// By hand: two values of an unordered key, weights N(0, 1), runs with variance .25 and no other noise.
 #[test]
-fn the_additive_model_is_the_bayesian_regression_it_claims_to_be() {
+fn the_additive_model_ranks_what_was_seen() {
+    let choice = |name: &str| Setting::Choice(name.into());
     let mut model = AdditiveRidge::new();
-    let prior = model
-        .posterior()
-        .difference("norm", Setting::Level("a"), Setting::Level("b"), 1.0)
-        .expect("an answer");
-    assert!(prior.0 == 0.0 && near(prior.1, 8.0_f64.sqrt()));
-    let scores = [("a", 5.0), ("b", 3.0), ("a", 5.5), ("b", 2.0), ("a", 4.0)];
-    for (level, score) in scores {
-        model.add(&[("norm", Setting::Level(level))], 1e6 + score).expect("a run");
+    let a = model.value("norm", &choice("b"), &choice("a"));
+    assert_eq!(model.value("norm", &choice("b"), &choice("a")), a);
+    for (values, score) in [(vec![a], 2.0), (vec![], 1.0), (vec![a], 2.2), (vec![], 0.8)] {
+        model.add(&values, 1e6 + score);
     }
-    // By hand: the levels' normal equations, with the intercept taken out of each.
-    let cross = vec![vec![5.0, 3.0, 2.0], vec![3.0, 3.25, 0.0], vec![2.0, 0.0, 2.25]];
-    let theta = eliminate(cross.clone(), vec![19.5, 14.5, 5.0]);
-    let spread = eliminate(cross, vec![0.0, 1.0, -1.0]);
-    let posterior = model.posterior();
-    let (mean, sd) =
-        posterior.difference("norm", Setting::Level("a"), Setting::Level("b"), 0.5).expect("an answer");
-    assert!(near(mean, theta[1] - theta[2]) && near(sd, 0.5 * (spread[1] - spread[2]).sqrt()));
-    let (back, _) =
-        posterior.difference("norm", Setting::Level("b"), Setting::Level("a"), 0.5).expect("an answer");
-    assert_eq!(back, -mean);
-    let same = posterior.difference("norm", Setting::Level("b"), Setting::Level("b"), 0.5);
-    assert_eq!(same, Ok((0.0, 0.0)));
-    let (_, new) =
-        posterior.difference("norm", Setting::Level("c"), Setting::Level("b"), 0.5).expect("an answer");
-    assert!(new > 2.0 * 0.5);
-    assert!(posterior.difference("x", Setting::Position(1.5), Setting::Position(0.0), 0.5).is_err());
-    let before = model.clone();
-    assert!(
-        model.add(&[("x", Setting::Position(f64::NAN))], 1.0).is_err() && model.add(&[], f64::NAN).is_err()
-    );
-    assert_eq!(model, before);
-    let text = serde_json::to_string(&model).expect("JSON");
-    assert_eq!(serde_json::from_str::<AdditiveRidge>(&text).expect("a model"), model);
+    let posterior = model.posterior(1.0, 0.5);
+    // Worth of a against b: prior variance 2, data 1.2 with variance .25·(1/2 + 1/2): 1.2·2/2.25, and 2·.25/2.25.
+    let (mean, sd) = posterior.difference(Some(a), None);
+    assert!((mean - 1.2 * 2.0 / 2.25).abs() < 1e-3 && (sd * sd - 0.5 / 2.25).abs() < 1e-3, "{mean} {sd}");
+    let (back, same) = (posterior.difference(None, Some(a)), posterior.difference(Some(a), Some(a)));
+    assert_eq!((back.0, same), (-mean, (0.0, 0.0)));
+    // Never run: the prior.
+    let c = model.value("norm", &choice("b"), &choice("c"));
+    let (mean, sd) = model.posterior(1.0, 0.5).difference(Some(c), None);
+    assert!(mean < 0.0 && sd > 1.0, "{mean} {sd}"); // of the base something was learned
 }
 
 #[test]

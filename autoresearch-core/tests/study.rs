@@ -57,7 +57,7 @@ async fn a_study_climbs_and_reports() {
     assert!(!report.kept.is_empty() && report.holdout.1 >= report.kept.len() as u64);
     let result = report.result.expect("the test split was opened");
     assert_eq!(result.pairs, 8);
-    assert!(result.test.low > 0.0, "{result:?}");
+    assert!(result.kept.expect("something was kept").test.low > 0.0, "{result:?}");
     let text = report.to_string();
     assert!(text.contains("holdout was asked") && text.contains("test"), "{text}");
     assert!((report.certified().log10() + 2.5).abs() < 0.5, "{:?}", report.certified());

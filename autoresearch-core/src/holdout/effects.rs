@@ -56,7 +56,8 @@ pub(crate) fn examine(
         let rows = at..at + n;
         at += n;
         // Most factors are on in all runs of a group, or in none.
-        let is_on = |factor: &Arm| arms[rows.clone()].iter().map(|arm| arm.contains(factor)).collect::<Vec<_>>();
+        let is_on =
+            |factor: &Arm| arms[rows.clone()].iter().map(|arm| arm.contains(factor)).collect::<Vec<_>>();
         let (switched, columns): (Vec<usize>, Vec<Vec<bool>>) = claim
             .factors
             .iter()

@@ -181,21 +181,30 @@ pub struct Comparison {
     pub high: f64,
 }
 
-/// What the final runs showed: both arms on the same fresh seeds, paired t intervals over the seeds.
-///
-/// The intervals speak of the run noise; the splits' own noise is in none of them.
+/// A candidate against the baseline on every split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FinalResult {
-    /// Which incumbent was compared with the baseline.
-    pub version: Version,
-    /// Pairs of runs behind it.
-    pub pairs: u32,
-    /// The intervals' level.
-    pub level: f64,
+pub struct Splits {
     /// On validation, which the search has mined: expect it to be the largest.
     pub validation: Comparison,
     /// On the holdout, if there is one.
     pub holdout: Option<Comparison>,
     /// On the test split, opened for the first time.
     pub test: Comparison,
+}
+
+/// What the final runs showed: all arms on the same fresh seeds, paired t intervals over the seeds.
+///
+/// The intervals speak of the run noise; the splits' own noise is in none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FinalResult {
+    /// Which incumbent was compared with the baseline.
+    pub version: Version,
+    /// Seeds behind it.
+    pub pairs: u32,
+    /// The intervals' level.
+    pub level: f64,
+    /// The incumbent, where anything was kept.
+    pub kept: Option<Splits>,
+    /// The bolder stack, where the policy left one.
+    pub stack: Option<Splits>,
 }

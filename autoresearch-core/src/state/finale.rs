@@ -1,10 +1,10 @@
-//! The end: baseline and incumbent side by side on fresh seeds, and the test split opened once.
+//! The end: baseline, incumbent and bolder stack side by side on fresh seeds, and the test split opened once.
 
 use super::{Event, HoldoutQuery, Job, Phase, PlannedRun, RunSpec, Split, StateError, StudyState};
 use crate::accept::Role;
 use crate::arm::{Arm, QuestionId, RunId, Version};
 use crate::candidate::Candidate;
-use crate::holdout::{Comparison, FinalResult, HeldOut, compare};
+use crate::holdout::{Comparison, FinalResult, HeldOut, Splits, compare};
 use crate::limits::StopReason;
 use crate::measure::Direction;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,10 +16,19 @@ pub(super) struct Finale<C> {
     pub(super) queue: VecDeque<Job<C>>,
     pub(super) result: Option<FinalResult>,
     version: Version,
-    pairs: Vec<(RunId, RunId)>,
+    /// What meets the baseline.
+    arms: Vec<Finalist>,
+    /// A run of the baseline and of every arm, on one seed.
+    rounds: Vec<Vec<RunId>>,
     done: BTreeMap<RunId, (Job<C>, Option<f64>)>,
     question: Option<Pose<C>>,
-    holdout: Option<Comparison>,
+    holdout: Option<Vec<Comparison>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Finalist {
+    Kept,
+    Stack,
 }
 
 /// A question about the final runs.
@@ -34,7 +43,8 @@ impl<C> Default for Finale<C> {
             queue: VecDeque::new(),
             result: None,
             version: Version(0),
-            pairs: Vec::new(),
+            arms: Vec::new(),
+            rounds: Vec::new(),
             done: BTreeMap::new(),
             question: None,
             holdout: None,
@@ -63,22 +73,19 @@ impl<C: Candidate> Finale<C> {
         Some(pose.query.clone())
     }
 
-    /// The pairs of which both halves gave a number.
-    fn whole_pairs(&self) -> Vec<(&Job<C>, f64, &Job<C>, f64)> {
-        let get = |id| self.done.get(id).and_then(|(job, loss)| loss.map(|l| (job, l)));
-        self.pairs
-            .iter()
-            .filter_map(|(b, i)| Some((get(b)?, get(i)?)))
-            .map(|((bj, bl), (ij, il))| (bj, bl, ij, il))
-            .collect()
+    /// The rounds of which all runs gave a number.
+    fn whole_rounds(&self) -> Vec<Vec<(&Job<C>, f64)>> {
+        let get = |id: &RunId| self.done.get(id).and_then(|(job, loss)| loss.map(|l| (job, l)));
+        self.rounds.iter().filter_map(|round| round.iter().map(get).collect()).collect()
     }
 
+    /// The question about all of them: the baseline's runs first, then those of each arm.
     fn pose(&mut self, id: QuestionId, split: Split) {
-        let pairs = self.whole_pairs();
+        let rounds = self.whole_rounds();
         let run = |job: &Job<C>| PlannedRun::new(&job.spec, Arc::clone(&job.candidate), job.attempt);
-        let baselines = pairs.iter().map(|p| run(p.0));
-        let runs = baselines.chain(pairs.iter().map(|p| run(p.2))).collect();
-        self.question = Some(Pose { query: HoldoutQuery { id, split, proposal: None, runs }, handed: false });
+        let runs = (0..=self.arms.len()).flat_map(|arm| rounds.iter().map(move |round| run(round[arm].0)));
+        let query = HoldoutQuery { id, split, proposal: None, runs: runs.collect() };
+        self.question = Some(Pose { query, handed: false });
     }
 
     /// Takes an answer; gives the result once the test split has spoken.
@@ -98,24 +105,32 @@ impl<C: Candidate> Finale<C> {
             return Err(StateError::WrongCount { expected, got });
         }
         let losses: Vec<f64> = held.iter().map(|h| h.loss(direction)).collect();
-        let (baseline, incumbent) = losses.split_at(expected / 2);
         let invalid = |e: crate::stats::StatsError| StateError::HeldOut(e.to_string());
-        let comparison = compare(baseline, incumbent, direction, LEVEL).map_err(invalid)?;
+        let of_arms = |losses: &[f64]| -> Result<Vec<Comparison>, StateError> {
+            let mut arms = losses.chunks(losses.len() / (self.arms.len() + 1));
+            let baseline = arms.next().unwrap_or_default();
+            arms.map(|arm| compare(baseline, arm, direction, LEVEL).map_err(invalid)).collect()
+        };
+        let comparisons = of_arms(&losses)?;
         if query.split == Split::HoldoutReport {
-            self.holdout = Some(comparison);
+            self.holdout = Some(comparisons);
             self.pose(QuestionId(id.0 + 1), Split::Test);
             return Ok(None);
         }
-        let pairs = self.whole_pairs();
-        let baseline: Vec<f64> = pairs.iter().map(|p| p.1).collect();
-        let incumbent: Vec<f64> = pairs.iter().map(|p| p.3).collect();
+        let rounds = self.whole_rounds();
+        let losses = (0..=self.arms.len()).flat_map(|arm| rounds.iter().map(move |round| round[arm].1));
+        let validation = of_arms(&losses.collect::<Vec<f64>>())?;
+        let of = |finalist| {
+            let i = self.arms.iter().position(|arm| *arm == finalist)?;
+            let holdout = self.holdout.as_ref().map(|comparisons| comparisons[i]);
+            Some(Splits { validation: validation[i], holdout, test: comparisons[i] })
+        };
         Ok(Some(FinalResult {
             version,
-            pairs: pairs.len() as u32,
+            pairs: rounds.len() as u32,
             level: LEVEL,
-            validation: compare(&baseline, &incumbent, direction, LEVEL).map_err(invalid)?,
-            holdout: self.holdout,
-            test: comparison,
+            kept: of(Finalist::Kept),
+            stack: of(Finalist::Stack),
         }))
     }
 }
@@ -125,38 +140,50 @@ impl<C: Candidate> StudyState<C> {
     pub(super) fn end_search(&mut self) {
         let Phase::Draining(reason) = &self.phase else { return };
         let reason = reason.clone();
-        let wanted = reason.is_final() && self.finale.result.is_none() && self.ledger.version > Version(0);
+        let something = self.ledger.version > Version(0) || self.stack.is_some();
+        let wanted = reason.is_final() && self.finale.result.is_none() && something;
         let seeds = self.settings.test.as_ref().map(|t| t.seeds).filter(|_| wanted);
         let Some(seeds) = seeds else { return self.end(reason) };
         self.phase = Phase::Finale(reason);
         self.request = None;
         self.ledger.asked = 0;
-        if self.finale.version != self.ledger.version {
+        if self.finale.version != self.ledger.version || self.finale.rounds.is_empty() {
             self.plan_finale(seeds);
         }
         self.pump_finale();
     }
 
     fn plan_finale(&mut self, seeds: u32) {
-        self.finale = Finale { version: self.ledger.version, ..Finale::default() };
+        let version = self.ledger.version;
+        let mut arms = vec![(Version(0), Arm::incumbent(), Arc::clone(&self.incumbents[0]))];
+        let mut finalists = Vec::new();
+        if version > Version(0) {
+            finalists.push(Finalist::Kept);
+            arms.push((version, Arm::incumbent(), Arc::clone(self.newest())));
+        }
+        if let Some((arm, candidate)) = &self.stack {
+            finalists.push(Finalist::Stack);
+            arms.push((version, arm.clone(), Arc::clone(candidate)));
+        }
+        self.finale = Finale { version, arms: finalists, ..Finale::default() };
         for _ in 0..seeds {
             let seed = self.ledger.seed(0);
             self.ledger.use_seed(seed);
-            let arms = [Version(0), self.ledger.version].map(|version| {
+            let round = arms.iter().map(|(version, arm, candidate)| {
                 let id = self.take_run_id();
-                let arm = Arm::incumbent();
-                let spec = RunSpec { id, arm, version, seed, role: Role::Final, about: None };
-                let candidate = Arc::clone(&self.incumbents[version.0 as usize]);
-                self.finale.queue.push_back(Job { spec, candidate, attempt: 0 });
+                let spec =
+                    RunSpec { id, arm: arm.clone(), version: *version, seed, role: Role::Final, about: None };
+                self.finale.queue.push_back(Job { spec, candidate: Arc::clone(candidate), attempt: 0 });
                 id
             });
-            self.finale.pairs.push((arms[0], arms[1]));
+            let round = round.collect();
+            self.finale.rounds.push(round);
         }
     }
 
     pub(super) fn pump_finale(&mut self) {
-        let all = self.finale.done.len() == 2 * self.finale.pairs.len();
-        let whole = self.finale.whole_pairs().len();
+        let all = self.finale.done.len() == self.finale.rounds.iter().map(Vec::len).sum::<usize>();
+        let whole = self.finale.whole_rounds().len();
         if self.finale.result.is_some() || all && whole < 2 {
             let Phase::Finale(reason) = &self.phase else { return };
             self.end(reason.clone());

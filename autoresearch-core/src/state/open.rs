@@ -1,7 +1,7 @@
 //! A study before anything happened.
 
 use super::{Event, Finale, Phase, Settings, StateError, StudyState};
-use crate::accept::{Acceptor, HoldoutStatus, Ledger, Setup};
+use crate::accept::{Acceptor, HoldoutStatus, Ledger};
 use crate::arm::{RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
@@ -47,12 +47,7 @@ impl<C: Candidate> StudyState<C> {
                     .into(),
             ));
         }
-        let setup = Setup {
-            runs: settings.limits.runs,
-            composes: compose.is_some(),
-            questions: settings.holdout.as_ref().map(|h| h.questions()),
-        };
-        acceptor.check(&setup).map_err(StateError::Settings)?;
+        acceptor.check(&settings.setup(compose.is_some())).map_err(StateError::Settings)?;
         let ledger = Ledger {
             version: Version(0),
             live: BTreeMap::new(),

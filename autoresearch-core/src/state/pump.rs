@@ -96,8 +96,18 @@ impl<C: Candidate> StudyState<C> {
                     }
                     return;
                 }
-                Step::Finish => self.phase = Phase::Draining(StopReason::Exhausted),
+                Step::Finish => self.phase = Phase::Draining(self.why_finished()),
             }
+        }
+    }
+
+    /// Why an acceptor has had enough: there is nothing left to try, or what is left of the budget is of no use to it.
+    fn why_finished(&self) -> StopReason {
+        let limits = &self.ledger.limits;
+        match (self.ledger.no_more_proposals(), limits.runs, limits.wall_clock) {
+            (false, Some(_), _) => StopReason::Runs,
+            (false, None, Some(_)) => StopReason::WallClock,
+            _ => StopReason::Exhausted,
         }
     }
 

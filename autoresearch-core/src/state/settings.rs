@@ -1,5 +1,6 @@
 //! What a study is told at the start and cannot change later, but for its limits.
 
+use crate::accept::Setup;
 use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::measure::Direction;
@@ -36,6 +37,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What an acceptor is told of the study beforehand.
+    pub(crate) fn setup(&self, composes: bool) -> Setup {
+        let questions = self.holdout.as_ref().map(Holdout::questions);
+        Setup { runs: self.limits.runs, composes, questions }
+    }
+
     /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split.
     pub fn new() -> Self {
         Self::default()

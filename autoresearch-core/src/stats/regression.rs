@@ -229,13 +229,8 @@ impl Cholesky {
         x
     }
 
-    /// `b' A^-1 b` over the regular block, which is the sum of squares of `L^-1 b`.
-    pub(super) fn quadratic(&self, b: &[f64]) -> f64 {
-        self.forward(b).iter().map(|z| z * z).sum()
-    }
-
-    /// `L^-1 b` for the regular block.
-    fn forward(&self, b: &[f64]) -> Vec<f64> {
+    /// `L^-1 b` for the regular block: of two such vectors the product is `a' A^-1 b`.
+    pub(super) fn forward(&self, b: &[f64]) -> Vec<f64> {
         let mut z: Vec<f64> = Vec::with_capacity(self.order.len());
         for i in 0..self.rank {
             let row = &self.lower[i];

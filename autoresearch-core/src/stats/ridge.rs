@@ -1,220 +1,234 @@
-//! What all runs so far say about the values of each key: an additive model with a Gaussian prior.
+//! An additive model of scores over many keys: what each value of a key is worth, judged by all runs at once.
 
-use super::StatsError;
-use super::error::parameter;
 use super::regression::Cholesky;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
-/// The number of basis functions of a numeric key.
+/// Radial basis functions over a numeric key's range, and their length in distances between knots.
 const KNOTS: usize = 13;
-/// The prior standard deviation of a coefficient, in standard deviations of a single run.
-const PRIOR_SD: f64 = 2.0;
+const JITTER: f64 = 1e-6;
 
-/// The value of a key.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Setting<'a> {
-    /// A number, as its position in the key's range: 0 the lower end, 1 the upper.
-    Position(f64),
-    /// One of a few levels without an order.
-    Level(&'a str),
+/// A value of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Setting {
+    /// A place on the key's scale, between 0 and 1: near places are worth about the same.
+    Place(f64),
+    /// One of several without an order.
+    Choice(String),
 }
 
-/// Bayesian ridge regression of scores on the settings of many keys, each key with a function of its own.
+/// Additive ridge regression (Hoerl & Kennard 1970) on values of keys: the score of a run is a level common to all runs
+/// plus what the values of its keys are worth against the values that the keys have at the base.
 ///
-/// A numeric key has 13 Gaussian basis functions with knots evenly over its range, each as wide (standard
-/// deviation) as the knots are apart; a level has one indicator. The coefficients have independent normal priors with
-/// mean 0 and standard deviation `2·s`, where `s` is that of a single run, and the intercept a flat one
-/// (Lindley & Smith 1972, *Journal of the Royal Statistical Society B* 34:1-41). It ranks values, also of runs
-/// that a search chose; it tests nothing.
+/// Numeric keys have 13 Gaussian radial basis functions, knots evenly over the scale and one knot distance wide;
+/// other keys one effect a value; all weights are `N(0, prior²)` beforehand, runs vary by `s²`. It ranks values; it tests
+/// nothing. Adding a run costs the square of the number of keys that differ from the base, however many runs there were.
 ///
-/// Runs are added one by one; memory grows with keys and levels, not with runs. A key that a run does not name,
-/// or that is new, adds nothing to that run.
-///
-/// Sign: responses are scores, where higher is better. The caller clips what a crash would make extreme.
+/// Sign: scores, higher is better; a positive worth is good.
 ///
 /// ```
 /// use autoresearch_core::stats::{AdditiveRidge, Setting};
 ///
-/// let mut ridge = AdditiveRidge::new();
-/// for run in 0..60 {
-///     let (x, norm) = (f64::from(run % 10) / 9.0, ["layer", "rms"][run as usize % 2]);
-///     let score = 3.0 - 8.0 * (x - 0.4).powi(2) + if norm == "rms" { 1.0 } else { 0.0 };
-///     ridge.add(&[("rate", Setting::Position(x)), ("norm", Setting::Level(norm))], score)?;
+/// let mut model = AdditiveRidge::new();
+/// let low = model.value("lr", &Setting::Place(0.5), &Setting::Place(0.25));
+/// let high = model.value("lr", &Setting::Place(0.5), &Setting::Place(0.75));
+/// for (values, score) in [(vec![], 0.0), (vec![low], 1.1), (vec![], 0.1), (vec![low], 0.9), (vec![high], -1.0)] {
+///     model.add(&values, score);
 /// }
-/// let posterior = ridge.posterior();
-/// let (mean, sd) = posterior.difference("rate", Setting::Position(0.4), Setting::Position(1.0), 0.3)?;
-/// assert!((mean - 8.0 * 0.36).abs() < 0.3 && sd < 0.3);
-/// let (mean, _) = posterior.difference("norm", Setting::Level("rms"), Setting::Level("layer"), 0.3)?;
-/// assert!((mean - 1.0).abs() < 0.1);
-/// # Ok::<(), autoresearch_core::stats::StatsError>(())
+/// let posterior = model.posterior(2.0, 0.1);
+/// let (worth, sd) = posterior.difference(Some(low), None); // against the base
+/// assert!((worth - 0.95).abs() < 0.1 && sd < 0.15);
+/// assert!(posterior.difference(Some(high), Some(low)).0 < -1.5);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub struct AdditiveRidge {
-    runs: u64,
-    keys: BTreeMap<String, Columns>,
-    /// The first response, subtracted from all: the spread may be small against the level.
-    offset: f64,
-    /// X'X, its lower triangle, and X'y. Column 0 is the intercept.
-    cross: Vec<Vec<f64>>,
-    products: Vec<f64>,
+    values: Vec<Value>,
+    /// Of every value: in how many runs it was, together with every earlier value too, and the sum of their scores.
+    together: Vec<Vec<f64>>,
+    scores: Vec<f64>,
+    runs: f64,
+    total: f64,
 }
 
-/// Where the features of a key are: the first of its basis functions, and its levels.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Columns {
-    knots: Option<usize>,
-    levels: BTreeMap<String, usize>,
+#[derive(Debug, Clone)]
+struct Value {
+    key: String,
+    base: Setting,
+    setting: Setting,
 }
 
 impl AdditiveRidge {
-    /// A model that has seen no runs.
+    /// No runs yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number of runs added.
-    pub fn runs(&self) -> u64 {
-        self.runs
+    /// The number by which a value is known here; the same for the same value. `base` is what the key has where a run
+    /// names no value for it.
+    pub fn value(&mut self, key: &str, base: &Setting, setting: &Setting) -> usize {
+        let known = self.values.iter().position(|v| v.key == key && v.setting == *setting);
+        known.unwrap_or_else(|| {
+            let (key, base, setting) = (key.to_string(), base.clone(), setting.clone());
+            self.values.push(Value { key, base, setting });
+            self.together.push(vec![0.0; self.values.len()]);
+            self.scores.push(0.0);
+            self.values.len() - 1
+        })
     }
 
-    /// Adds one run: its settings, each key at most once, and its score.
-    ///
-    /// # Errors
-    /// [`StatsError::NonFinite`] for the response, [`StatsError::Parameter`] for a position outside of `[0, 1]`;
-    /// the run is then not added.
-    pub fn add(&mut self, settings: &[(&str, Setting<'_>)], response: f64) -> Result<(), StatsError> {
-        if !response.is_finite() {
-            return Err(StatsError::NonFinite { what: "response".into(), value: response });
-        }
-        settings.iter().try_for_each(|(_, setting)| check(*setting))?;
-        if self.runs == 0 {
-            self.offset = response;
-        }
-        let mut row = vec![(self.first_column(0, 1), 1.0)];
-        for &(key, setting) in settings {
-            self.push_features(key, setting, &mut row);
-        }
-        for &(i, x) in &row {
-            for &(j, z) in row.iter().filter(|(j, _)| *j <= i) {
-                self.cross[i][j] += x * z;
-            }
-            self.products[i] += x * (response - self.offset);
-        }
-        self.runs += 1;
-        Ok(())
+    /// The values of a key that were seen.
+    pub fn values_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (0..self.values.len()).filter(move |&i| self.values[i].key == key)
     }
 
-    /// Solves the model for all runs so far: cubic in the number of features, some milliseconds for 400.
-    pub fn posterior(&self) -> Posterior<'_> {
-        let mut precision = self.cross.clone();
-        let lambda = PRIOR_SD.powi(-2);
-        precision.iter_mut().enumerate().skip(1).for_each(|(i, row)| row[i] += lambda);
-        let cholesky = Cholesky::pivoted(&precision, 0.0);
-        Posterior { mean: cholesky.solve(&self.products), cholesky, keys: &self.keys }
-    }
-
-    /// Adds the features of a setting to a run's row, with new columns where they are new.
-    fn push_features(&mut self, key: &str, setting: Setting<'_>, row: &mut Vec<(usize, f64)>) {
-        let next = self.cross.len();
-        if !self.keys.contains_key(key) {
-            self.keys.insert(key.to_owned(), Columns::default());
+    /// Adds a run: the values in it that differ from the base, and its score. One that is not finite is left out.
+    pub fn add(&mut self, values: &[usize], score: f64) {
+        if !score.is_finite() {
+            return;
         }
-        let Some(columns) = self.keys.get_mut(key) else { return };
-        match setting {
-            Setting::Position(x) => {
-                let first = *columns.knots.get_or_insert(next);
-                self.first_column(first, KNOTS);
-                row.extend(basis(x).into_iter().enumerate().map(|(i, value)| (first + i, value)));
-            }
-            Setting::Level(level) => {
-                let column = match columns.levels.get(level) {
-                    Some(&column) => column,
-                    None => *columns.levels.entry(level.to_owned()).or_insert(next),
-                };
-                self.first_column(column, 1);
-                row.push((column, 1.0));
-            }
-        }
-    }
-
-    /// Makes sure that there are `count` columns from `first` on.
-    fn first_column(&mut self, first: usize, count: usize) -> usize {
-        while self.cross.len() < first + count {
-            self.cross.push(vec![0.0; self.cross.len() + 1]);
-            self.products.push(0.0);
-        }
-        first
-    }
-}
-
-/// The posterior of an [`AdditiveRidge`], by [`AdditiveRidge::posterior`].
-#[derive(Debug, Clone)]
-pub struct Posterior<'a> {
-    keys: &'a BTreeMap<String, Columns>,
-    cholesky: Cholesky,
-    mean: Vec<f64>,
-}
-
-impl Posterior<'_> {
-    /// Posterior mean and standard deviation of "setting `a` of the key instead of `b`", all else equal: positive
-    /// if `a` is better. `s` is the standard deviation of a single run. A key or a level that no run had is known
-    /// by its prior only.
-    ///
-    /// # Errors
-    /// [`StatsError::Parameter`] for a position outside of `[0, 1]` or a negative or infinite `s`.
-    pub fn difference(
-        &self,
-        key: &str,
-        a: Setting<'_>,
-        b: Setting<'_>,
-        s: f64,
-    ) -> Result<(f64, f64), StatsError> {
-        check(a)?;
-        check(b)?;
-        if !(s >= 0.0 && s.is_finite()) {
-            return Err(parameter("s", s, "finite and at least 0"));
-        }
-        if a == b {
-            return Ok((0.0, 0.0));
-        }
-        let columns = self.keys.get(key);
-        let mut contrast = vec![0.0; self.mean.len()];
-        let (mut unseen_knots, mut unseen) = ([0.0; KNOTS], 0.0);
-        for (setting, sign) in [(a, 1.0), (b, -1.0)] {
-            match setting {
-                Setting::Position(x) => {
-                    let values = basis(x);
-                    let seats = match columns.and_then(|columns| columns.knots) {
-                        Some(first) => &mut contrast[first..first + KNOTS],
-                        None => &mut unseen_knots[..],
-                    };
-                    seats.iter_mut().zip(values).for_each(|(seat, value)| *seat += sign * value);
+        self.runs += 1.0;
+        self.total += score;
+        for &i in values {
+            self.scores[i] += score;
+            for &j in values {
+                if j <= i {
+                    self.together[i][j] += 1.0;
                 }
-                Setting::Level(level) => match columns.and_then(|columns| columns.levels.get(level)) {
-                    Some(&column) => contrast[column] += sign,
-                    None => unseen += 1.0,
-                },
             }
         }
-        unseen += unseen_knots.iter().map(|x| x * x).sum::<f64>();
-        let mean = contrast.iter().zip(&self.mean).map(|(x, beta)| x * beta).sum();
-        let variance = self.cholesky.quadratic(&contrast) + PRIOR_SD * PRIOR_SD * unseen;
-        Ok((mean, s * variance.sqrt()))
     }
-}
 
-/// The basis functions at a position.
-fn basis(x: f64) -> [f64; KNOTS] {
-    let steps = (KNOTS - 1) as f64;
-    std::array::from_fn(|knot| (-0.5 * (x * steps - knot as f64).powi(2)).exp())
-}
-
-fn check(setting: Setting<'_>) -> Result<(), StatsError> {
-    match setting {
-        Setting::Position(x) if !(0.0..=1.0).contains(&x) => {
-            Err(parameter("position", x, "between 0 and 1, both included"))
+    /// How much a value is worth, given all runs: `prior` is the standard deviation of a weight beforehand, `s` that of
+    /// a run, in units of the score.
+    pub fn posterior(&self, prior: f64, s: f64) -> Posterior {
+        let n = self.values.len();
+        let s2 = (s * s).max(f64::MIN_POSITIVE);
+        let factors = self.prior_factors(prior);
+        let count = |i: usize| self.together[i][i];
+        let runs = self.runs.max(1.0);
+        // A = Zc'Zc/s², b = Zc'yc/s², with everything centred: the common level has a flat prior.
+        let a = |i: usize, j: usize| (self.together[i.max(j)][i.min(j)] - count(i) * count(j) / runs) / s2;
+        let b: Vec<f64> = (0..n).map(|i| (self.scores[i] - count(i) * self.total / runs) / s2).collect();
+        // M = I + L'AL, where LL' is the prior covariance, block by block.
+        let mut al = vec![vec![0.0; n]; n];
+        for (i, row) in al.iter_mut().enumerate() {
+            for block in &factors {
+                for (q, &column) in block.members.iter().enumerate() {
+                    row[column] =
+                        (q..block.members.len()).map(|p| a(i, block.members[p]) * block.factor[p][q]).sum();
+                }
+            }
         }
-        _ => Ok(()),
+        let mut m = vec![Vec::new(); n];
+        for block in &factors {
+            for (q, &row) in block.members.iter().enumerate() {
+                m[row] = (0..=row)
+                    .map(|column| {
+                        let sum: f64 = (q..block.members.len())
+                            .map(|p| block.factor[p][q] * al[block.members[p]][column])
+                            .sum();
+                        sum + if row == column { 1.0 } else { 0.0 }
+                    })
+                    .collect();
+            }
+        }
+        let root = Cholesky::pivoted(&m, 0.0);
+        // Of value i: W_i = R^-1 L'e_i, so that the covariance of i and j is W_i·W_j, and the mean of i is W_i·R^-1 L'b.
+        let mut weights = vec![vec![0.0; n]; n];
+        let mut lb = vec![0.0; n];
+        for block in &factors {
+            for (p, &i) in block.members.iter().enumerate() {
+                for (q, &column) in block.members.iter().enumerate().take(p + 1) {
+                    weights[i][column] = block.factor[p][q];
+                    lb[column] += block.factor[p][q] * b[i];
+                }
+            }
+        }
+        let weights: Vec<Vec<f64>> = weights.iter().map(|w| root.forward(w)).collect();
+        let centre = root.forward(&lb);
+        let means = weights.iter().map(|w| dot(w, &centre)).collect();
+        Posterior { means, weights }
     }
+
+    /// The prior covariance of each key's values against the base, as a lower triangular factor.
+    fn prior_factors(&self, prior: f64) -> Vec<Factor> {
+        let mut blocks: Vec<Factor> = Vec::new();
+        for i in 0..self.values.len() {
+            match blocks.iter_mut().find(|block| self.values[block.members[0]].key == self.values[i].key) {
+                Some(block) => block.members.push(i),
+                None => blocks.push(Factor { members: vec![i], factor: Vec::new() }),
+            }
+        }
+        for block in &mut blocks {
+            let features: Vec<Vec<f64>> =
+                block.members.iter().map(|&i| self.features(i, &block.members)).collect();
+            let k = block.members.len();
+            let mut factor: Vec<Vec<f64>> = Vec::with_capacity(k);
+            for i in 0..k {
+                let mut row: Vec<f64> = Vec::with_capacity(k);
+                for j in 0..=i {
+                    let mut x = prior * prior * dot(&features[i], &features[j]);
+                    if i == j {
+                        x += prior * prior * JITTER;
+                    }
+                    let above: &[f64] = if j < i { &factor[j][..j] } else { &row[..j] };
+                    let rest = x - dot(&row[..j], above);
+                    row.push(if i == j { rest.max(0.0).sqrt() } else { safe_ratio(rest, factor[j][j]) });
+                }
+                row.resize(k, 0.0);
+                factor.push(row);
+            }
+            block.factor = factor;
+        }
+        blocks
+    }
+
+    /// Basis functions of a value less those of the base.
+    fn features(&self, i: usize, members: &[usize]) -> Vec<f64> {
+        let Value { base, setting, .. } = &self.values[i];
+        match (setting, base) {
+            (Setting::Place(x), Setting::Place(from)) => {
+                let at = |x: f64, m: usize| {
+                    let distance = x * (KNOTS - 1) as f64 - m as f64;
+                    (-0.5 * distance * distance).exp()
+                };
+                (0..KNOTS).map(|m| at(*x, m) - at(*from, m)).collect()
+            }
+            // One weight a value, and one for the base, which all share.
+            _ => members.iter().map(|&j| f64::from(u8::from(i == j))).chain([-1.0]).collect(),
+        }
+    }
+}
+
+/// The values of one key, and the lower triangular factor of their prior covariance.
+#[derive(Debug)]
+struct Factor {
+    members: Vec<usize>,
+    factor: Vec<Vec<f64>>,
+}
+
+/// What [`AdditiveRidge::posterior`] knows.
+#[derive(Debug, Clone)]
+pub struct Posterior {
+    means: Vec<f64>,
+    weights: Vec<Vec<f64>>,
+}
+
+impl Posterior {
+    /// Mean and standard deviation of what value `a` is worth against value `b` of the same key; `None` is the base.
+    /// Values that the model does not know are worth nothing, with no doubt about it.
+    pub fn difference(&self, a: Option<usize>, b: Option<usize>) -> (f64, f64) {
+        let mean = |i: Option<usize>| i.and_then(|i| self.means.get(i)).copied().unwrap_or(0.0);
+        let weights = |i: Option<usize>| i.and_then(|i| self.weights.get(i)).map_or(&[][..], Vec::as_slice);
+        let (wa, wb) = (weights(a), weights(b));
+        let at = |w: &[f64], i: usize| w.get(i).copied().unwrap_or(0.0);
+        let variance: f64 = (0..wa.len().max(wb.len())).map(|i| (at(wa, i) - at(wb, i)).powi(2)).sum();
+        (mean(a) - mean(b), variance.sqrt())
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+fn safe_ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
 }

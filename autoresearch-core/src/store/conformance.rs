@@ -4,7 +4,7 @@ use super::{Seq, Store, StoreError};
 use crate::accept::{Role, Strength};
 use crate::arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 use crate::failure::{FailureKind, RunFailure};
-use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, TestSplit};
+use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, Splits, TestSplit};
 use crate::limits::{Limits, StopReason};
 use crate::measure::{Direction, Measurement};
 use crate::propose::{Effect, Fate, Proposal};
@@ -219,9 +219,8 @@ fn every_kind() -> Vec<Event<f64>> {
                 version: Version(1),
                 pairs: 8,
                 level: 0.95,
-                validation: compared,
-                holdout: Some(compared),
-                test: compared,
+                kept: Some(Splits { validation: compared, holdout: Some(compared), test: compared }),
+                stack: None,
             },
         },
     ]

@@ -1,6 +1,6 @@
 //! A study is put together here; `driver` runs it.
 
-use crate::accept::{Acceptor, Guarded};
+use crate::accept::Acceptor;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
@@ -21,7 +21,8 @@ use std::time::Duration;
 /// A search: a baseline, somebody who proposes, something that runs, something that measures.
 ///
 /// These four are required and are the arguments of [`new`](Self::new); everything else has a default and is a
-/// method, in any order. The acceptor is [`Guarded`] unless said. Opening the same store again resumes the study.
+/// method, in any order. Unless said, the acceptor is [`Scout`](crate::Scout) where
+/// candidates compose and the limit on runs suffices for a certificate, else [`Guarded`](crate::Guarded). Opening the same store again resumes the study.
 ///
 /// ```
 /// use autoresearch_core::{evaluator_fn, executor_fn, Limits, LocalSearch, Measurement, ParamSpace, Study};
@@ -59,7 +60,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(super) evaluator: Arc<dyn Evaluator<A>>,
     pub(super) holdout: Option<Arc<dyn Evaluator<A>>>,
     pub(super) test: Option<Arc<dyn Evaluator<A>>>,
-    pub(super) acceptor: Box<dyn Acceptor>,
+    pub(super) acceptor: Option<Box<dyn Acceptor>>,
     pub(super) compose: Option<Arc<dyn Compose<C>>>,
     pub(super) store: Arc<dyn Store<C>>,
     pub(super) observers: Vec<Box<dyn Observe>>,
@@ -71,7 +72,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
 }
 
 impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
-    /// A study of `baseline` with everything else at its default: the [`Guarded`] policy, no holdout, no limits but
+    /// A study of `baseline` with everything else at its default: the recommended policy, no holdout, no limits but
     /// 20 failed runs in a row, one run at a time, nothing kept on disk.
     pub fn new(
         baseline: C,
@@ -86,7 +87,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             evaluator: Arc::new(evaluator),
             holdout: None,
             test: None,
-            acceptor: Box::new(Guarded::new()),
+            acceptor: None,
             compose: None,
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
@@ -101,7 +102,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     /// Which proposals to believe.
     #[must_use]
     pub fn acceptor(mut self, acceptor: impl Acceptor + 'static) -> Self {
-        self.acceptor = Box::new(acceptor);
+        self.acceptor = Some(Box::new(acceptor));
         self
     }
 
@@ -221,7 +222,7 @@ impl<C: Candidate, A: Send + Sync + 'static> fmt::Debug for Study<C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Study")
             .field("baseline", &self.baseline)
-            .field("policy", &self.acceptor.describe())
+            .field("policy", &self.acceptor.as_ref().map(|a| a.describe()))
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

@@ -3,6 +3,7 @@
 use super::StudyError;
 use super::builder::Study;
 use super::tally::Tally;
+use crate::accept::{Acceptor, Guarded, Scout};
 use crate::candidate::Candidate;
 use crate::evaluate::Evaluator;
 use crate::state::{StateError, StudyState};
@@ -28,7 +29,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
 ) -> Result<Opened<C>, StudyError> {
     check(study)?;
     let compose = study.compose.take().or_else(|| study.proposer.composer());
-    let acceptor = std::mem::replace(&mut study.acceptor, Box::new(crate::accept::Greedy::new()));
+    let acceptor = study.acceptor.take().unwrap_or_else(|| recommended(study, compose.is_some()));
     let identity = identity(study);
     let mut page = study.store.read(Seq(0), PAGE).await?;
     let mut tally = Tally::default();
@@ -78,6 +79,21 @@ fn identity<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Stri
     ];
     let said = parts.iter().filter(|(_, text)| !text.is_empty());
     said.map(|(what, text)| format!("{what}: {text}")).collect::<Vec<_>>().join("; ")
+}
+
+/// The policy of a study that names none.
+fn recommended<C: Candidate, A: Send + Sync + 'static>(
+    study: &Study<C, A>,
+    composes: bool,
+) -> Box<dyn Acceptor> {
+    let scout = Scout::new();
+    match scout.check(&study.settings.setup(composes)) {
+        Ok(()) => Box::new(scout),
+        Err(why) => {
+            tracing::info!(why, "the policy is Guarded");
+            Box::new(Guarded::new())
+        }
+    }
 }
 
 fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<(), StateError> {

@@ -30,6 +30,11 @@ pub struct KeptEdit {
 pub struct Report<C> {
     /// What was kept, oldest first.
     pub kept: Vec<KeptEdit>,
+    /// What is in the bolder stack besides: neither certified nor found harmful.
+    pub undecided: Vec<KeptEdit>,
+    /// How much better everything that was kept is than the baseline, on fresh validation runs of both; `None` where
+    /// the policy did not measure it.
+    pub gain: Option<Effect>,
     /// Why the study stopped.
     pub stopped: StopReason,
     /// What the policy promises about what it kept.
@@ -57,6 +62,7 @@ pub struct Report<C> {
     test_wanted: bool,
     baseline: C,
     incumbent: C,
+    stack: C,
 }
 
 impl<C: Candidate> Report<C> {
@@ -69,6 +75,8 @@ impl<C: Candidate> Report<C> {
         };
         Self {
             kept: state.history().iter().filter(|r| r.fate == Fate::Kept).map(kept).collect(),
+            undecided: state.history().iter().filter(|r| r.fate == Fate::Undecided).map(kept).collect(),
+            gain: state.gain(),
             stopped,
             guarantee: state.guarantee(),
             result: state.final_result().copied(),
@@ -85,6 +93,7 @@ impl<C: Candidate> Report<C> {
             fates: tally.fates.iter().map(|(fate, n)| (fate.clone(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
+            stack: state.stack().clone(),
         }
     }
 
@@ -94,9 +103,9 @@ impl<C: Candidate> Report<C> {
         if self.guarantee == Guarantee::None { &self.baseline } else { &self.incumbent }
     }
 
-    /// The bolder result: everything that was kept. Only its total is claimed.
+    /// The bolder result: what was kept, and what is neither certified nor found harmful. Only its total is claimed.
     pub fn stack(&self) -> &C {
-        &self.incumbent
+        &self.stack
     }
 
     /// What the study started from.
@@ -129,9 +138,20 @@ impl<C: Candidate> Report<C> {
     }
 }
 
+fn table(f: &mut fmt::Formatter<'_>, edits: &[KeptEdit]) -> fmt::Result {
+    let width = edits.iter().map(|k| k.title.chars().count()).max().unwrap_or(0).clamp(5, 60);
+    writeln!(f, "  {:>5}  {:<width$}  gain [95 % interval]          runs", "id", "edit")?;
+    for edit in edits {
+        let effect = edit.effect.map_or_else(|| "not measured".into(), |e| e.to_string());
+        let runs = edit.effect.map_or(0, |e| e.runs);
+        writeln!(f, "  {:>5}  {:<width$}  {effect:<28}  {runs}", edit.id.to_string(), edit.title)?;
+    }
+    Ok(())
+}
+
 fn row(f: &mut fmt::Formatter<'_>, name: &str, c: &Comparison) -> fmt::Result {
     let Comparison { baseline, incumbent, gain, low, high } = c;
-    writeln!(f, "  {name:<11} {baseline:>9.4}  {incumbent:>9.4}   {gain:+.4} [{low:+.4}, {high:+.4}]")
+    writeln!(f, "  {name:<18} {baseline:>9.4}  {incumbent:>9.4}   {gain:+.4} [{low:+.4}, {high:+.4}]")
 }
 
 impl<C: Candidate> fmt::Display for Report<C> {
@@ -139,28 +159,37 @@ impl<C: Candidate> fmt::Display for Report<C> {
         writeln!(f, "Stopped: {}.", self.stopped)?;
         self.cost(f)?;
         if self.kept.is_empty() {
-            return writeln!(f, "Nothing was kept: the baseline stands.");
+            writeln!(f, "Nothing was kept: the baseline stands.")?;
+        } else {
+            writeln!(f, "Kept {} ({}):", self.kept.len(), self.guarantee)?;
+            table(f, &self.kept)?;
         }
-        writeln!(f, "Kept {} ({}):", self.kept.len(), self.guarantee)?;
-        let width = self.kept.iter().map(|k| k.title.chars().count()).max().unwrap_or(0).clamp(5, 60);
-        writeln!(f, "  {:>5}  {:<width$}  gain [95 % interval]          pairs", "id", "edit")?;
-        for edit in &self.kept {
-            let effect = edit.effect.map_or_else(|| "not measured".into(), |e| e.to_string());
-            let runs = edit.effect.map_or(0, |e| e.runs);
-            writeln!(f, "  {:>5}  {:<width$}  {effect:<28}  {runs}", edit.id.to_string(), edit.title)?;
+        if !self.undecided.is_empty() {
+            writeln!(
+                f,
+                "The bolder stack has {} more, neither certified nor found harmful; only its total is claimed:",
+                self.undecided.len()
+            )?;
+            table(f, &self.undecided)?;
+        }
+        if let Some(gain) = &self.gain {
+            writeln!(f, "All that was kept, on {} fresh runs: {gain}.", gain.runs)?;
         }
         if let Some(r) = &self.result {
             let (pairs, level) = (r.pairs, r.level * 100.0);
             writeln!(
                 f,
-                "Baseline against kept, {pairs} fresh seeds each ({level:.0} % intervals over seeds):"
+                "Against the baseline, {pairs} fresh seeds each ({level:.0} % intervals over seeds):"
             )?;
-            writeln!(f, "  {:<11} {:>9}  {:>9}   gain", "split", "baseline", "kept")?;
-            row(f, "validation", &r.validation)?;
-            if let Some(holdout) = &r.holdout {
-                row(f, "holdout", holdout)?;
+            writeln!(f, "  {:<18} {:>9}  {:>9}   gain", "", "baseline", "now")?;
+            for (what, splits) in [("kept", &r.kept), ("stack", &r.stack)] {
+                let Some(splits) = splits else { continue };
+                row(f, &format!("{what}: validation"), &splits.validation)?;
+                if let Some(holdout) = &splits.holdout {
+                    row(f, &format!("{what}: holdout"), holdout)?;
+                }
+                row(f, &format!("{what}: test"), &splits.test)?;
             }
-            row(f, "test", &r.test)?;
         } else if self.test_wanted && self.stopped.is_final() {
             writeln!(
                 f,

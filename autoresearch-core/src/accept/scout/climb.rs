@@ -202,6 +202,7 @@ impl Scout {
         if gain > threshold * s {
             let mut gone = Vec::new();
             proposals.iter().for_each(|p| gone.extend(self.stack.take(*p, cohort)));
+            self.coverage = cohort.coverage(self.stack.arm());
             self.climb.mean += self.climb.rho() * gain;
             self.climb.claimed += gain;
             self.climb.variance += STEP;

@@ -11,7 +11,7 @@ mod stack;
 use super::decision::{Decision, Plan, Step};
 use super::{Acceptor, Cohort, Guarantee, Role, Seeds, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
-use crate::stats::{Moments, Residual};
+use crate::stats::{Moments, Residual, certificate_level};
 use certify::Certificate;
 use climb::Climb;
 use stack::Stack;
@@ -52,7 +52,14 @@ pub struct Scout {
     certificates: u64,
     certified: usize,
     since: u64,
+    /// The share of the editable lines that the stack covers, as of its last change.
+    coverage: Option<f64>,
+    /// Whether the certificate under way is the last one.
+    last: bool,
 }
+
+/// Overlapping edits fuse; before too much has grown together they are certified.
+const COVERAGE: f64 = 0.3;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Rules {
@@ -113,6 +120,8 @@ impl Scout {
             certificates: 0,
             certified: 0,
             since: 0,
+            coverage: None,
+            last: false,
         }
     }
 
@@ -201,22 +210,30 @@ impl Scout {
     /// Whether scouting is over for now.
     fn is_time(&self, cohort: &Cohort<'_>) -> bool {
         let units = self.stack.len();
-        let ahead = self.climb.bundle();
-        match cohort.runs_affordable() {
-            Some(left) => left <= reserve::reserve(units + ahead, self.stack.is_keyed()),
+        let due = match cohort.runs_affordable() {
+            Some(_) => self.is_the_end(cohort),
             None => {
                 let since = cohort.started() - self.since;
                 units > 0 && 4 * reserve::reserve(units, self.stack.is_keyed()) <= since
             }
-        }
+        };
+        due || units > 0 && self.coverage.is_some_and(|share| share >= COVERAGE)
+    }
+
+    /// Whether what is left is needed for the last certificate.
+    fn is_the_end(&self, cohort: &Cohort<'_>) -> bool {
+        let units = self.stack.len() + self.climb.bundle();
+        let needed = reserve::reserve(units, self.stack.is_keyed());
+        cohort.runs_affordable().is_some_and(|left| left <= needed)
     }
 
     fn certify(&mut self, cohort: &Cohort<'_>) {
         self.certificates += 1;
         let k = self.certificates;
-        // Where the budget is known there is one certificate; those after it, and all where none is known, share.
-        let alone = k == 1 && cohort.runs_affordable().is_some();
-        let alpha = if alone { self.rules.alpha } else { self.rules.alpha / (k * (k + 1)) as f64 };
+        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle();
+        // A single certificate has all of alpha; where there are several they share it.
+        let alone = k == 1 && self.last;
+        let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
         let units = self.stack.units().to_vec();
         let certificate = Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop);
         self.phase = Phase::Certify(Box::new(certificate));
@@ -246,10 +263,10 @@ impl Acceptor for Scout {
                     if let Some(step) = certificate.next(cohort) {
                         return step;
                     }
-                    let is_last = cohort.runs_affordable().is_some() || cohort.exhausted();
-                    let settled = certificate.settle(&self.stack, is_last, cohort);
+                    let settled = certificate.settle(&self.stack, self.last, cohort);
                     self.certified += settled.certified;
                     self.stack = settled.stack;
+                    self.coverage = None;
                     self.phase = Phase::measure(REPORT);
                     if !settled.decisions.is_empty() {
                         return Step::Decide(settled.decisions);

@@ -22,7 +22,6 @@ pub(super) fn groups(units: usize, keyed: bool) -> (usize, usize) {
 pub(super) fn reserve(units: usize, keyed: bool) -> u64 {
     let (groups, runs) = groups(units, keyed);
     let second = match units {
-        ..=26 => 32,
         27..=150 if keyed => 64,
         ..=150 => 32,
         ..=300 => 64,
