@@ -1,13 +1,13 @@
 //! For the tests of your own parts: an executor in the test's hands, scripts, a landscape with known effects, and the
 //! conformance suites that this crate's own parts pass.
 
-mod landscape;
+pub mod landscape;
 mod mock;
 mod play;
 mod scripted;
 
 pub use crate::store::store_conformance;
-pub use landscape::{Edits, Landscape, Noise, Simulated, UnionOfEdits};
+
 pub use mock::{BaselineScript, MockExecutor, MockRun, MockRuns, mock_executor};
 pub use play::{Played, play};
 pub use scripted::{Scripted, scripted};

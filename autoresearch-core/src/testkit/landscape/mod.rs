@@ -1,0 +1,26 @@
+//! Simulated landscapes: what a policy keeps can be held against the truth.
+//!
+//! A [`World`] makes proposals and losses, and knows the true gain of every candidate; [`simulate`] plays an acceptor on
+//! it, through the same state machine that real studies run on.
+
+mod draw;
+mod edits;
+mod interactions;
+mod measured;
+mod merge;
+mod mixture;
+mod noise;
+mod score;
+mod simulate;
+mod slots;
+mod stream;
+mod world;
+
+pub use edits::Landscape;
+pub use interactions::Interactions;
+pub use merge::Edits;
+pub use mixture::Mixture;
+pub use noise::Noise;
+pub use simulate::{Rules, Simulated, simulate};
+pub use slots::{Levels, Slots};
+pub use world::{Merit, World};

@@ -1,0 +1,183 @@
+//! Plays an acceptor on a world, through the real state machine.
+
+use super::draw::uniform;
+use super::world::{Merit, World};
+use crate::accept::Acceptor;
+use crate::arm::ProposalId;
+use crate::candidate::Candidate;
+use crate::failure::RunFailure;
+use crate::holdout::{HeldOut, Holdout};
+use crate::limits::{Limits, StopReason};
+use crate::measure::Measurement;
+use crate::propose::{Proposal, Proposed};
+use crate::state::{Action, PlannedRun, Settings, StateError, StudyState, mix};
+
+/// How long a simulated study goes on, and what befalls its runs.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Rules {
+    /// The limit on runs.
+    pub runs: Option<u64>,
+    /// The length of the stream of proposals; without, it is endless.
+    pub proposals: Option<u32>,
+    /// The share of runs that fail by the candidate's fault, whatever the candidate; the baseline's never do.
+    pub missing: f64,
+    /// Whether the holdout, where the world has one, has to confirm what is kept.
+    pub holdout: bool,
+    /// Seeds the study.
+    pub seed: u64,
+}
+
+impl Rules {
+    /// A stream of `proposals`, no limit on runs.
+    pub fn stream(proposals: u32) -> Self {
+        Self { runs: None, proposals: Some(proposals), missing: 0.0, holdout: true, seed: 0 }
+    }
+
+    /// An endless stream and `runs` runs.
+    pub fn budget(runs: u64) -> Self {
+        Self { runs: Some(runs), proposals: None, missing: 0.0, holdout: true, seed: 0 }
+    }
+
+    /// At most this many runs.
+    #[must_use]
+    pub fn runs(mut self, runs: u64) -> Self {
+        self.runs = Some(runs);
+        self
+    }
+
+    /// The share of runs that fail.
+    #[must_use]
+    pub fn missing(mut self, share: f64) -> Self {
+        self.missing = share;
+        self
+    }
+
+    /// Nothing but validation decides.
+    #[must_use]
+    pub fn without_holdout(mut self) -> Self {
+        self.holdout = false;
+        self
+    }
+
+    /// Seeds the study.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+}
+
+/// What a policy did on a world.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Simulated {
+    /// What it kept, judged by leaving one out.
+    pub merit: Merit,
+    /// The true gain of what the study stands behind.
+    pub true_gain: f64,
+    /// The true gain of the larger, unproven stack that the study offers besides.
+    pub stack_gain: f64,
+    /// The best gain that could be had.
+    pub ideal_gain: f64,
+    /// What the study claims to have gained.
+    pub reported_gain: f64,
+    /// Runs used.
+    pub runs: u64,
+    /// Proposals made.
+    pub proposals: u64,
+    /// Why it ended.
+    pub stopped: StopReason,
+}
+
+impl Simulated {
+    /// The share of junk in what was kept; 0 where nothing was.
+    pub fn false_discovery_proportion(&self) -> f64 {
+        share(self.merit.junk, self.merit.edits)
+    }
+
+    /// The same, counting what can only be switched together as one.
+    pub fn false_discovery_proportion_of_units(&self) -> f64 {
+        share(self.merit.junk_units, self.merit.units)
+    }
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// Plays a study on a world to its end. The holdout, where the world has split noise, is told how much it is.
+///
+/// # Errors
+/// What the state machine refuses; none is expected.
+pub fn simulate<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+) -> Result<Simulated, StateError> {
+    let mut limits = Limits::new().consecutive_failures(u32::MAX);
+    limits.runs = rules.runs;
+    limits.proposals = rules.proposals.map(u64::from);
+    let mut settings = Settings::new().limits(limits).seed(rules.seed);
+    if let (true, Some(error)) = (rules.holdout, world.split_error()) {
+        settings = settings.holdout(Holdout::new().queries(u64::MAX).split_error(error));
+    }
+    let mut study = StudyState::new(world.baseline(), acceptor, settings)?.compose(world.composer());
+    let mut made = 0;
+    let stopped = loop {
+        match study.next_action() {
+            Action::Propose { wanted } => {
+                let on = study.view().incumbent;
+                let proposals: Vec<_> =
+                    (made..made + wanted as u32).map(|i| Proposal::new(world.propose(i, on))).collect();
+                made += wanted as u32;
+                study.proposed(Proposed::Proposals(proposals))?;
+            }
+            Action::Run(run) => {
+                let outcome = if is_lost(&run, rules) {
+                    Err(RunFailure::candidate("lost"))
+                } else {
+                    Measurement::scalar(world.loss(&run.candidate, run.seed, 0)).map_err(Into::into)
+                };
+                study.finished(run.id, outcome)?;
+            }
+            Action::AskHoldout(query) => {
+                let held = |run: &PlannedRun<_>| {
+                    Measurement::scalar(world.loss(&run.candidate, run.seed, 1)).map(HeldOut::from)
+                };
+                let held: Result<Vec<_>, _> = query.runs.iter().map(held).collect();
+                study.held_out(query.id, held.map_err(|e| StateError::HeldOut(e.to_string()))?)?;
+            }
+            Action::Wait => return Err(StateError::NotAsked),
+            Action::Stop(reason) => break reason,
+        }
+        study.take_events();
+    };
+    Ok(Simulated {
+        merit: world.judge(study.incumbent()),
+        true_gain: world.gain(study.incumbent()),
+        stack_gain: world.gain(stack(&study)),
+        ideal_gain: world.ideal(study.proposals()),
+        reported_gain: reported(&study),
+        runs: study.runs(),
+        proposals: study.proposals(),
+        stopped,
+    })
+}
+
+fn is_lost<C>(run: &PlannedRun<C>, rules: &Rules) -> bool {
+    let baseline = run.version.0 == 0 && run.arm.is_incumbent();
+    rules.missing > 0.0 && !baseline && uniform(mix(mix(rules.seed, 5), run.id.0)) < rules.missing
+}
+
+/// The second candidate of a study's report: what it builds upon without standing behind it.
+fn stack<C: Candidate>(study: &StudyState<C>) -> &C {
+    study.incumbent()
+}
+
+/// What the study says that it has gained: the effects of what was kept, summed.
+fn reported<C: Candidate>(study: &StudyState<C>) -> f64 {
+    let kept = |id: &ProposalId| study.kept().contains(id);
+    let records = study.history().iter().filter(|record| kept(&record.id));
+    records.filter_map(|record| record.effect).map(|effect| effect.mean).sum()
+}
