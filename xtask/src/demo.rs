@@ -4,7 +4,7 @@ use crate::{process, setup};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// The options of the demo; all but the first three go to the example as they are.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     cargo.args(["run", "--release", "--package", "autoresearch-tch", "--example", "shakespeare", "--"]);
     cargo.args(arguments(args)?);
     println!("$ {}", process::line(&cargo));
-    become_it(cargo)
+    process::become_it(cargo)
 }
 
 /// What the example is called with.
@@ -71,25 +71,6 @@ fn arguments(args: &Args) -> Result<Vec<OsString>> {
     }
     all.extend(args.more.iter().cloned());
     Ok(all)
-}
-
-/// Replaces this process, as cargo does in turn. So the example is the very process that the user has started: each
-/// signal reaches it, Ctrl-C or another, and nothing stands between its exit status and the shell.
-#[cfg(unix)]
-fn become_it(mut cargo: Command) -> Result<ExitCode> {
-    use std::os::unix::process::CommandExt;
-    Err(cargo.exec()).context("cargo cannot be started")
-}
-
-/// Elsewhere Ctrl-C goes to all processes of the console. This one stays until the example is done with it.
-#[cfg(not(unix))]
-fn become_it(mut cargo: Command) -> Result<ExitCode> {
-    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
-    let status = cargo.status().context("cargo cannot be started")?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        code => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
-    })
 }
 
 #[cfg(test)]

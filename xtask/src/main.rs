@@ -1,6 +1,7 @@
-//! Set-up, tests and the demo of this workspace: `cargo xtask setup`, `cargo xtask test`, `cargo xtask demo`.
+//! Set-up, tests, the demo and simulations of this workspace: `cargo xtask setup`, `test`, `demo`, `bench`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bench;
 mod cache;
 mod demo;
 mod process;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
-    about = "Set-up, tests and the demo of this workspace"
+    about = "Set-up, tests, the demo and simulations of this workspace"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -30,6 +31,8 @@ enum Command {
     Test(test::Args),
     /// Set up, then search for a better training recipe on Shakespeare for some minutes
     Demo(demo::Args),
+    /// Play acceptance policies on simulated worlds whose truth is known
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run().map(|_| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,8 +1,8 @@
 //! Running other programs.
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitCode, Output, Stdio};
 
 /// Python as its user would start it: torch-sys looks for it in the same way.
 pub(crate) fn python() -> Command {
@@ -27,6 +27,25 @@ fn belongs_to_a_package(name: &str) -> bool {
     name.starts_with("CARGO_PKG_")
         || name.starts_with("CARGO_MANIFEST_")
         || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&name)
+}
+
+/// Replaces this process, as cargo does in turn. So what it runs is the very process that the user has started: each
+/// signal reaches it, Ctrl-C or another, and nothing stands between its exit status and the shell.
+#[cfg(unix)]
+pub(crate) fn become_it(mut cargo: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(cargo.exec()).context("cargo cannot be started")
+}
+
+/// Elsewhere Ctrl-C goes to all processes of the console. This one stays until the other is done with it.
+#[cfg(not(unix))]
+pub(crate) fn become_it(mut cargo: Command) -> Result<ExitCode> {
+    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
+    let status = cargo.status().context("cargo cannot be started")?;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        code => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    })
 }
 
 /// Runs a program whose output goes to the terminal; its standard input is closed.

@@ -1,0 +1,84 @@
+//! `cargo xtask bench landscape`: acceptance policies on simulated worlds whose truth is known.
+mod cell;
+mod names;
+mod policy;
+mod pool;
+mod scenario;
+mod summary;
+mod table;
+
+use crate::process;
+use anyhow::Result;
+use cell::Cell;
+use std::process::ExitCode;
+use std::time::Instant;
+use summary::Summary;
+
+/// The options of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Bench {
+    /// Plays acceptance policies through the real state machine on simulated worlds
+    Landscape(Landscape),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Landscape {
+    /// Which policies: several of them, separated by commas, or `all`
+    #[arg(long, value_delimiter = ',', default_value = "all", value_parser = names::parser(policy::names()))]
+    policy: Vec<String>,
+    /// Which worlds: several of them, separated by commas, or `all`
+    #[arg(long, value_delimiter = ',', default_value = "mixed", value_parser = names::parser(scenario::names()))]
+    scenario: Vec<String>,
+    #[command(flatten)]
+    options: cell::Options,
+    /// Repetitions of each cell
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    reps: u32,
+    /// One JSON object a line and cell, not a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a benchmark.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if cfg!(debug_assertions) {
+        return in_release();
+    }
+    let Bench::Landscape(args) = &args.bench;
+    let start = Instant::now();
+    let (policies, scenarios) =
+        (names::chosen(&args.policy, policy::names()), names::chosen(&args.scenario, scenario::names()));
+    let cells: Vec<Cell> = scenarios
+        .iter()
+        .flat_map(|scenario| policies.iter().map(|policy| Cell::new(policy, scenario, &args.options)))
+        .collect::<Result<_>>()?;
+    if !args.json {
+        println!("{}", table::header(&args.options, args.reps));
+    }
+    let reps = args.reps as usize;
+    let play = |job: usize| cells[job / reps].play((job % reps) as u64);
+    pool::each(cells.len(), reps, play, |cell, played| {
+        let summary = Summary::of(&cells[cell], &played);
+        if args.json {
+            println!("{}", summary.json());
+        } else {
+            println!("{}", table::row(&summary));
+        }
+    })?;
+    eprintln!("{:.1} s", start.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Simulation is arithmetic: it has to be optimised.
+fn in_release() -> Result<ExitCode> {
+    let mut cargo = process::cargo();
+    cargo.args(["run", "--quiet", "--release", "--package", "xtask", "--"]);
+    cargo.args(std::env::args_os().skip(1));
+    process::become_it(cargo)
+}
