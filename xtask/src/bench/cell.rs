@@ -2,8 +2,8 @@
 use super::policy;
 use super::scenario::{AnyWorld, Scenario};
 use anyhow::{Context, Result, bail};
-use autoresearch_core::Seeds;
 use autoresearch_core::testkit::landscape::{Rules, Simulated, simulate};
+use autoresearch_core::{Acceptor, Guarantee, Seeds};
 
 /// The length of a stream that is not endless.
 const STREAM: u32 = 700;
@@ -36,6 +36,9 @@ pub(super) struct Options {
     /// So many runs and an endless stream of proposals [default: 700 proposals within 701 runs]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) budget: Option<u64>,
+    /// The stream of proposals ends after so many, with --budget too
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) proposals: Option<u32>,
     /// The seed that all else follows from
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
@@ -81,11 +84,17 @@ impl Cell {
         let acceptor = policy::make(&self.policy, seeds)
             .with_context(|| format!("no policy is called {}", self.policy))?;
         let seed = options.seed.wrapping_mul(1_000_003).wrapping_add(repetition);
-        let rules = match options.budget {
-            Some(runs) => Rules::budget(runs),
-            None => Rules::stream(STREAM).runs(u64::from(STREAM) + 1),
+        let mut rules = match (options.budget, options.proposals) {
+            (Some(runs), None) => Rules::budget(runs),
+            (runs, proposals) => {
+                let proposals = proposals.unwrap_or(STREAM);
+                Rules::stream(proposals).runs(runs.unwrap_or(u64::from(proposals) + 1))
+            }
         };
-        let rules = rules.missing(options.missing).seed(seed);
+        rules = rules.missing(options.missing).seed(seed);
+        if acceptor.guarantee() == Guarantee::None {
+            rules = rules.without_holdout(); // keep-if-better has never asked one
+        }
         let played = match self.kind.world(options, seed) {
             AnyWorld::Edits(world) => simulate(&world, acceptor, &rules),
             AnyWorld::Slots(world) => simulate(&world, acceptor, &rules),

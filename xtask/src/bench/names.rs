@@ -25,8 +25,6 @@ pub(super) fn chosen(given: &[String], names: Vec<&'static str>) -> Vec<String> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn all_means_all_and_nothing_comes_twice() {
         let names = || vec!["a", "b", "c"];

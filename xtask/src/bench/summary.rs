@@ -75,6 +75,7 @@ impl<'a> Summary<'a> {
             ("conflicts", json!(o.conflicts)),
             ("missing", json!(o.missing)),
             ("budget", json!(o.budget)),
+            ("stream", json!(o.proposals)),
             ("seed", json!(o.seed)),
             ("reps", json!(self.reps)),
         ];

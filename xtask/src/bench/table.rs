@@ -21,7 +21,12 @@ const COLUMNS: &[(&str, &str, usize, usize, bool)] = &[
 /// The settings, and the head of the table.
 pub(super) fn header(options: &Options, reps: u32) -> String {
     let o = options;
-    let budget = o.budget.map_or("700 proposals, 701 runs".into(), |runs| format!("{runs} runs"));
+    let budget = match (o.budget, o.proposals) {
+        (None, None) => "700 proposals, 701 runs".into(),
+        (None, Some(n)) => format!("{n} proposals, {} runs", n + 1),
+        (Some(runs), None) => format!("{runs} runs"),
+        (Some(runs), Some(n)) => format!("{n} proposals, {runs} runs"),
+    };
     let sigma_v = o.sigma_v.unwrap_or(0.3);
     let mut text = format!("{budget}; {reps} repetitions, seed {}; sigma_v {sigma_v}, ", o.seed);
     text += &format!("{} noise, interactions {}, {} seeds, ", o.noise, o.interactions, o.seeds);

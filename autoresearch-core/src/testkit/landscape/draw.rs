@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn moments(draw: impl Fn(u64) -> f64) -> (f64, f64) {
-        let n = 200_000;
+        let n = 50_000;
         let (s, q) = (0..n).map(|i| draw(mix(7, i))).fold((0.0, 0.0), |(s, q), x| (s + x, q + x * x));
         (s / n as f64, q / n as f64)
     }
@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn mean_0_and_variance_1() {
         let (mean, variance) = moments(gaussian);
-        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "gaussian: {mean} {variance}");
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "gaussian: {mean} {variance}");
         let (mean, variance) = moments(|h| Normals::new().at(h));
-        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "table: {mean} {variance}");
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "table: {mean} {variance}");
         // Its fourth moment does not exist, so its variance is known only roughly.
         let (mean, variance) = moments(t4);
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.15, "t4: {mean} {variance}");

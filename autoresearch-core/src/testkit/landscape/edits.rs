@@ -10,6 +10,7 @@ use super::score::Scores;
 use super::stream::{HOLDOUT, Stream};
 use super::world::{Merit, World};
 use crate::compose::Compose;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// A stream of edits with known effects.
@@ -147,11 +148,23 @@ impl World for Landscape {
         self.scores().with(candidate, |scored| float(scored.gain))
     }
 
-    /// Interactions other than twins and mechanisms are left out of account, and so is that alternatives exclude one
-    /// another.
+    /// Interactions other than twins and mechanisms are left out of account.
     fn ideal(&self, proposals: u64) -> f64 {
         let scores = self.scores();
-        let good: Edits = (0..proposals as u32).filter(|e| scores.stream.edit(*e).effect > 0).collect();
+        let mut good = Edits::new();
+        let mut slots: BTreeMap<u32, (i64, u32)> = BTreeMap::new();
+        for id in 0..proposals as u32 {
+            let edit = scores.stream.edit(id);
+            match edit.slot {
+                _ if edit.effect <= 0 => {}
+                None => good.push(id),
+                Some(slot) => {
+                    let best = slots.entry(slot).or_default();
+                    *best = (*best).max((edit.effect, id));
+                }
+            }
+        }
+        slots.into_values().for_each(|(_, best)| insert(&mut good, best));
         let plain = if self.interactions.twins() { Interactions::Redundant } else { Interactions::None };
         let plain = Scores::new(self.seed, Arc::clone(&scores.stream), plain);
         plain.with(&good, |scored| float(scored.gain))
@@ -183,5 +196,75 @@ impl World for Landscape {
         let sd =
             if self.mixture == Mixture::Measured { super::measured::split_noise(0.5) } else { self.split };
         (sd > 0.0).then(|| sd / HOLDOUT.sqrt())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ideal(mixture: Mixture, interactions: Interactions, proposals: u64) -> f64 {
+        let world = |seed| Landscape::new(mixture, seed).interactions(interactions);
+        (0..60).map(|seed| world(seed).ideal(proposals)).sum::<f64>() / 60.0
+    }
+
+    #[test]
+    fn what_can_be_had() {
+        let plain = Interactions::None;
+        // 700 · .03 · 2, and the sum of .10·exp(−i/300) times 2.
+        for (mixture, expected) in [
+            (Mixture::Mixed, 42.0),
+            (Mixture::Neutral, 42.0),
+            (Mixture::Decaying, 54.2),
+            (Mixture::AllNull, 0.0),
+        ] {
+            let ideal = ideal(mixture, plain, 700);
+            assert!((ideal - expected).abs() < 3.5, "{mixture:?}: {ideal}");
+        }
+        // Twins: the better of two U(1, 3) is 2⅓ on average.
+        let twins = ideal(Mixture::Mixed, Interactions::Redundant, 700);
+        assert!((twins - 48.0).abs() < 4.0, "{twins}");
+    }
+
+    #[test]
+    fn losses_are_functions_of_their_arguments() {
+        let world = || Landscape::new(Mixture::Measured, 3).interactions(Interactions::Tau(0.25));
+        let candidates: Vec<Edits> = (0..40).map(|i| (0..i).map(|e| e * 3).collect()).collect();
+        let forth: Vec<f64> = {
+            let world = world();
+            candidates.iter().map(|c| world.loss(c, 9, 0)).collect()
+        };
+        let world = world();
+        let back: Vec<f64> = candidates.iter().rev().map(|c| world.loss(c, 9, 0)).collect();
+        assert!(forth.iter().eq(back.iter().rev()));
+    }
+
+    #[test]
+    fn biases_are_as_stated() {
+        let world = Landscape::new(Mixture::AllNull, 3).split_noise(0.3);
+        let bias = |edit, split| world.scores().with(&vec![edit], |s| float(s.bias[split]));
+        let sd = |split| ((0..5000).map(|e| f64::powi(bias(e, split), 2)).sum::<f64>() / 5000.0).sqrt();
+        assert!((sd(0) - 0.3).abs() < 0.01 && (sd(1) - 0.3 / 11f64.sqrt()).abs() < 0.004);
+    }
+
+    #[test]
+    fn alternatives_replace_one_another() {
+        let world = Landscape::new(Mixture::Measured, 3);
+        let stream = &world.scores().stream;
+        let rivals: Edits = (0..700).filter(|e| stream.edit(*e).slot.is_some()).take(2).collect();
+        assert_eq!(world.propose(rivals[1], &vec![rivals[0]]), vec![rivals[1]]);
+        let merge = world.merge();
+        assert!(merge.apply(&vec![rivals[0]], &vec![], &vec![rivals[1]]).is_err());
+    }
+
+    #[test]
+    fn a_group_is_judged_together() {
+        let world = Landscape::new(Mixture::Mixed, 3).file(60);
+        let merit = world.judge(&(0..40).collect());
+        assert!(merit.edits == 40 && merit.units < 10, "{merit:?}");
+        let apart = Landscape::new(Mixture::Mixed, 3).judge(&(0..40).collect());
+        assert_eq!((apart.units, apart.junk_units), (40, apart.junk));
+        let junk = (0..40).filter(|e| world.effect(*e) <= 0.0).count();
+        assert_eq!((merit.junk, apart.junk), (junk, junk));
     }
 }

@@ -32,7 +32,7 @@ impl Interactions {
         if self == Self::Clash { 1.0 } else { 0.0 }
     }
 
-    /// Whether an edit of this effect takes part in pairs; `None` if no edit does.
+    /// Whether an edit of this effect takes part in pairs.
     pub(super) fn takes_part(self, effect: f64) -> bool {
         match self {
             Self::None | Self::Redundant | Self::Clash => false,

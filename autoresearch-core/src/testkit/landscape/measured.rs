@@ -3,13 +3,14 @@
 use super::draw::float;
 use super::noise::FEATURES;
 use super::stream::Edit;
-use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
 /// What the first, second and third strongest member of a mechanism contribute of their effect; the others nothing.
 const BY_RANK: [f64; 3] = [1.0, 0.55, 0.10];
-const MECHANISM: usize = 7;
-const SLOT: usize = 3;
+/// How many mechanisms the edits share.
+const MECHANISMS: usize = 5;
+/// Above this an edit may work through a mechanism that others share.
+const SHARED: f64 = 0.5;
 /// An effect below this counts as none.
 pub(super) const NEGLIGIBLE: f64 = 0.25;
 /// What the holdout sees of a gain.
@@ -32,31 +33,27 @@ pub(super) fn split_noise(effect: f64) -> f64 {
     0.03 + 0.03 * effect.abs()
 }
 
-/// Half of the edits above .5 share mechanisms of seven, a fifth of those that gain share slots of three, and each
-/// touches some parts of training. Returns the members of each mechanism, the strongest first.
+/// Of the edits above .5, half work through one of a few mechanisms and a fifth compete for one slot; each edit touches
+/// some parts of training. Returns the members of each mechanism, the strongest first.
 pub(super) fn structure(first: u32, edits: &mut [Edit], rng: &mut impl Rng) -> Vec<Vec<u32>> {
-    for edit in edits.iter_mut() {
+    let mut mechanisms = vec![Vec::new(); MECHANISMS];
+    for (i, edit) in edits.iter_mut().enumerate() {
         let shapes = rng.random::<f64>() < 0.14;
         let rho = 0.35 + 0.64 * rng.random::<f64>().powf(if shapes { 1.0 } else { 1.0 / 2.6 });
         edit.touches = (0..FEATURES).fold(0, |bits, m| bits | u16::from(rng.random::<f64>() >= rho) << m);
+        match rng.random::<f64>() {
+            _ if float(edit.effect) <= SHARED => {}
+            x if x < 0.5 => {
+                let mechanism = rng.random_range(0..mechanisms.len());
+                edit.mechanism = Some(mechanism);
+                mechanisms[mechanism].push(first + i as u32);
+            }
+            x if x < 0.7 => edit.slot = Some(first),
+            _ => {}
+        }
     }
-    let mut chosen = |edits: &[Edit], above: f64, share: f64| {
-        let mut chosen: Vec<usize> = (0..edits.len())
-            .filter(|i| float(edits[*i].effect) > above && rng.random::<f64>() < share)
-            .collect();
-        chosen.shuffle(rng);
-        chosen
-    };
-    let (members, rivals) = (chosen(edits, 0.5, 0.5), chosen(edits, 0.0, 0.2));
-    for (slot, group) in rivals.chunks(SLOT).enumerate() {
-        group.iter().for_each(|i| edits[*i].slot = Some(first + slot as u32));
-    }
-    let mut mechanisms = Vec::new();
-    for group in members.chunks(MECHANISM) {
-        let mut group = group.to_vec();
-        group.sort_by_key(|i| std::cmp::Reverse(edits[*i].effect));
-        group.iter().for_each(|i| edits[*i].mechanism = Some(mechanisms.len()));
-        mechanisms.push(group.iter().map(|i| first + *i as u32).collect());
+    for members in &mut mechanisms {
+        members.sort_by_key(|edit| std::cmp::Reverse(edits[(edit - first) as usize].effect));
     }
     mechanisms
 }

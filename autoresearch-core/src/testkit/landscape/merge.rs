@@ -127,3 +127,58 @@ impl Compose<Edits> for EditMerge {
         Some(covered.iter().filter(|line| **line).count() as f64 / f64::from(all))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(clashes: Clashes) -> EditMerge {
+        EditMerge { seed: 4, clashes, slots: None }
+    }
+
+    fn overlapping(merge: &EditMerge) -> (u32, u32) {
+        let pairs = (0..40).flat_map(|a| (a + 1..40).map(move |b| (a, b)));
+        pairs.into_iter().find(|(a, b)| merge.clash(*a, *b)).expect("a pair that overlaps")
+    }
+
+    #[test]
+    fn laws() {
+        for clashes in [Clashes::None, Clashes::Random(0.2), Clashes::Lines(300)] {
+            let merge = merge(clashes);
+            let (base, parent, edited): (Edits, Edits, Edits) = (vec![1, 5], vec![1, 2], vec![1, 2, 7]);
+            assert_eq!(merge.apply(&parent, &parent, &edited), Ok(edited.clone()));
+            assert_eq!(merge.apply(&base, &parent, &parent), Ok(base.clone()));
+        }
+        let plain = merge(Clashes::None);
+        assert_eq!(plain.apply(&vec![1, 5], &vec![1, 2], &vec![1, 2, 3]), Ok(vec![1, 3, 5]));
+        assert_eq!(plain.apply(&vec![1, 2, 5], &vec![1, 2], &vec![2]), Ok(vec![2, 5]));
+    }
+
+    /// An edit on top of one that it overlaps cannot be had without it, in either order of asking.
+    #[test]
+    fn overlapping_edits_build_on_one_another() {
+        let merge = merge(Clashes::Lines(100));
+        let (a, b) = overlapping(&merge);
+        assert_eq!(merge.apply(&vec![a], &vec![a], &vec![a, b]), Ok(vec![a, b]));
+        assert!(merge.apply(&vec![], &vec![a], &vec![a, b]).is_err(), "without the one below");
+        assert!(merge.apply(&vec![a], &vec![], &vec![b]).is_err(), "both made on the same text");
+        assert!(merge.apply(&vec![a, b], &vec![a], &vec![]).is_err(), "taking the lower one back");
+    }
+
+    #[test]
+    fn conflicts_come_as_often_as_asked_for() {
+        let merge = merge(Clashes::Random(0.2));
+        let pairs: Vec<_> = (0..200).flat_map(|a| (a + 1..200).map(move |b| (a, b))).collect();
+        let share = pairs.iter().filter(|(a, b)| merge.clash(*a, *b)).count() as f64 / pairs.len() as f64;
+        assert!((share - 0.2).abs() < 0.015, "{share}");
+        assert!(pairs.iter().all(|(a, b)| merge.clash(*a, *b) == merge.clash(*b, *a)));
+    }
+
+    #[test]
+    fn lines_are_within_the_file() {
+        for edit in 0..1000 {
+            let (first, last) = lines(1, edit, 300);
+            assert!(first < last && last <= 300 && last - first <= 20);
+        }
+    }
+}

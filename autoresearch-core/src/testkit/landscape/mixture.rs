@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mixture {
-    /// 3 % have merit, 57 % do harm, 40 % do nothing.
+    /// 3 % have merit, 57 % lose U(0, 3), 40 % do nothing.
     Mixed,
     /// None does anything.
     AllNull,
@@ -44,21 +44,9 @@ impl Mixture {
                 if self == Self::Catastrophic && rng.random::<f64>() < 0.05 {
                     return -30.0 - 70.0 * rng.random::<f64>();
                 }
-                harm(rng)
+                -3.0 * rng.random::<f64>()
             }
             _ => 0.0,
         }
     }
-}
-
-fn harm(rng: &mut impl Rng) -> f64 {
-    if let Ok(v) = std::env::var("HARM") {
-        let v: Vec<f64> = v.split(',').filter_map(|x| x.parse().ok()).collect();
-        return if v[0] > 0.0 {
-            -v[0] * rng.random::<f64>()
-        } else {
-            v[0] * -(1.0 - rng.random::<f64>()).ln()
-        };
-    }
-    -3.0 * rng.random::<f64>()
 }

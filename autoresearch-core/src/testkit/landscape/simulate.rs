@@ -22,6 +22,8 @@ pub struct Rules {
     pub proposals: Option<u32>,
     /// The share of runs that fail by the candidate's fault, whatever the candidate; the baseline's never do.
     pub missing: f64,
+    /// Whether the holdout, where the world has one, has to confirm what is kept.
+    pub holdout: bool,
     /// Seeds the study.
     pub seed: u64,
 }
@@ -29,12 +31,12 @@ pub struct Rules {
 impl Rules {
     /// A stream of `proposals`, no limit on runs.
     pub fn stream(proposals: u32) -> Self {
-        Self { runs: None, proposals: Some(proposals), missing: 0.0, seed: 0 }
+        Self { runs: None, proposals: Some(proposals), missing: 0.0, holdout: true, seed: 0 }
     }
 
     /// An endless stream and `runs` runs.
     pub fn budget(runs: u64) -> Self {
-        Self { runs: Some(runs), proposals: None, missing: 0.0, seed: 0 }
+        Self { runs: Some(runs), proposals: None, missing: 0.0, holdout: true, seed: 0 }
     }
 
     /// At most this many runs.
@@ -48,6 +50,13 @@ impl Rules {
     #[must_use]
     pub fn missing(mut self, share: f64) -> Self {
         self.missing = share;
+        self
+    }
+
+    /// Nothing but validation decides.
+    #[must_use]
+    pub fn without_holdout(mut self) -> Self {
+        self.holdout = false;
         self
     }
 
@@ -110,7 +119,7 @@ pub fn simulate<W: World>(
     limits.runs = rules.runs;
     limits.proposals = rules.proposals.map(u64::from);
     let mut settings = Settings::new().limits(limits).seed(rules.seed);
-    if let Some(error) = world.split_error() {
+    if let (true, Some(error)) = (rules.holdout, world.split_error()) {
         settings = settings.holdout(Holdout::new().queries(u64::MAX).split_error(error));
     }
     let mut study = StudyState::composing(world.baseline(), acceptor, world.composer(), settings)?;

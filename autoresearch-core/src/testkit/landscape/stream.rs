@@ -9,7 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::OnceLock;
 
 /// The stream is drawn in blocks of this many edits; what belongs together lies in one block.
-pub(super) const BLOCK: u32 = 700;
+const BLOCK: u32 = 700;
+/// In the measured world mechanisms are few, and last.
+const MEASURED_BLOCK: u32 = 2800;
 const BLOCKS: usize = 2048;
 
 /// An edit, in fixed point.
@@ -56,22 +58,25 @@ pub(super) struct Stream {
     mixture: Mixture,
     split: f64,
     twins: bool,
+    length: u32,
     blocks: Vec<OnceLock<Block>>,
 }
 
 impl Stream {
     pub(super) fn new(seed: u64, mixture: Mixture, split: f64, twins: bool) -> Self {
-        Self { seed, mixture, split, twins, blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect() }
+        let length = if mixture == Mixture::Measured { MEASURED_BLOCK } else { BLOCK };
+        let blocks = (0..BLOCKS).map(|_| OnceLock::new()).collect();
+        Self { seed, mixture, split, twins, length, blocks }
     }
 
     /// The block of an edit. Beyond the last block the stream begins anew.
     pub(super) fn block(&self, edit: u32) -> &Block {
-        let block = (edit / BLOCK) as usize % BLOCKS;
+        let block = (edit / self.length) as usize % BLOCKS;
         self.blocks[block].get_or_init(|| self.draw(block as u32))
     }
 
     pub(super) fn edit(&self, edit: u32) -> &Edit {
-        &self.block(edit).edits[(edit % BLOCK) as usize]
+        &self.block(edit).edits[(edit % self.length) as usize]
     }
 
     pub(super) fn effect(&self, edit: u32) -> f64 {
@@ -80,9 +85,9 @@ impl Stream {
 
     fn draw(&self, block: u32) -> Block {
         let mut rng = ChaCha8Rng::seed_from_u64(mix(mix(self.seed, 1), u64::from(block)));
-        let first = block * BLOCK;
+        let first = block * self.length;
         let mut edits: Vec<Edit> =
-            (first..first + BLOCK).map(|i| Edit::of(self.mixture.effect(i, &mut rng))).collect();
+            (first..first + self.length).map(|i| Edit::of(self.mixture.effect(i, &mut rng))).collect();
         if self.twins {
             pair_up(first, &mut edits, &mut rng);
         }
