@@ -76,7 +76,7 @@ fn step_up(p: &[f64], factor: f64) -> Result<Vec<f64>, StatsError> {
     let mut adjusted = vec![0.0; p.len()];
     let mut smallest = 1.0_f64;
     for (i, at) in ascending(p).into_iter().enumerate().rev() {
-        smallest = smallest.min(factor * m * p[at] / (i + 1) as f64);
+        smallest = smallest.min(factor * (m / (i + 1) as f64) * p[at]);
         adjusted[at] = smallest;
     }
     Ok(adjusted)

@@ -27,7 +27,7 @@ pub struct MannWhitney {
 /// Compares two independent samples by the ranks of their values (Mann & Whitney 1947, *Annals of Mathematical
 /// Statistics* 18:50-60): is a value of `a` more often lower than one of `b`?
 ///
-/// P-values are exact, given the ties, for up to about 55 values in each sample (more if one sample is small);
+/// P-values are exact, given the ties, for up to 39 values in each sample (more if one sample is small);
 /// beyond, and in [`normal_p`](MannWhitney::normal_p), the normal approximation with continuity and tie correction.
 /// An empty sample, or a NaN, is no evidence: all p-values are 1.
 ///

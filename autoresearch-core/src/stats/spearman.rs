@@ -1,7 +1,7 @@
 //! Spearman's rank correlation.
 
 use super::ranks::midranks;
-use super::{Moments, StatsError, check, student_sf};
+use super::{StatsError, check, student_sf};
 
 /// The rank correlation by [`spearman`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,8 +18,9 @@ pub struct Spearman {
 /// Spearman's rho of `x` and `y` (Spearman 1904, *American Journal of Psychology* 15:72-101): the correlation of their
 /// ranks, equal values sharing their mean rank.
 ///
-/// P-values are those of `t = rho·sqrt((n-2)/(1-rho²))` with `n - 2` degrees of freedom, an approximation that is rough
-/// below 10 values ([`kendall_tau`](super::kendall_tau()) is exact there). Fewer than three values, or a list of equal
+/// P-values are those of `t = rho·sqrt((n-2)/(1-rho²))` with `n - 2` degrees of freedom, an approximation: rough below
+/// 10 values and too small far in the tails, down to 0 at a perfect correlation. There
+/// [`kendall_tau`](super::kendall_tau) is exact. Fewer than three values, or a list of equal
 /// ones, are no evidence: all p-values are 1.
 ///
 /// # Errors
@@ -38,9 +39,12 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<Spearman, StatsError> {
     check::all_finite("x", x)?;
     check::all_finite("y", y)?;
     let (x, y) = (midranks(x), midranks(y));
-    let (of_x, of_y) = (Moments::of(&x), Moments::of(&y));
-    let products: f64 = x.iter().zip(&y).map(|(x, y)| (x - of_x.mean()) * (y - of_y.mean())).sum();
-    let spread = of_x.sum_of_squares().sqrt() * of_y.sum_of_squares().sqrt();
+    // Ranks and their mean are multiples of a half: these sums are exact, and so is a perfect correlation.
+    let centre = 0.5 * (x.len() as f64 + 1.0);
+    let sum_of_products =
+        |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - centre) * (y - centre)).sum() };
+    let products = sum_of_products(&x, &y);
+    let spread = (sum_of_products(&x, &x) * sum_of_products(&y, &y)).sqrt();
     let rho = if spread > 0.0 { (products / spread).clamp(-1.0, 1.0) } else { f64::NAN };
     let df = x.len() as f64 - 2.0;
     if rho.is_nan() || df <= 0.0 {
