@@ -38,21 +38,21 @@ proptest! {
 
     #[test]
     fn equivalence_is_two_ordinary_tests(a in values(6), b in values(6), low in -2.0..0.0f64, upp in 0.0..2.0f64) {
-        let (paired, independent) = (tost_paired(&a, &b, low, upp).unwrap(), tost_welch(&a, &b, low, upp).unwrap());
+        let (paired, independent) = (tost_paired(&a, &b, low, upp).expect("valid input"), tost_welch(&a, &b, low, upp).expect("valid input"));
         let shift = |by: f64| -> Vec<f64> { b.iter().map(|b| b + by).collect() };
-        prop_assert!(close(paired.p_low, paired_t(&a, &shift(low)).unwrap().p_greater(), 1e-8));
-        prop_assert!(close(paired.p_upp, paired_t(&a, &shift(upp)).unwrap().p, 1e-8));
+        prop_assert!(close(paired.p_low, paired_t(&a, &shift(low)).expect("valid input").p_greater(), 1e-8));
+        prop_assert!(close(paired.p_upp, paired_t(&a, &shift(upp)).expect("valid input").p, 1e-8));
         prop_assert!(close(independent.p_low, welch(&a, &shift(low)).p_greater(), 1e-8));
         prop_assert!(close(independent.p_upp, welch(&a, &shift(upp)).p, 1e-8));
         prop_assert_eq!(paired.p, paired.p_low.max(paired.p_upp));
         prop_assert_eq!(non_inferior_paired(&a, &b, upp), Ok(paired.p_upp));
         prop_assert_eq!(non_inferior_welch(&a, &b, upp), Ok(independent.p_upp));
         // The mirror image, and wider margins.
-        let mirrored = tost_paired(&b, &a, -upp, -low).unwrap();
+        let mirrored = tost_paired(&b, &a, -upp, -low).expect("valid input");
         prop_assert!(close(mirrored.p_low, paired.p_upp, 1e-9) && close(mirrored.p, paired.p, 1e-9));
-        prop_assert!(tost_paired(&a, &b, low - 0.5, upp + 0.5).unwrap().p <= paired.p);
+        prop_assert!(tost_paired(&a, &b, low - 0.5, upp + 0.5).expect("valid input").p <= paired.p);
         let one = one_sample_t(&a, low);
-        prop_assert!(close(one.p, paired_t(&a, &[low; 6]).unwrap().p, 1e-12));
+        prop_assert!(close(one.p, paired_t(&a, &[low; 6]).expect("valid input").p, 1e-12));
     }
 
     #[test]
@@ -69,17 +69,17 @@ proptest! {
     fn sample_sizes_have_the_power(
         effect in 0.1..3.0f64, alpha in 0.001..0.2f64, power in 0.3..0.99f64, sides in sides(),
     ) {
-        let paired = sample_size_paired_t(effect, alpha, power, sides).unwrap();
-        let each = sample_size_two_sample_t(effect, alpha, power, sides).unwrap();
+        let paired = sample_size_paired_t(effect, alpha, power, sides).expect("valid input");
+        let each = sample_size_two_sample_t(effect, alpha, power, sides).expect("valid input");
         if paired > 1.2 {
-            prop_assert!(close(power_paired_t(effect, paired, alpha, sides).unwrap(), power, 1e-10));
-            prop_assert!(power_paired_t(1.1 * effect, paired, alpha, sides).unwrap() > power);
+            prop_assert!(close(power_paired_t(effect, paired, alpha, sides).expect("valid input"), power, 1e-10));
+            prop_assert!(power_paired_t(1.1 * effect, paired, alpha, sides).expect("valid input") > power);
             prop_assert!(sample_size_paired_t(effect, alpha, 0.99 * power, sides).is_ok_and(|n| n <= paired));
         }
         if each > 1.2 {
-            prop_assert!(close(power_two_sample_t(effect, each, each, alpha, sides).unwrap(), power, 1e-10));
+            prop_assert!(close(power_two_sample_t(effect, each, each, alpha, sides).expect("valid input"), power, 1e-10));
             // Uneven samples have less power.
-            let uneven = power_two_sample_t(effect, 0.8 * each, 1.2 * each, alpha, sides).unwrap();
+            let uneven = power_two_sample_t(effect, 0.8 * each, 1.2 * each, alpha, sides).expect("valid input");
             prop_assert!(uneven < power);
         }
         if sides == Sides::Two {
@@ -94,7 +94,7 @@ proptest! {
         prop_assert!((chi_square_sf(x, df) - (1.0 - p)).abs() < 1e-11);
         prop_assert!(chi_square_sf(x + 1.0, df) < chi_square_sf(x, df) + 1e-15);
         prop_assert!(close(chi_square_sf(x, 2.0), (-0.5 * x).exp(), 1e-11));
-        prop_assert!(sigma_upper_factor(df, 0.95).unwrap() > 1.0 || df < 0.3);
+        prop_assert!(sigma_upper_factor(df, 0.95).expect("valid input") > 1.0 || df < 0.3);
     }
 
     #[test]
@@ -102,80 +102,80 @@ proptest! {
         v_opt in 0.1..100.0f64, v in 0.01..1000.0f64, alpha in 0.0001..0.4f64, c in 0.01..5.0f64,
     ) {
         for sides in [Sides::One, Sides::Two] {
-            let mixture = NormalMixture::new(v_opt, 0.05, sides).unwrap();
-            let bound = mixture.bound(v, alpha).unwrap();
+            let mixture = NormalMixture::new(v_opt, 0.05, sides).expect("valid input");
+            let bound = mixture.bound(v, alpha).expect("valid input");
             prop_assert!(close(mixture.log_e(bound, v), -alpha.ln(), 1e-9));
-            prop_assert!(mixture.bound(v, 0.5 * alpha).unwrap() > bound);
-            prop_assert!(mixture.bound(2.0 * v, alpha).unwrap() > bound);
+            prop_assert!(mixture.bound(v, 0.5 * alpha).expect("valid input") > bound);
+            prop_assert!(mixture.bound(2.0 * v, alpha).expect("valid input") > bound);
         }
-        let one = NormalMixture::new(v_opt, 0.05, Sides::One).unwrap();
-        let gamma = GammaExponentialMixture::new(v_opt, 0.05, c).unwrap();
-        let bound = gamma.bound(v, alpha).unwrap();
+        let one = NormalMixture::new(v_opt, 0.05, Sides::One).expect("valid input");
+        let gamma = GammaExponentialMixture::new(v_opt, 0.05, c).expect("valid input");
+        let bound = gamma.bound(v, alpha).expect("valid input");
         prop_assert!(close(gamma.log_e(bound, v), -alpha.ln(), 1e-8));
         // A heavier tail needs a wider bound; without one it is the normal mixture.
-        prop_assert!(bound > one.bound(v, alpha).unwrap());
-        let light = GammaExponentialMixture::new(v_opt, 0.05, 1e-3 * v.min(v_opt).sqrt()).unwrap();
-        prop_assert!(close(light.bound(v, alpha).unwrap(), one.bound(v, alpha).unwrap(), 0.01));
-        let stitched = PolyStitching::new(v_opt, c).unwrap();
-        prop_assert!(stitched.bound(2.0 * v, alpha).unwrap() >= stitched.bound(v, alpha).unwrap());
-        prop_assert!(stitched.bound(v, alpha).unwrap() > PolyStitching::new(v_opt, 0.0).unwrap().bound(v, alpha).unwrap());
+        prop_assert!(bound > one.bound(v, alpha).expect("valid input"));
+        let light = GammaExponentialMixture::new(v_opt, 0.05, 1e-3 * v.min(v_opt).sqrt()).expect("valid input");
+        prop_assert!(close(light.bound(v, alpha).expect("valid input"), one.bound(v, alpha).expect("valid input"), 0.01));
+        let stitched = PolyStitching::new(v_opt, c).expect("valid input");
+        prop_assert!(stitched.bound(2.0 * v, alpha).expect("valid input") >= stitched.bound(v, alpha).expect("valid input"));
+        prop_assert!(stitched.bound(v, alpha).expect("valid input") > PolyStitching::new(v_opt, 0.0).expect("valid input").bound(v, alpha).expect("valid input"));
     }
 
     #[test]
     fn mixtures_are_one_and_the_same(sum in -20.0..20.0f64, n in 1..50u64, tau in 0.1..3.0f64, sigma in 0.1..3.0f64) {
         // The mixture SPRT is the average of the one-sided e-values in both directions.
-        let two_sided = msprt_log_e(sum, n, sigma, tau, 0.0).unwrap();
+        let two_sided = msprt_log_e(sum, n, sigma, tau, 0.0).expect("valid input");
         let (mean, variance) = (sum / n as f64, sigma * sigma / n as f64);
         let e = |mean: f64| half_normal_log_e(mean, variance, tau * tau).exp();
         prop_assert!(close(two_sided.exp(), 0.5 * (e(mean) + e(-mean)), 1e-9));
-        let shifted = msprt_log_e(sum + 3.0 * n as f64, n, sigma, tau, 3.0).unwrap();
+        let shifted = msprt_log_e(sum + 3.0 * n as f64, n, sigma, tau, 3.0).expect("valid input");
         prop_assert!((shifted - two_sided).abs() < 1e-8 * two_sided.abs().max(1.0));
     }
 
     #[test]
     fn bounded_means_stay_in_bounds(x in prop::collection::vec(0.0..=1.0f64, 1..60), m in 0.05..0.95f64) {
-        let ends = empirical_bernstein_cs(&x, 0.05, 0.5).unwrap();
+        let ends = empirical_bernstein_cs(&x, 0.05, 0.5).expect("valid input");
         let mirrored: Vec<f64> = x.iter().map(|x| 1.0 - x).collect();
-        let against = empirical_bernstein_cs(&mirrored, 0.05, 0.5).unwrap();
+        let against = empirical_bernstein_cs(&mirrored, 0.05, 0.5).expect("valid input");
         for ((low, high), (other_low, other_high)) in ends.iter().zip(against) {
             prop_assert!(0.0 <= *low && low <= high && *high <= 1.0);
             prop_assert!((low - (1.0 - other_high)).abs() < 1e-9 && (high - (1.0 - other_low)).abs() < 1e-9);
         }
         // Bets are made before the value is seen.
-        let bets = predictable_bets(&x, 0.05).unwrap();
-        prop_assert_eq!(&predictable_bets(&x[..x.len() / 2], 0.05).unwrap()[..], &bets[..x.len() / 2]);
-        let log_e = betting_martingale(&x, m, 0.05, 0.5).unwrap();
+        let bets = predictable_bets(&x, 0.05).expect("valid input");
+        prop_assert_eq!(&predictable_bets(&x[..x.len() / 2], 0.05).expect("valid input")[..], &bets[..x.len() / 2]);
+        let log_e = betting_martingale(&x, m, 0.05, 0.5).expect("valid input");
         prop_assert!(log_e.iter().all(|log_e| log_e.is_finite()));
-        let fair = betting_martingale(&vec![m; x.len()], m, 0.05, 0.5).unwrap();
+        let fair = betting_martingale(&vec![m; x.len()], m, 0.05, 0.5).expect("valid input");
         prop_assert!(fair.iter().all(|log_e| log_e.abs() < 1e-9));
     }
 
     #[test]
     fn selection_shrinks(z in 0.0..6.0f64, excess in 0.01..5.0f64) {
         let cut = z - excess;
-        let theta = conditional_mle(z, cut).unwrap();
+        let theta = conditional_mle(z, cut).expect("valid input");
         prop_assert!(theta < z);
-        prop_assert!(conditional_mle(z + 0.1, cut).unwrap() > theta);
-        prop_assert!((conditional_mle(z + 5.0, cut + 5.0).unwrap() - theta - 5.0).abs() < 1e-8);
-        prop_assert!(conditional_mle(z, cut - 40.0).unwrap() > z - 1e-9);
+        prop_assert!(conditional_mle(z + 0.1, cut).expect("valid input") > theta);
+        prop_assert!((conditional_mle(z + 5.0, cut + 5.0).expect("valid input") - theta - 5.0).abs() < 1e-8);
+        prop_assert!(conditional_mle(z, cut - 40.0).expect("valid input") > z - 1e-9);
     }
 
     #[test]
     fn shapley_values_share_everything(values in values(16), other in values(16)) {
-        let shares = shapley(&values).unwrap();
+        let shares = shapley(&values).expect("valid input");
         prop_assert!((shares.iter().sum::<f64>() - (values[15] - values[0])).abs() < 1e-9);
         let sum: Vec<f64> = values.iter().zip(&other).map(|(a, b)| a + b).collect();
-        for (i, share) in shapley(&sum).unwrap().into_iter().enumerate() {
-            prop_assert!((share - shares[i] - shapley(&other).unwrap()[i]).abs() < 1e-9);
+        for (i, share) in shapley(&sum).expect("valid input").into_iter().enumerate() {
+            prop_assert!((share - shares[i] - shapley(&other).expect("valid input")[i]).abs() < 1e-9);
         }
         // Where gains add up, everybody earns its own, and leaving one out shows it.
         let gains = [0.3, -0.2, 1.5, 0.0];
         let additive: Vec<f64> =
             (0..16).map(|mask| (0..4).filter(|i| mask >> i & 1 == 1).map(|i| gains[i]).sum()).collect();
-        for (share, gain) in shapley(&additive).unwrap().iter().zip(gains) {
+        for (share, gain) in shapley(&additive).expect("valid input").iter().zip(gains) {
             prop_assert!((share - gain).abs() < 1e-12);
         }
-        for (share, gain) in leave_one_out(&additive).unwrap().iter().zip(gains) {
+        for (share, gain) in leave_one_out(&additive).expect("valid input").iter().zip(gains) {
             prop_assert!((share - gain).abs() < 1e-12);
         }
     }
@@ -183,10 +183,10 @@ proptest! {
     #[test]
     fn budgets_add_up(means in values(1..8), by in -5.0..5.0f64) {
         let sds: Vec<f64> = means.iter().map(|mean| 0.1 + mean.abs()).collect();
-        let shares = ocba(&means, &sds, true).unwrap();
+        let shares = ocba(&means, &sds, true).expect("valid input");
         prop_assert!(shares.iter().all(|share| *share >= 0.0) && close(shares.iter().sum(), 1.0, 1e-12));
         let negative: Vec<f64> = means.iter().map(|mean| by - mean).collect();
-        for (share, mirrored) in shares.iter().zip(ocba(&negative, &sds, false).unwrap()) {
+        for (share, mirrored) in shares.iter().zip(ocba(&negative, &sds, false).expect("valid input")) {
             prop_assert!((share - mirrored).abs() < 1e-6);
         }
     }
@@ -194,19 +194,19 @@ proptest! {
     #[test]
     fn spending_ends_at_alpha(t in 0.0..1.0f64, alpha in 0.001..0.5f64) {
         for spend in [obrien_fleming_spending, pocock_spending] {
-            let spent = spend(t, alpha).unwrap();
+            let spent = spend(t, alpha).expect("valid input");
             prop_assert!((0.0..=alpha).contains(&spent));
-            prop_assert!(spend(0.5 * (1.0 + t), alpha).unwrap() >= spent);
-            prop_assert!(close(spend(1.0, alpha).unwrap(), alpha, 1e-12) && spend(0.0, alpha) == Ok(0.0));
+            prop_assert!(spend(0.5 * (1.0 + t), alpha).expect("valid input") >= spent);
+            prop_assert!(close(spend(1.0, alpha).expect("valid input"), alpha, 1e-12) && spend(0.0, alpha) == Ok(0.0));
         }
     }
 
     #[test]
     fn beliefs_add_up(d in values(2..10), rho in 0.0..0.9f64, rope in 0.0..1.0f64) {
-        let belief = correlated_t(&d, rho, rope).unwrap();
+        let belief = correlated_t(&d, rho, rope).expect("valid input");
         prop_assert!((belief.above + belief.inside + belief.below - 1.0).abs() < 1e-10);
-        let alone = correlated_t(&d, 0.0, rope).unwrap();
-        prop_assert!((alone.above_zero - paired_t(&d, &vec![0.0; d.len()]).unwrap().p).abs() < 1e-10);
+        let alone = correlated_t(&d, 0.0, rope).expect("valid input");
+        prop_assert!((alone.above_zero - paired_t(&d, &vec![0.0; d.len()]).expect("valid input").p).abs() < 1e-10);
     }
 }
 
@@ -256,7 +256,7 @@ fn mixtures_and_selection_as_in_the_reference() {
         (5.0, 1.0, 10.0, 5.0, 0.47054844172876387),
         (0.001, 0.1, 1.0, 0.01, -0.24507785522674208),
     ] {
-        let mixture = GammaExponentialMixture::new(v_opt, 0.05, c).unwrap();
+        let mixture = GammaExponentialMixture::new(v_opt, 0.05, c).expect("valid input");
         let got = mixture.log_e(s, v);
         assert!(close(got, expected, 1e-10), "{s} {v} {v_opt} {c}: {got} {expected}");
     }
@@ -269,7 +269,7 @@ fn mixtures_and_selection_as_in_the_reference() {
         (0.5, -40.0, 0.5),
         (50.0, 3.0, 50.0),
     ] {
-        assert!(close(conditional_mle(z, cut).unwrap(), expected, 1e-12), "{z} {cut}");
+        assert!(close(conditional_mle(z, cut).expect("valid input"), expected, 1e-12), "{z} {cut}");
     }
     for (n, expected) in [
         (2.0, 0.5641895835477563),
@@ -278,21 +278,21 @@ fn mixtures_and_selection_as_in_the_reference() {
         (10000.0, 3.851615817066675),
         (1000000000.0, 6.087684584445959),
     ] {
-        assert!(close(expected_max_normal(n).unwrap(), expected, 1e-12), "{n}");
+        assert!(close(expected_max_normal(n).expect("valid input"), expected, 1e-12), "{n}");
     }
 }
 
 #[test]
 fn no_evidence_is_p_1() {
     for (a, b) in [(vec![], vec![]), (vec![1.0], vec![0.0]), (vec![f64::NAN, 1.0], vec![0.0, 1.0])] {
-        let test = tost_paired(&a, &b, -1.0, 1.0).unwrap();
+        let test = tost_paired(&a, &b, -1.0, 1.0).expect("valid input");
         assert_eq!((test.p, test.p_low, test.p_upp), (1.0, 1.0, 1.0));
-        assert_eq!(tost_welch(&a, &b, -1.0, 1.0).unwrap().p, 1.0);
+        assert_eq!(tost_welch(&a, &b, -1.0, 1.0).expect("valid input").p, 1.0);
     }
     assert_eq!(one_sample_t(&[1.0], 0.0).p_greater(), 1.0);
     // Without noise the difference alone decides.
-    assert_eq!(tost_paired(&[1.0, 1.0], &[1.0, 1.0], -0.1, 0.1).unwrap().p, 0.0);
-    assert_eq!(tost_paired(&[1.5, 1.5], &[1.0, 1.0], -0.1, 0.1).unwrap().p, 1.0);
+    assert_eq!(tost_paired(&[1.0, 1.0], &[1.0, 1.0], -0.1, 0.1).expect("valid input").p, 0.0);
+    assert_eq!(tost_paired(&[1.5, 1.5], &[1.0, 1.0], -0.1, 0.1).expect("valid input").p, 1.0);
 }
 
 #[test]

@@ -39,10 +39,10 @@ proptest! {
 
     #[test]
     fn sign_flip_and_wilcoxon_are_symmetric((a, b) in pairs(10)) {
-        let (flip, back) = (sign_flip(&a, &b, 0, 0).unwrap(), sign_flip(&b, &a, 0, 0).unwrap());
+        let (flip, back) = (sign_flip(&a, &b, 0, 0).expect("valid input"), sign_flip(&b, &a, 0, 0).expect("valid input"));
         prop_assert_eq!((flip.p, flip.p_greater()), (back.p_greater(), back.p));
         prop_assert_eq!(flip.p_two_sided(), back.p_two_sided());
-        let (ranks, back) = (wilcoxon(&a, &b).unwrap(), wilcoxon(&b, &a).unwrap());
+        let (ranks, back) = (wilcoxon(&a, &b).expect("valid input"), wilcoxon(&b, &a).expect("valid input"));
         prop_assert!(close(ranks.p, back.p_greater(), 1e-12) && close(ranks.p_greater(), back.p, 1e-12));
         prop_assert!(close(ranks.w_plus + ranks.w_minus, (ranks.n * (ranks.n + 1)) as f64 / 2.0, 1e-12));
         for p in [flip.p, flip.p_greater(), flip.p_two_sided(), ranks.p, ranks.p_greater(), ranks.normal_p()] {
@@ -58,9 +58,9 @@ proptest! {
         let (mut c, mut d) = (a.clone(), b.clone());
         c.rotate_left(turn % a.len());
         d.rotate_left(turn % a.len());
-        prop_assert_eq!(sign_flip(&a, &b, 0, 0).unwrap().p, sign_flip(&c, &d, 0, 0).unwrap().p);
-        prop_assert!(close(wilcoxon(&a, &b).unwrap().p, wilcoxon(&c, &d).unwrap().p, 1e-12));
-        let (tau, turned) = (kendall_tau(&a, &b).unwrap(), kendall_tau(&c, &d).unwrap());
+        prop_assert_eq!(sign_flip(&a, &b, 0, 0).expect("valid input").p, sign_flip(&c, &d, 0, 0).expect("valid input").p);
+        prop_assert!(close(wilcoxon(&a, &b).expect("valid input").p, wilcoxon(&c, &d).expect("valid input").p, 1e-12));
+        let (tau, turned) = (kendall_tau(&a, &b).expect("valid input"), kendall_tau(&c, &d).expect("valid input"));
         prop_assert!(tau.tau.is_nan() || close(tau.tau, turned.tau, 1e-12));
         prop_assert!(close(tau.p_two_sided(), turned.p_two_sided(), 1e-12));
     }
@@ -69,7 +69,7 @@ proptest! {
     fn a_lower_candidate_is_never_less_convincing((a, b) in pairs(10), at in 0..10usize, by in 0.0..2.0f64) {
         let mut lower = a.clone();
         lower[at % a.len()] -= by;
-        let (before, after) = (sign_flip(&a, &b, 0, 0).unwrap(), sign_flip(&lower, &b, 0, 0).unwrap());
+        let (before, after) = (sign_flip(&a, &b, 0, 0).expect("valid input"), sign_flip(&lower, &b, 0, 0).expect("valid input"));
         prop_assert!(after.p <= before.p);
     }
 
@@ -114,8 +114,8 @@ proptest! {
     #[test]
     fn correlations_are_bounded_and_odd((x, y) in pairs(15)) {
         let negative: Vec<f64> = y.iter().map(|y| -y).collect();
-        let (tau, opposite) = (kendall_tau(&x, &y).unwrap(), kendall_tau(&x, &negative).unwrap());
-        let (rho, against) = (spearman(&x, &y).unwrap(), spearman(&x, &negative).unwrap());
+        let (tau, opposite) = (kendall_tau(&x, &y).expect("valid input"), kendall_tau(&x, &negative).expect("valid input"));
+        let (rho, against) = (spearman(&x, &y).expect("valid input"), spearman(&x, &negative).expect("valid input"));
         prop_assert_eq!(tau.tau.is_nan(), rho.rho.is_nan());
         for p in [tau.p_positive, tau.p_negative, tau.p_two_sided(), rho.p_positive, rho.p_two_sided()] {
             prop_assert!(p_value(p));
@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn adjusted_p_values_are_ordered(p in prop::collection::vec(0.0..=1.0f64, 0..30)) {
         let all = [bonferroni(&p), holm(&p), benjamini_hochberg(&p), benjamini_yekutieli(&p)];
-        let [bonferroni, holm, bh, by] = all.map(|adjusted| adjusted.unwrap());
+        let [bonferroni, holm, bh, by] = all.map(|adjusted| adjusted.expect("valid input"));
         for i in 0..p.len() {
             prop_assert!(p[i] <= bh[i] && bh[i] <= holm[i] + 1e-12 && holm[i] <= bonferroni[i]);
             prop_assert!(bh[i] <= by[i] && by[i] <= 1.0);
@@ -143,29 +143,29 @@ proptest! {
 
     #[test]
     fn friedman_knows_rows_by_their_order_in_each_block(rows in prop::collection::vec(coarse(5), 2..6)) {
-        let test = friedman(&rows).unwrap();
+        let test = friedman(&rows).expect("valid input");
         prop_assert!(test.chi2 >= 0.0 && p_value(test.p));
         let mut turned = rows.clone();
         turned.reverse();
         turned.iter_mut().for_each(|row| row.reverse());
-        prop_assert!(close(test.chi2, friedman(&turned).unwrap().chi2, 1e-9));
+        prop_assert!(close(test.chi2, friedman(&turned).expect("valid input").chi2, 1e-9));
         // A block may have its own location and scale.
         let mut warped = rows.clone();
         warped.iter_mut().for_each(|row| row[0] = 5.0 + 3.0 * row[0]);
-        prop_assert!(close(test.chi2, friedman(&warped).unwrap().chi2, 1e-9));
+        prop_assert!(close(test.chi2, friedman(&warped).expect("valid input").chi2, 1e-9));
     }
 
     #[test]
     fn bootstrap_intervals_move_with_the_values(x in prop::collection::vec(-5.0..5.0f64, 10..25), by in -9.0..9.0f64) {
-        let bca = bca_bootstrap(&x, mean, 0.9, 200, 7).unwrap();
+        let bca = bca_bootstrap(&x, mean, 0.9, 200, 7).expect("valid input");
         prop_assert!(bca.interval.0 <= bca.interval.1 && bca.percentile.0 <= bca.percentile.1);
         prop_assert!(bca.levels.0 < bca.levels.1 && bca.z0.is_finite());
         let moved: Vec<f64> = x.iter().map(|x| x + by).collect();
-        let moved = bca_bootstrap(&moved, mean, 0.9, 200, 7).unwrap();
+        let moved = bca_bootstrap(&moved, mean, 0.9, 200, 7).expect("valid input");
         prop_assert!(close(moved.estimate, bca.estimate + by, 1e-9));
         prop_assert!(close(moved.percentile.0, bca.percentile.0 + by, 1e-9));
         let mirrored: Vec<f64> = x.iter().map(|x| -x).collect();
-        let mirrored = bca_bootstrap(&mirrored, mean, 0.9, 200, 7).unwrap();
+        let mirrored = bca_bootstrap(&mirrored, mean, 0.9, 200, 7).expect("valid input");
         prop_assert!(close(mirrored.interval.0, -bca.interval.1, 1e-9));
     }
 }
@@ -174,27 +174,27 @@ proptest! {
 fn no_evidence_is_p_1() {
     for (a, b) in [(vec![], vec![]), (vec![f64::NAN, 1.0], vec![0.0, 1.0]), (vec![f64::INFINITY], vec![0.0])]
     {
-        let flip = sign_flip(&a, &b, 100, 0).unwrap();
+        let flip = sign_flip(&a, &b, 100, 0).expect("valid input");
         assert_eq!((flip.p, flip.p_greater(), flip.p_two_sided(), flip.flips), (1.0, 1.0, 1.0, 0));
         let split = permutation_test(&a, &b, 100, 0);
         assert_eq!((split.p, split.p_greater(), split.splits), (1.0, 1.0, 0));
-        let ranks = wilcoxon(&a, &b).unwrap();
+        let ranks = wilcoxon(&a, &b).expect("valid input");
         assert_eq!((ranks.p, ranks.p_greater(), ranks.p_two_sided()), (1.0, 1.0, 1.0));
     }
-    assert_eq!(wilcoxon(&[1.0, 2.0], &[1.0, 2.0]).unwrap().p, 1.0);
+    assert_eq!(wilcoxon(&[1.0, 2.0], &[1.0, 2.0]).expect("valid input").p, 1.0);
     assert_eq!(mann_whitney(&[], &[1.0]).p, 1.0);
     assert_eq!(mann_whitney(&[1.0, 1.0], &[1.0]).p_two_sided(), 1.0);
     // A single pair: the sign says nothing below one half.
-    assert_eq!(sign_flip(&[1.0], &[2.0], 0, 0).unwrap().p, 0.5);
-    assert_eq!(wilcoxon(&[1.0], &[2.0]).unwrap().p, 0.5);
+    assert_eq!(sign_flip(&[1.0], &[2.0], 0, 0).expect("valid input").p, 0.5);
+    assert_eq!(wilcoxon(&[1.0], &[2.0]).expect("valid input").p, 0.5);
     assert_eq!(permutation_test(&[1.0], &[2.0], 0, 0).p, 0.5);
     assert_eq!(mann_whitney(&[1.0], &[2.0]).p, 0.5);
-    let equal = kendall_tau(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]).unwrap();
+    let equal = kendall_tau(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]).expect("valid input");
     assert!(equal.tau.is_nan() && equal.p_two_sided() == 1.0);
-    assert!(kendall_tau(&[], &[]).unwrap().tau.is_nan());
-    let two = spearman(&[1.0, 2.0], &[1.0, 2.0]).unwrap();
+    assert!(kendall_tau(&[], &[]).expect("valid input").tau.is_nan());
+    let two = spearman(&[1.0, 2.0], &[1.0, 2.0]).expect("valid input");
     assert_eq!((two.rho, two.p_two_sided()), (1.0, 1.0));
-    assert_eq!(friedman(&[vec![1.0], vec![1.0]]).unwrap().p, 1.0);
+    assert_eq!(friedman(&[vec![1.0], vec![1.0]]).expect("valid input").p, 1.0);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn wrong_input_is_an_error() {
         assert!(matches!(adjust(&[0.5, f64::NAN]), Err(StatsError::Parameter { .. })));
         assert_eq!(adjust(&[]), Ok(vec![]));
     }
-    let few = bca_bootstrap(&[1.0; 9], mean, 0.95, 100, 0).unwrap_err();
+    let few = bca_bootstrap(&[1.0; 9], mean, 0.95, 100, 0).expect_err("too few");
     assert_eq!(few.to_string(), "number of values = 9, but it must be at least 10");
     assert!(bca_bootstrap(&[1.0; 10], mean, 1.0, 100, 0).is_err());
     assert!(bca_bootstrap(&[1.0; 10], mean, 0.9, 0, 0).is_err());
@@ -220,7 +220,7 @@ fn wrong_input_is_an_error() {
 
 #[test]
 fn equal_values_have_a_point_for_an_interval() {
-    let bca = bca_bootstrap(&[0.3; 12], mean, 0.95, 50, 0).unwrap();
+    let bca = bca_bootstrap(&[0.3; 12], mean, 0.95, 50, 0).expect("valid input");
     assert!(close(bca.interval.0, 0.3, 1e-12) && close(bca.interval.1, 0.3, 1e-12));
     assert_eq!((bca.z0, bca.acceleration), (0.0, 0.0));
 }
@@ -229,22 +229,22 @@ fn equal_values_have_a_point_for_an_interval() {
 fn exact_agrees_with_the_approximations() {
     let (a, b) = (noise(16, 0.3), noise(16, 0.9));
     let shifted: Vec<f64> = a.iter().map(|a| a - 0.12).collect();
-    let exact = sign_flip(&shifted, &b, 0, 0).unwrap();
+    let exact = sign_flip(&shifted, &b, 0, 0).expect("valid input");
     assert!(exact.exact && exact.flips == 65536);
-    let t = paired_t(&shifted, &b).unwrap();
+    let t = paired_t(&shifted, &b).expect("valid input");
     assert!(close(exact.p, t.p, 0.02), "{} {}", exact.p, t.p);
     // 17 pairs are drawn, and a pair that is equal hardly changes anything.
     let (mut c, mut d) = (shifted.clone(), b.clone());
     c.push(0.0);
     d.push(0.0);
-    let drawn = sign_flip(&c, &d, 20_000, 3).unwrap();
+    let drawn = sign_flip(&c, &d, 20_000, 3).expect("valid input");
     assert!(!drawn.exact && drawn.flips == 20_000);
     let error = (exact.p * (1.0 - exact.p) / 20_000.0).sqrt();
     assert!((drawn.p - exact.p).abs() < 4.0 * error + 1e-4, "{} {}", drawn.p, exact.p);
-    assert_eq!(drawn, sign_flip(&c, &d, 20_000, 3).unwrap()); // the seed decides
-    assert_eq!(sign_flip(&c, &d, 0, 3).unwrap().p, 1.0); // no draws, no evidence
+    assert_eq!(drawn, sign_flip(&c, &d, 20_000, 3).expect("valid input")); // the seed decides
+    assert_eq!(sign_flip(&c, &d, 0, 3).expect("valid input").p, 1.0); // no draws, no evidence
 
-    let ranks = wilcoxon(&shifted, &b).unwrap();
+    let ranks = wilcoxon(&shifted, &b).expect("valid input");
     assert!(
         close(ranks.p, ranks.normal_p(), 0.01) && close(ranks.p_greater(), ranks.normal_p_greater(), 0.01)
     );
@@ -257,7 +257,7 @@ fn exact_agrees_with_the_approximations() {
     let ranks = mann_whitney(&shifted, &b);
     assert!(ranks.exact && close(ranks.p, ranks.normal_p(), 0.005));
 
-    let tau = kendall_tau(&noise(33, 0.1), &noise(33, 0.7)).unwrap();
+    let tau = kendall_tau(&noise(33, 0.1), &noise(33, 0.7)).expect("valid input");
     let z = 3.0 * tau.tau * (33.0f64 * 32.0 / (2.0 * 71.0)).sqrt();
     assert!(tau.exact && close(tau.p_positive, normal_sf(z), 0.01));
 }
@@ -268,10 +268,10 @@ fn exact_agrees_with_the_approximations() {
 fn ties_as_in_the_reference() {
     let x = [1.0, 2.0, 2.0, 3.0, 3.0, 3.0, 5.0, 6.0];
     let y = [2.0, 1.0, 2.0, 4.0, 3.0, 4.0, 4.0, 7.0];
-    let tau = kendall_tau(&x, &y).unwrap();
+    let tau = kendall_tau(&x, &y).expect("valid input");
     assert!(
         close(tau.tau, 0.7916666666666667, 1e-12) && close(tau.p_two_sided(), 0.011541534700533576, 1e-10)
     );
-    assert!(close(wilcoxon(&x, &y).unwrap().normal_p(), 0.24200917735239097, 1e-10));
+    assert!(close(wilcoxon(&x, &y).expect("valid input").normal_p(), 0.24200917735239097, 1e-10));
     assert!(close(mann_whitney(&x, &y).normal_p(), 0.39453589422898294, 1e-10));
 }

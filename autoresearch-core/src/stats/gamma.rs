@@ -100,7 +100,7 @@ pub fn chi_square_sf(x: f64, df: f64) -> f64 {
 /// assert!((chi_square_quantile(0.10, 15.0) - 8.546756).abs() < 1e-6);
 /// ```
 pub fn chi_square_quantile(p: f64, df: f64) -> f64 {
-    if !(0.0..=1.0).contains(&p) || !(df > 0.0 && df.is_finite()) {
+    if !((0.0..=1.0).contains(&p) && df > 0.0 && df.is_finite()) {
         return f64::NAN;
     }
     if p == 0.0 || p == 1.0 {

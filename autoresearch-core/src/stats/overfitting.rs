@@ -47,7 +47,7 @@ pub fn overfitting(scores: &[Vec<f64>], blocks: usize) -> Result<Overfitting, St
     if first.len() < 2 {
         return Err(parameter("number of configurations", first.len() as f64, "at least 2"));
     }
-    if !(2..=20).contains(&blocks) || blocks % 2 != 0 || blocks > scores.len() {
+    if !(2..=20).contains(&blocks) || !blocks.is_multiple_of(2) || blocks > scores.len() {
         return Err(parameter("blocks", blocks as f64, "even, from 2 to 20, and at most the number of rows"));
     }
     // The sum of each block and configuration, and how many rows it has.

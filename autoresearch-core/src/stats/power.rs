@@ -28,7 +28,7 @@ pub enum Sides {
 /// # Ok::<(), autoresearch_core::stats::StatsError>(())
 /// ```
 pub fn power_paired_t(effect: f64, n: f64, alpha: f64, sides: Sides) -> Result<f64, StatsError> {
-    if !(n > 1.0) {
+    if n.is_nan() || n <= 1.0 {
         return Err(parameter("n", n, "above 1"));
     }
     power(effect * n.sqrt(), n - 1.0, alpha, sides)

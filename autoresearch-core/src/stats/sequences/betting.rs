@@ -57,7 +57,8 @@ pub fn betting_martingale(x: &[f64], m: f64, alpha: f64, share: f64) -> Result<V
     Ok(x.iter()
         .zip(bets)
         .map(|(x, bet)| {
-            log_e += (bet.min(share / m) * (x - m)).ln_1p();
+            // With a share of 1 everything can be lost, and by rounding no more than that.
+            log_e += (bet.min(share / m) * (x - m)).max(-1.0).ln_1p();
             log_e
         })
         .collect())
@@ -65,7 +66,7 @@ pub fn betting_martingale(x: &[f64], m: f64, alpha: f64, share: f64) -> Result<V
 
 /// The two-sided empirical-Bernstein confidence sequence of the mean of values in `[0, 1]`, as `(low, high)` after each
 /// value (Waudby-Smith & Ramdas 2024, theorem 2): `Σ b·x/Σ b ± (ln(2/alpha) + Σ (x - mean_(t-1))²·ψ(b))/Σ b`, with
-/// bets `b` at most `truncation` (0.5 is usual) and `ψ(b) = -ln(1-b) - b`.
+/// bets `b` at most `truncation` (0.5 is usual), `ψ(b) = -ln(1-b) - b` and the mean 0 before the first value.
 ///
 /// Both ends stay within `[0, 1]`. The ends are those at each time, not intersected with earlier ones, which would be
 /// valid too. It is wide for small samples: eight values say nothing at all at level .05.
