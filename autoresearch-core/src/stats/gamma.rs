@@ -20,7 +20,8 @@ pub(super) fn stirling_error(a: f64) -> f64 {
 /// `a·ln x - x - ln Γ(a)`.
 fn ln_front(a: f64, x: f64) -> f64 {
     let excess = (x - a) / a;
-    let centred = if excess.abs() < 0.5 { a * (excess.ln_1p() - excess) } else { a * (x / a).ln() - (x - a) };
+    let centred =
+        if excess.abs() < 0.5 { a * (excess.ln_1p() - excess) } else { a * (x.ln() - a.ln()) - (x - a) };
     centred + 0.5 * a.ln() - 0.5 * (2.0 * PI).ln() - stirling_error(a)
 }
 

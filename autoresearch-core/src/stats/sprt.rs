@@ -40,7 +40,8 @@ pub fn sprt_bounds(alpha: f64, beta: f64) -> Result<(f64, f64), StatsError> {
 /// probability at most `a` if the mean is `theta0`.
 ///
 /// # Errors
-/// [`StatsError::Parameter`] unless `sigma` and `tau` are positive and finite; [`StatsError::NonFinite`].
+/// [`StatsError::Parameter`] unless `sigma` and `tau` are positive and finite; [`StatsError::NonFinite`], also
+/// if they are so far apart that the e-value leaves the range of f64.
 ///
 /// ```
 /// use autoresearch_core::stats::msprt_log_e;
@@ -56,6 +57,8 @@ pub fn msprt_log_e(sum: f64, n: u64, sigma: f64, tau: f64, theta0: f64) -> Resul
     // In units of sigma, so that no square leaves the range of f64.
     let (ratio, z) = (tau / sigma, excess / sigma);
     let spread = n as f64 * ratio * ratio;
-    let scaled = z * (ratio * ratio / (1.0 + spread)).sqrt();
-    Ok(0.5 * scaled * scaled - 0.5 * spread.ln_1p())
+    let scaled = z / (1.0 / ratio).hypot((n as f64).sqrt());
+    let log_e = 0.5 * scaled * scaled - 0.5 * spread.ln_1p();
+    check::finite("the e-value", log_e)?;
+    Ok(log_e)
 }

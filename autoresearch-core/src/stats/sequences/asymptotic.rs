@@ -57,6 +57,7 @@ pub fn asymptotic_cs(mean: f64, sd: f64, t: u64, alpha: f64, rho: f64) -> Result
     check::positive("rho", rho)?;
     let scaled = t as f64 * rho * rho;
     let log = 0.5 * scaled.ln_1p() - alpha.ln();
-    let half_width = sd * (2.0 * (1.0 + 1.0 / scaled) * log / t as f64).sqrt();
+    let factor = (2.0 * (1.0 + 1.0 / scaled) * log / t as f64).sqrt();
+    let half_width = if sd == 0.0 { 0.0 } else { sd * factor };
     Ok(AsymptoticCs { low: mean - half_width, high: mean + half_width, half_width })
 }

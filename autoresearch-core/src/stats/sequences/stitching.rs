@@ -65,7 +65,7 @@ impl PolyStitching {
         }
         check::open_unit("alpha", alpha)?;
         let v = v.max(self.v_min);
-        let l = self.s * (self.eta * (v / self.v_min)).ln().ln() + self.a - alpha.ln();
+        let l = self.s * (self.eta.ln() + v.ln() - self.v_min.ln()).ln() + self.a - alpha.ln();
         let root = self.eta.sqrt();
         let k1_squared = 0.5 * (root + 2.0 + 1.0 / root);
         let shift = 0.5 * (root + 1.0) * self.c * l;
