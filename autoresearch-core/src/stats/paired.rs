@@ -3,7 +3,7 @@
 use super::welch::{interval, p_greater, t_ratio};
 use super::{Moments, StatsError, student_cdf};
 
-/// The comparison of pairs by [`paired_t`].
+/// The comparison of pairs by [`paired_t`], or of one sample with a reference by [`one_sample_t`].
 ///
 /// Sign: `difference = mean(a - b)`, in the units of the values. With losses, where lower is better, `a` the
 /// candidate and `b` the incumbent, a small [`p`](Self::p) says that the candidate is better.
@@ -49,9 +49,27 @@ pub fn paired_t(a: &[f64], b: &[f64]) -> Result<PairedT, StatsError> {
         let (left, right) = (a.len(), b.len());
         return Err(StatsError::LengthMismatch { left_name: "a", left, right_name: "b", right });
     }
-    let moments: Moments = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    Ok(of_differences(a.iter().zip(b).map(|(a, b)| a - b).collect()))
+}
+
+/// Compares the mean of `values` with a `reference`, such as a margin or a record: [`paired_t`] against a list that is
+/// `reference` throughout.
+///
+/// ```
+/// use autoresearch_core::stats::one_sample_t;
+///
+/// let gains = [0.31, 0.12, 0.25, 0.18];
+/// let test = one_sample_t(&gains, 0.05); // is the gain above .05?
+/// assert!(test.p_greater() < 0.03);
+/// assert!((test.difference - 0.165).abs() < 1e-12);
+/// ```
+pub fn one_sample_t(values: &[f64], reference: f64) -> PairedT {
+    of_differences(values.iter().map(|value| value - reference).collect())
+}
+
+fn of_differences(moments: Moments) -> PairedT {
     let difference = moments.mean();
-    Ok(match moments.variance() {
+    match moments.variance() {
         Some(variance) if difference.is_finite() && variance.is_finite() => {
             let df = (moments.n() - 1) as f64;
             let standard_error = (variance / moments.n() as f64).sqrt();
@@ -59,7 +77,7 @@ pub fn paired_t(a: &[f64], b: &[f64]) -> Result<PairedT, StatsError> {
             PairedT { t, df, difference, standard_error, p: student_cdf(t, df) }
         }
         _ => PairedT { t: 0.0, df: 0.0, difference, standard_error: f64::INFINITY, p: 1.0 },
-    })
+    }
 }
 
 impl PairedT {
