@@ -109,12 +109,15 @@ impl Compose<Edits> for EditMerge {
     }
 
     fn needs(&self, later: Change<'_, Edits>, earlier: Change<'_, Edits>) -> bool {
-        if !matches!(self.clashes, Clashes::Lines(_)) {
+        if self.clashes == Clashes::None && self.slots.is_none() {
             return false;
         }
-        let added = |change: &Change<'_, Edits>| differences(change.parent, change.edited).1;
-        let (later, earlier) = (added(&later), added(&earlier));
-        later.iter().any(|a| earlier.iter().any(|b| self.clash(*a, *b)))
+        let touched = |change: &Change<'_, Edits>| {
+            let (removed, added) = differences(change.parent, change.edited);
+            removed.into_iter().chain(added).collect::<Edits>()
+        };
+        let (later, earlier) = (touched(&later), touched(&earlier));
+        later.iter().any(|a| earlier.iter().any(|b| a == b || self.clash(*a, *b)))
     }
 
     fn coverage(&self, incumbent: &Edits, stack: &Edits) -> Option<f64> {
