@@ -1,5 +1,6 @@
 //! What the holdout says of several factors that were switched together.
 
+use super::rule::{Certified, Heard, HeardEffect, Place, Test};
 use super::{Basis, HeldOut, Holdout};
 use crate::accept::{EffectsClaim, EffectsTest, Noise};
 use crate::arm::Arm;
@@ -26,6 +27,8 @@ struct Pooled {
     /// Sum of `precision·coefficient`, and of the precisions `s/s2`.
     sum: f64,
     precision: f64,
+    /// The sum for the coefficients on validation.
+    validation: f64,
     /// The same sum for every document, and the variance that runs give to it.
     documents: Vec<f64>,
     run_variance: Vec<f64>,
@@ -33,49 +36,74 @@ struct Pooled {
     noise: Noise,
 }
 
-/// One bit for each factor that is asked about; the others get no.
+/// A question about several factors with everything that it is answered from.
+pub(crate) struct Question<'a> {
+    pub(crate) claim: &'a EffectsClaim,
+    /// Which factors it is about.
+    pub(crate) asked: Vec<bool>,
+    /// Which were answered with yes before, for the incumbent of now.
+    pub(crate) confirmed: Vec<bool>,
+    /// The arms of the claim's runs and their losses on validation, as far as they are known still.
+    pub(crate) arms: Vec<&'a Arm>,
+    pub(crate) validation: Option<Vec<f64>>,
+}
+
+/// What the holdout says of the factors that are asked about. Those of which it says nothing are left out: the second
+/// part names the factors that are in.
 ///
 /// # Errors
 /// The runs were not measured on the same units.
-pub(crate) fn examine(
-    claim: &EffectsClaim,
-    asked: &[bool],
-    arms: &[&Arm],
+pub(super) fn hear(
+    question: &Question<'_>,
     held: &[HeldOut],
     rules: &Holdout,
     direction: Direction,
-) -> Result<(Vec<bool>, Basis), String> {
+    place: Place,
+) -> Result<(Heard, Vec<usize>, Basis), String> {
+    let claim = question.claim;
     let (documents, weights) = documents(held, direction)?;
     let mut pooled = vec![Pooled::default(); claim.factors.len()];
-    let mut spare = 0.0;
-    let mut at = 0;
+    let (mut spare, mut reference, mut at) = (0.0, 0.0, 0);
     for group in &claim.groups {
         let n: usize = group.blocks.iter().map(Vec::len).sum();
         let blocks: Vec<u32> =
             group.blocks.iter().zip(0u32..).flat_map(|(block, b)| block.iter().map(move |_| b)).collect();
         let rows = at..at + n;
         at += n;
-        let on: Vec<Vec<bool>> = arms[rows.clone()]
+        let on: Vec<Vec<bool>> = question.arms[rows.clone()]
             .iter()
             .map(|arm| claim.factors.iter().map(|factor| arm.contains(factor)).collect())
             .collect();
         let design = Design::new(&on, &blocks).map_err(|e| e.to_string())?;
+        let fit = |scores: &[f64]| design.fit(scores).map_err(|e| e.to_string());
         // A score is the negative of a loss.
         let scores: Vec<f64> = held[rows.clone()].iter().map(|h| -h.loss(direction)).collect();
-        let whole = design.fit(&scores).map_err(|e| e.to_string())?;
+        let whole = fit(&scores)?;
+        let validation = question.validation.as_ref().map(|losses| {
+            let scores: Vec<f64> = losses[rows.clone()].iter().map(|loss| -loss).collect();
+            fit(&scores)
+        });
+        let validation = validation.transpose()?;
         let fits = documents.iter().map(|losses| {
             let deviations: Vec<f64> =
                 losses[rows.clone()].iter().zip(&scores).map(|(loss, score)| -loss - score).collect();
-            design.fit(&deviations).map_err(|e| e.to_string())
+            fit(&deviations)
         });
         let fits = fits.collect::<Result<Vec<_>, _>>()?;
         spare += whole.df;
+        // With everything switched off there remains the incumbent.
+        let off = |(row, score): (&Vec<bool>, &f64)| {
+            let switched = row.iter().zip(&whole.coefficients).filter(|(on, b)| **on && b.is_finite());
+            -(score - switched.map(|(_, b)| b).sum::<f64>())
+        };
+        reference += on.iter().zip(&scores).map(off).sum::<f64>();
         for (j, pool) in pooled.iter_mut().enumerate() {
             let Some(s) = design.information(j) else { continue };
             let precision = s / variance(group.noise);
             pool.noise = group.noise;
             pool.sum += precision * whole.coefficients[j];
             pool.precision += precision;
+            pool.validation += validation.as_ref().map_or(f64::NAN, |fit| precision * fit.coefficients[j]);
             pool.documents.resize(fits.len(), 0.0);
             pool.run_variance.resize(fits.len(), 0.0);
             for (d, fit) in fits.iter().enumerate() {
@@ -97,7 +125,37 @@ pub(crate) fn examine(
         Basis::RunsOnly => 0.0,
         _ => document_variance(pool, &weights, basis == Basis::RunsAndDocumentComponent),
     };
-    Ok((judge(claim, asked, &pooled, split_variance), basis))
+    let factors: Vec<usize> =
+        (0..pooled.len()).filter(|&j| question.asked[j] && pooled[j].precision > 0.0).collect();
+    let effect = |&j: &usize| {
+        let pool = &pooled[j];
+        let validation = Some(pool.validation / pool.precision).filter(|v| v.is_finite());
+        let error = (split_variance(pool) + 1.0 / pool.precision).sqrt();
+        HeardEffect {
+            confirmed: question.confirmed[j],
+            ..HeardEffect::new(validation, pool.sum / pool.precision, error)
+        }
+    };
+    let effects = factors.iter().map(effect).collect();
+    let heard = Heard { reference: reference / at.max(1) as f64, effects, test: test(claim, &factors, &pooled), place };
+    Ok((heard, factors, basis))
+}
+
+/// The claim's test of these factors.
+fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
+    match &claim.test {
+        EffectsTest::Levels(levels) => {
+            Test::Levels(factors.iter().map(|&j| (levels[j], pooled[j].noise.df)).collect())
+        }
+        EffectsTest::Certificate { log_e, alpha, of, before } => {
+            let certified = |&j: &usize| {
+                let noise = pooled[j].noise;
+                Certified { log_e: log_e[j], df: noise.df, variance: variance(noise) }
+            };
+            let factors = factors.iter().map(certified).collect();
+            Test::Certificate { factors, alpha: *alpha, of: *of, before: *before }
+        }
+    }
 }
 
 /// Variance of a pooled coefficient that comes from the documents: all of it, or what does not fall with more runs.
@@ -117,45 +175,6 @@ fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> f64 {
 /// Variance of a single run. Where no noise at all was seen, next to none.
 fn variance(noise: Noise) -> f64 {
     if noise.df > 0.0 { (noise.ss / noise.df).max(f64::MIN_POSITIVE) } else { f64::INFINITY }
-}
-
-fn judge(
-    claim: &EffectsClaim,
-    asked: &[bool],
-    pooled: &[Pooled],
-    split_variance: impl Fn(&Pooled) -> f64,
-) -> Vec<bool> {
-    let estimate = |pool: &Pooled| {
-        (pool.precision > 0.0)
-            .then(|| (pool.sum / pool.precision, split_variance(pool) + 1.0 / pool.precision))
-    };
-    match &claim.test {
-        EffectsTest::Levels(levels) => (0..levels.len())
-            .map(|j| {
-                let df = pooled[j].noise.df;
-                let passes = |(gain, w): (f64, f64)| stats::holdout_p_value(gain, w.sqrt(), df) <= levels[j];
-                asked[j] && estimate(&pooled[j]).is_some_and(passes)
-            })
-            .collect(),
-        EffectsTest::Certificate { log_e, alpha, of, before } => {
-            let smaller = |j: usize| {
-                if !asked[j] {
-                    return f64::NEG_INFINITY;
-                }
-                let noise = pooled[j].noise;
-                let holdout = estimate(&pooled[j]).map_or(f64::NEG_INFINITY, |(gain, w)| {
-                    stats::holdout_half_normal_log_e(gain, w, noise.df, variance(noise))
-                });
-                log_e[j].min(if holdout.is_nan() { f64::NEG_INFINITY } else { holdout })
-            };
-            let log_e: Vec<f64> = (0..log_e.len()).map(smaller).collect();
-            let mut bits = vec![false; log_e.len()];
-            for j in stats::e_bh_after(&log_e, *alpha, *of, *before) {
-                bits[j] = true;
-            }
-            bits
-        }
-    }
 }
 
 /// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.

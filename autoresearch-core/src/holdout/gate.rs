@@ -1,6 +1,7 @@
-//! The tests on held-out splits: the one-bit gate, and the comparison at the end.
+//! The tests on held-out splits: one proposal against the incumbent, and the comparison at the end.
 
-use super::{Answer, Basis, Comparison, HeldOut, Holdout};
+use super::rule::{Heard, HeardEffect, Place, Test};
+use super::{Basis, Comparison, HeldOut, Holdout};
 use crate::accept::{Claim, Noise};
 use crate::measure::{Direction, PerUnit};
 use crate::stats;
@@ -24,23 +25,25 @@ pub(crate) fn compare(
     })
 }
 
-/// The one-bit gate: passes iff `1 − Φ(g/SE) ≤ level`, with `SE² = SE_split² + s_d²/n`.
+/// What the holdout says of a claim: the gain with `SE² = SE_split² + s_d²/n`, and the test `1 − Φ(g/SE) ≤ level`.
 ///
 /// With the documents' error alone the false discovery rate rises to .26-.45 in simulation, because seed noise leaks
 /// through; with the run noise alone a lucky validation split does. So both terms.
 ///
 /// # Errors
 /// The runs were not measured on the same units.
-pub(crate) fn gate(
+pub(super) fn hear(
     claim: &Claim,
     candidate: &[HeldOut],
     incumbent: &[HeldOut],
     settings: &Holdout,
     direction: Direction,
-) -> Result<Answer, String> {
+    place: Place,
+) -> Result<(Heard, Basis), String> {
     let losses = |held: &[HeldOut]| held.iter().map(|h| h.loss(direction)).collect::<Vec<_>>();
     let (c, b) = (losses(candidate), losses(incumbent));
-    let gain = stats::mean(&b) - stats::mean(&c);
+    let reference = stats::mean(&b);
+    let gain = reference - stats::mean(&c);
     let run_variance = run_variance(&c, &b, claim.paired, claim.noise);
     let (split_variance, basis) = match settings.split_error {
         Some(se) => (se * se, Basis::Stated),
@@ -51,9 +54,9 @@ pub(crate) fn gate(
         (None, Basis::RunsOnly) => (0.0, Basis::SignOnly),
         (None, _) => (0.0, Basis::DocumentsOnly),
     };
-    let se = (split_variance + run_variance).sqrt();
-    let passed = if se > 0.0 { stats::normal_sf(gain / se) <= claim.level } else { gain > 0.0 };
-    Ok(Answer { passed, basis })
+    let effects = vec![HeardEffect::new(None, gain, (split_variance + run_variance).sqrt())];
+    let test = Test::Pair { level: claim.level, df: f64::INFINITY };
+    Ok((Heard { reference, effects, test, place }, basis))
 }
 
 /// Variance of the mean gain over seeds: the differences seen here, pooled with what was known before. `None` where
@@ -137,6 +140,7 @@ pub(super) fn same_units(all: &[&PerUnit]) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::arm::RunId;
+    use crate::holdout::{Answer, HoldoutRule, Memory, OneBit};
     use crate::measure::Measurement;
 
     fn claim(n: usize, level: f64, noise: Noise) -> Claim {
@@ -153,7 +157,9 @@ mod tests {
     }
 
     fn ask(claim: &Claim, candidate: &[HeldOut], incumbent: &[HeldOut], rules: &Holdout) -> Answer {
-        gate(claim, candidate, incumbent, rules, Direction::Minimize).expect("comparable")
+        let heard = hear(claim, candidate, incumbent, rules, Direction::Minimize, Place::default());
+        let (question, basis) = heard.expect("comparable");
+        Answer { passed: OneBit.answer(&question, &Memory::default()).passed[0], basis }
     }
 
     #[test]
@@ -203,8 +209,8 @@ mod tests {
     #[test]
     fn other_units_are_an_error() {
         let (two, three) = (runs(0.0, &[0.0], &[0.0; 2]), runs(0.0, &[0.0], &[0.0; 3]));
-        let error =
-            gate(&claim(1, 0.1, Noise::default()), &two, &three, &Holdout::new(), Direction::Minimize);
+        let claim = claim(1, 0.1, Noise::default());
+        let error = hear(&claim, &two, &three, &Holdout::new(), Direction::Minimize, Place::default());
         assert!(error.expect_err("not comparable").contains("2 and 3 values"));
     }
 

@@ -1,14 +1,31 @@
 //! The splits that steer nothing: the holdout, which answers one bit, and the test split, which is opened once.
+//!
+//! `gate` and `effects` say what the runs of a question come to on a shard of the holdout (`shards`), `rule` makes bits
+//! of it (or `thresholdout`, `ladder`), `hear` puts these together, `ledger` keeps account.
 
 mod effects;
 mod gate;
+mod hear;
+mod ladder;
+mod ledger;
+mod mechanism;
+mod rule;
 mod shards;
+mod thresholdout;
 
-pub(crate) use effects::{contenders, examine};
-pub(crate) use gate::{compare, gate};
+pub use ladder::Ladder;
+pub use ledger::{HoldoutLedger, ShardLedger};
+pub use rule::{Heard, HeardEffect, HoldoutRule, Memory, OneBit, Reply};
+pub use thresholdout::Thresholdout;
+
+pub(crate) use effects::{Question, contenders};
+pub(crate) use gate::compare;
+pub(crate) use hear::{Hall, decide_effects, decide_pair};
+pub(crate) use ledger::Book;
 
 use crate::arm::Version;
 use crate::measure::{Direction, Measurement};
+use mechanism::Mechanism;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -62,6 +79,8 @@ pub struct Holdout {
     #[serde(default = "one")]
     pub(crate) shards: u64,
     pub(crate) split_error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Mechanism::is_default")]
+    pub(crate) rule: Mechanism,
 }
 
 fn one() -> u64 {
@@ -70,7 +89,7 @@ fn one() -> u64 {
 
 impl Default for Holdout {
     fn default() -> Self {
-        Self { queries: 100, shards: 1, split_error: None }
+        Self { queries: 100, shards: 1, split_error: None, rule: Mechanism::default() }
     }
 }
 
@@ -95,7 +114,20 @@ impl Holdout {
         self
     }
 
-    /// How many questions it answers in all.
+    /// What makes the bits of the held-out numbers: [`OneBit`] unless said, [`Thresholdout`], [`Ladder`], or a rule of
+    /// your own. A stored study goes on only with the same rule.
+    #[must_use]
+    pub fn rule(mut self, rule: impl HoldoutRule + 'static) -> Self {
+        self.rule = Mechanism::new(rule);
+        self
+    }
+
+    /// How many questions a shard can answer that nobody has asked yet.
+    pub(crate) fn fresh_shard(&self) -> u64 {
+        self.queries.min(self.rule.get().detections().unwrap_or(u64::MAX))
+    }
+
+    /// How many questions it answers in all, at most.
     pub fn questions(&self) -> u64 {
         self.queries.saturating_mul(self.shards)
     }
@@ -164,6 +196,27 @@ pub struct Answer {
     pub passed: bool,
     /// What noise was taken into account.
     pub basis: Basis,
+}
+
+/// What a rule released besides its bits: nothing, with the one-bit rule.
+///
+/// The number is one that the rule gives away by its design, such as the rounded best loss of [`Ladder`]; unrounded
+/// held-out numbers are in no fact.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Release {
+    /// How many answers said that validation was overfitted.
+    #[serde(default)]
+    pub detected: u64,
+    /// The number that later answers go by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+}
+
+impl Release {
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Baseline against incumbent on one split, in the objective's units.

@@ -1,10 +1,11 @@
 //! A study before anything happened.
 
 use super::{Event, Finale, Phase, Settings, StateError, StudyState};
-use crate::accept::{Acceptor, HoldoutStatus, Ledger, Setup};
+use crate::accept::{Acceptor, Ledger, Setup};
 use crate::arm::{RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::holdout::Book;
 use crate::propose::History;
 use crate::stats::Moments;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,6 +54,10 @@ impl<C: Candidate> StudyState<C> {
             questions: settings.holdout.as_ref().map(|h| h.questions()),
         };
         acceptor.check(&setup).map_err(StateError::Settings)?;
+        if let Some(rules) = &settings.holdout {
+            rules.rule.check().map_err(StateError::Settings)?;
+        }
+        let book = Book::new(settings.holdout.as_ref());
         let ledger = Ledger {
             version: Version(0),
             live: BTreeMap::new(),
@@ -71,11 +76,7 @@ impl<C: Candidate> StudyState<C> {
             limits: settings.limits.clone(),
             elapsed: 0.0,
             ended: 0,
-            holdout: match &settings.holdout {
-                None => HoldoutStatus::Absent,
-                Some(h) if h.questions() == 0 => HoldoutStatus::Spent,
-                Some(h) => HoldoutStatus::Open { left: h.questions() },
-            },
+            holdout: book.status(),
         };
         Ok(Self {
             study: study.into(),
@@ -98,7 +99,9 @@ impl<C: Candidate> StudyState<C> {
             inquiry: None,
             baseline_losses: Moments::new(),
             incumbent_losses: Moments::new(),
+            book,
             refused: false,
+            deferred: BTreeSet::new(),
             forget_at: 64,
             phase: Phase::Searching,
             finale: Finale::default(),
