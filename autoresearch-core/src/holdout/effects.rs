@@ -32,8 +32,9 @@ struct Pooled {
     /// The same sum for every document, and the variance that runs give to it.
     documents: Vec<f64>,
     run_variance: Vec<f64>,
-    /// The noise of the last group that said something.
+    /// The noise of the last group that said something, and the degrees of freedom of the test.
     noise: Noise,
+    df: f64,
 }
 
 /// A question about several factors with everything that it is answered from.
@@ -120,37 +121,66 @@ pub(super) fn hear(
         (None, true, false) => Basis::RunsAndDocuments,
         (None, true, true) => Basis::RunsAndDocumentComponent,
     };
-    let split_variance = |pool: &Pooled| match basis {
-        Basis::Stated => rules.split_error.map_or(0.0, |se| se * se),
-        Basis::RunsOnly => 0.0,
+    let split = |pool: &Pooled| match basis {
+        Basis::Stated => Estimate::known(rules.split_error.map_or(0.0, |se| se * se)),
+        Basis::RunsOnly => Estimate::known(0.0),
         _ => document_variance(pool, &weights, basis == Basis::RunsAndDocumentComponent),
     };
     let factors: Vec<usize> =
         (0..pooled.len()).filter(|&j| question.asked[j] && pooled[j].precision > 0.0).collect();
     let effect = |&j: &usize| {
-        let pool = &pooled[j];
+        let pool = &mut pooled[j];
         let validation = Some(pool.validation / pool.precision).filter(|v| v.is_finite());
-        let error = (split_variance(pool) + 1.0 / pool.precision).sqrt();
+        let (split, runs) = (split(pool), 1.0 / pool.precision);
+        pool.df = split.degrees_of_freedom(runs, pool.noise.df);
+        let error = (split.variance + runs).sqrt();
         HeardEffect {
             confirmed: question.confirmed[j],
             ..HeardEffect::new(validation, pool.sum / pool.precision, error)
         }
     };
     let effects = factors.iter().map(effect).collect();
-    let heard = Heard { reference: reference / at.max(1) as f64, effects, test: test(claim, &factors, &pooled), place };
+    let heard = Heard {
+        reference: reference / at.max(1) as f64,
+        effects,
+        test: test(claim, &factors, &pooled),
+        place,
+    };
     Ok((heard, factors, basis))
+}
+
+/// An estimated variance: twice the square of `raw` over `df` is the variance of the estimate.
+struct Estimate {
+    variance: f64,
+    raw: f64,
+    df: f64,
+}
+
+impl Estimate {
+    fn known(variance: f64) -> Self {
+        Self { variance, raw: 0.0, df: f64::INFINITY }
+    }
+
+    /// Those of its sum with another variance (Satterthwaite 1946, *Biometrics Bulletin* 2:110-114), where they are
+    /// fewer than the other has: among few documents their noise is not known better than that.
+    fn degrees_of_freedom(&self, runs: f64, df: f64) -> f64 {
+        let total = (self.variance + runs).powi(2);
+        let spread = self.raw.powi(2) / self.df + runs.powi(2) / df;
+        if spread > 0.0 { df.min(total / spread) } else { df }
+    }
 }
 
 /// The claim's test of these factors.
 fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
     match &claim.test {
         EffectsTest::Levels(levels) => {
-            Test::Levels(factors.iter().map(|&j| (levels[j], pooled[j].noise.df)).collect())
+            Test::Levels(factors.iter().map(|&j| (levels[j], pooled[j].df)).collect())
         }
         EffectsTest::Certificate { log_e, alpha, of, before } => {
-            let certified = |&j: &usize| {
-                let noise = pooled[j].noise;
-                Certified { log_e: log_e[j], df: noise.df, variance: variance(noise) }
+            let certified = |&j: &usize| Certified {
+                log_e: log_e[j],
+                df: pooled[j].df,
+                variance: variance(pooled[j].noise),
             };
             let factors = factors.iter().map(certified).collect();
             Test::Certificate { factors, alpha: *alpha, of: *of, before: *before }
@@ -159,17 +189,27 @@ fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
 }
 
 /// Variance of a pooled coefficient that comes from the documents: all of it, or what does not fall with more runs.
-fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> f64 {
+///
+/// With shares `p` of the weight and deviations `x − Σpx` from the split's own coefficient, `Σp²(x − Σpx)²` has the
+/// expectation `v·Σp²(1 − 2p + Σp²)` where the documents have variance `v` each: the mean has variance `v·Σp²`, which
+/// is what is wanted. Among equal documents that is the factor `k/(k − 1)`. The runs' part comes from residuals of the
+/// same deviations, and is short by the same factor.
+fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> Estimate {
     let total: f64 = weights.iter().sum();
-    let k = weights.len() as f64;
+    let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
+    let mean: f64 = shares.iter().map(|p| p * p).sum();
+    let seen: f64 = shares.iter().map(|p| p * p * (1.0 - 2.0 * p + mean)).sum();
     let s = pool.precision;
-    let square = |w: &f64| (w / total).powi(2);
-    let centre: f64 = pool.documents.iter().zip(weights).map(|(x, w)| w * x / s).sum::<f64>() / total;
-    let scatter: f64 =
-        pool.documents.iter().zip(weights).map(|(x, w)| square(w) * (x / s - centre).powi(2)).sum();
-    let noise: f64 = pool.run_variance.iter().zip(weights).map(|(v, w)| square(w) * v / (s * s)).sum::<f64>();
-    let all = scatter * k / (k - 1.0);
-    if component { (all - noise).max(0.0) } else { all }
+    let centre: f64 = pool.documents.iter().zip(&shares).map(|(x, p)| p * x / s).sum();
+    let scatter: f64 = pool.documents.iter().zip(&shares).map(|(x, p)| (p * (x / s - centre)).powi(2)).sum();
+    let runs: f64 = pool.run_variance.iter().zip(&shares).map(|(v, p)| p * p * v / (s * s)).sum();
+    let own = if component { (scatter - runs).max(0.0) } else { scatter };
+    if seen <= 0.0 {
+        return Estimate::known(0.0); // all weight on one document: nothing is known of documents
+    }
+    let fourth: f64 = shares.iter().map(|p| p.powi(4)).sum();
+    let df = (mean * mean / fourth - 1.0).max(1.0); // one less than there are, among equal documents
+    Estimate { variance: own * mean / seen, raw: scatter * mean / seen, df }
 }
 
 /// Variance of a single run. Where no noise at all was seen, next to none.

@@ -49,8 +49,7 @@ pub(crate) fn decide_effects(
     held: Vec<HeldOut>,
 ) -> Result<(Vec<bool>, Basis, Release), String> {
     let held = hall.rules.on_shard(hall.shard, held)?;
-    let (heard, factors, basis) =
-        effects::hear(question, &held, hall.rules, hall.direction, hall.place())?;
+    let (heard, factors, basis) = effects::hear(question, &held, hall.rules, hall.direction, hall.place())?;
     let mut bits = vec![false; question.asked.len()];
     // What the runs say nothing about gets a no, and never reaches the rule.
     if factors.is_empty() {

@@ -3,6 +3,8 @@
 //! `gate` and `effects` say what the runs of a question come to on a shard of the holdout (`shards`), `rule` makes bits
 //! of it (or `thresholdout`, `ladder`), `hear` puts these together, `ledger` keeps account.
 
+#[cfg(test)]
+mod calibration;
 mod effects;
 mod gate;
 mod hear;
@@ -12,6 +14,8 @@ mod mechanism;
 mod rule;
 mod shards;
 mod thresholdout;
+#[cfg(test)]
+mod vectors;
 
 pub use ladder::Ladder;
 pub use ledger::{HoldoutLedger, ShardLedger};

@@ -126,7 +126,9 @@ impl Heard {
     pub fn test(&self, gains: &[f64]) -> Vec<bool> {
         let effects = self.effects.iter().zip(gains);
         match &self.test {
-            Test::Pair { level, df } => effects.map(|(e, &gain)| passes(gain, e.error, *df, *level)).collect(),
+            Test::Pair { level, df } => {
+                effects.map(|(e, &gain)| passes(gain, e.error, *df, *level)).collect()
+            }
             Test::Levels(levels) => effects
                 .zip(levels)
                 .map(|((e, &gain), &(level, df))| stats::holdout_p_value(gain, e.error, df) <= level)

@@ -24,9 +24,11 @@ impl Holdout {
 
     fn restrict(&self, shard: u64, held: &HeldOut) -> Result<HeldOut, String> {
         let Some(units) = held.0.units() else {
-            return Err("the holdout is to be divided into shards, and its measurements have no per-unit values; \
+            return Err(
+                "the holdout is to be divided into shards, and its measurements have no per-unit values; \
                         give one value a document (`Measurement::new`), or drop `.shards(…)`"
-                .into());
+                    .into(),
+            );
         };
         let source = |i: usize| units.clusters().map_or(i as u64, |c| c[i]);
         let mine: Vec<usize> =

@@ -100,9 +100,7 @@ impl<C: Candidate> StudyState<C> {
             HoldoutStatus::Absent => Ok(Hearing::None),
             HoldoutStatus::Spent | HoldoutStatus::Open { .. } => match self.spend(1) {
                 (_, 0) => Ok(Hearing::Refused),
-                (shard, _) => {
-                    Ok(Hearing::Asked { question: self.take_question_id(), shard, handed: false })
-                }
+                (shard, _) => Ok(Hearing::Asked { question: self.take_question_id(), shard, handed: false }),
             },
         }
     }
