@@ -85,9 +85,12 @@ impl Split {
     }
 }
 
-/// Of studies of four factors that do nothing: how often the first is answered with yes, and the mean and its standard
-/// error of the estimated part of the documents over the true one.
-fn factors(split: &Split, runs: usize, level: f64, studies: u32, seed: u64) -> (u32, f64, f64) {
+/// The levels of the first two factors.
+const LEVELS: [f64; 2] = [0.05, 0.01];
+
+/// Of studies of four factors that do nothing: how often each of the first two is answered with yes, and the mean and
+/// its standard error of the estimated part of the documents over the true one.
+fn factors(split: &Split, runs: usize, studies: u32, seed: u64) -> ([u32; 2], f64, f64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let on = two_level_design(4, runs, 3).expect("a design");
     let factors: Vec<Arm> = (1..=4).map(|i| Arm::single(ProposalId(i))).collect();
@@ -96,7 +99,7 @@ fn factors(split: &Split, runs: usize, level: f64, studies: u32, seed: u64) -> (
     };
     let arms: Vec<Arm> = on.iter().map(arm).collect();
     let truth = split.bias.powi(2) * split.concentration();
-    let (mut yes, mut sum, mut squares) = (0, 0.0, 0.0);
+    let (mut yes, mut sum, mut squares) = ([0; 2], 0.0, 0.0);
     for _ in 0..studies {
         let biases: Vec<Vec<f64>> = (0..4).map(|_| split.biases(&mut rng)).collect();
         let held: Vec<HeldOut> = on
@@ -109,7 +112,7 @@ fn factors(split: &Split, runs: usize, level: f64, studies: u32, seed: u64) -> (
             .collect();
         let noise = Split::noise(split.run_variance(), 12, &mut rng);
         let blocks = vec![(1..=runs as u64).map(RunId).collect()];
-        let test = EffectsTest::Levels(vec![level; 4]);
+        let test = EffectsTest::Levels([LEVELS, LEVELS].concat());
         let claim = EffectsClaim::new(factors.clone(), vec![EffectsGroup::new(blocks, noise)], test);
         let question = Question {
             claim: &claim,
@@ -120,7 +123,8 @@ fn factors(split: &Split, runs: usize, level: f64, studies: u32, seed: u64) -> (
         };
         let heard = effects::hear(&question, &held, &Holdout::new(), Direction::Minimize, Place::default());
         let (heard, _, _) = heard.expect("comparable");
-        yes += u32::from(OneBit.answer(&heard, &Memory::default()).passed[0]);
+        let bits = OneBit.answer(&heard, &Memory::default()).passed;
+        yes.iter_mut().zip(bits).for_each(|(yes, bit)| *yes += u32::from(bit));
         let of_runs = noise.ss / noise.df / (runs as f64 / 4.0);
         let ratio = (heard.effects()[0].error.powi(2) - of_runs) / truth;
         sum += ratio;
@@ -136,11 +140,12 @@ fn a_factor_that_does_nothing_is_confirmed_at_most_at_the_level() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for (documents, bias, crossed, runs) in [(20, 0.0, 0.5, 8), (20, 2.0, 2.0, 16), (6, 4.0, 0.0, 16)] {
         let split = Split::new(documents, bias, crossed, &mut rng);
-        for level in [0.05, 0.01] {
-            let (yes, ..) = factors(&split, runs, level, 3000, 7);
-            println!(
-                "{documents} documents, {bias}, {crossed}, {runs} runs: {yes} of {} at {level}",
-                most(3000, level)
+        let (yes, ..) = factors(&split, runs, 1200, 7);
+        for (yes, level) in yes.into_iter().zip(LEVELS) {
+            let bound = most(1200, level);
+            assert!(
+                yes <= bound,
+                "{documents} documents, {runs} runs: {yes} errors at {level}, at most {bound}"
             );
         }
     }
@@ -151,7 +156,7 @@ fn the_part_of_the_documents_is_right_on_average() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     for (documents, bias, crossed) in [(20, 2.0, 2.0), (8, 3.0, 2.0), (8, 3.0, 0.0)] {
         let split = Split::new(documents, bias, crossed, &mut rng);
-        let (_, mean, error) = factors(&split, 16, 0.05, 800, 9);
+        let (_, mean, error) = factors(&split, 16, 800, 9);
         assert!((mean - 1.0).abs() < 4.0 * error, "{documents} documents: {mean:.3} ± {error:.3}");
     }
 }

@@ -97,3 +97,54 @@ fn laplace(seed: u64, scale: f64) -> f64 {
     // 1 - 2|u| is in [0, 1]; its logarithm stays finite.
     -scale * u.signum() * (1.0 - 2.0 * u.abs()).max(f64::MIN_POSITIVE).ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(rule: &Thresholdout, validation: Option<f64>, gain: f64, question: u64, memory: &Memory) -> Reply {
+        rule.answer(&Heard::for_test(1.0, HeardEffect::new(validation, gain, 0.1), 0.05, question), memory)
+    }
+
+    /// Mean 0 and mean size `scale`, as a Laplace number has; and the same again for the same seed.
+    #[test]
+    fn the_noise_is_laplace() {
+        let n = 20_000;
+        let draws: Vec<f64> = (0..n).map(|i| laplace(i, 3.0)).collect();
+        let (mean, size) =
+            (crate::stats::mean(&draws), draws.iter().map(|x| x.abs()).sum::<f64>() / n as f64);
+        // Standard deviations of both means: 3·√2/√n and 3/√n.
+        assert!(mean.abs() < 0.13 && (size - 3.0).abs() < 0.1, "{mean} {size}");
+        assert_eq!(laplace(5, 3.0), draws[5]);
+        assert_eq!(laplace(5, 0.0), 0.0);
+    }
+
+    #[test]
+    fn agreement_releases_validation_and_overfitting_the_holdout() {
+        let (rule, memory) = (Thresholdout::new(0.3, 0.0), Memory::default());
+        // Agreed: .5 is released, five errors above 0; the held-out gain alone would be 2.
+        assert_eq!(ask(&rule, Some(0.5), 0.2001, 1, &memory), Reply::new(vec![true]));
+        // Apart: the held-out gain decides, whichever of both is larger.
+        let detected = |passed| Reply { detected: 1, ..Reply::new(vec![passed]) };
+        assert_eq!(ask(&rule, Some(0.5), 0.1, 1, &memory), detected(false));
+        assert_eq!(ask(&rule, Some(0.5), 0.9, 1, &memory), detected(true));
+        // Unknown validation agrees with nothing.
+        assert_eq!(ask(&rule, None, 0.9, 1, &memory), detected(true));
+        let scaled = Thresholdout::in_standard_errors(3.1, 0.0);
+        assert_eq!(ask(&scaled, Some(0.5), 0.2, 1, &memory).detected, 0);
+        assert_eq!(Thresholdout::new(f64::NAN, -1.0), Thresholdout::new(0.0, 0.0));
+    }
+
+    /// The threshold stays from question to question, and is drawn anew after a detection.
+    #[test]
+    fn noise_depends_on_question_and_detections() {
+        let rule = Thresholdout::new(0.3, 0.1);
+        let bits = |detected: u64| -> Vec<u64> {
+            let memory = Memory { detected, ..Memory::default() };
+            (0..200).map(|question| ask(&rule, Some(0.5), 0.2, question, &memory).detected).collect()
+        };
+        assert_eq!(bits(0), bits(0));
+        assert_ne!(bits(0), bits(1));
+        assert!(bits(0).contains(&0) && bits(0).contains(&1));
+    }
+}
