@@ -1,10 +1,11 @@
 //! What the holdout says of several factors that were switched together.
 
 use super::rule::{Certified, Heard, HeardEffect, Place, Test};
+use super::units::documents;
 use super::{Basis, HeldOut, Holdout};
 use crate::accept::{EffectsClaim, EffectsTest, Noise};
 use crate::arm::Arm;
-use crate::measure::{Direction, PerUnit};
+use crate::measure::Direction;
 use crate::stats::{self, Design};
 
 /// The factors that validation passes by itself, each with its strength; none of the others can pass.
@@ -215,41 +216,4 @@ fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> Estimat
 /// Variance of a single run. Where no noise at all was seen, next to none.
 fn variance(noise: Noise) -> f64 {
     if noise.df > 0.0 { (noise.ss / noise.df).max(f64::MIN_POSITIVE) } else { f64::INFINITY }
-}
-
-/// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.
-fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
-    let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
-        return Ok((Vec::new(), Vec::new()));
-    };
-    super::gate::same_units(&units)?;
-    let (mut losses, mut weights) = (Vec::new(), Vec::new());
-    for (run, units) in units.iter().enumerate() {
-        let (means, of_sources) = by_source(units);
-        if run == 0 {
-            losses = vec![Vec::with_capacity(held.len()); means.len()];
-            weights = of_sources;
-        }
-        losses.iter_mut().zip(means).for_each(|(list, mean)| list.push(direction.loss(mean)));
-    }
-    Ok((losses, weights))
-}
-
-/// Weighted means and weights of the sources that the units come from, in order of appearance.
-fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
-    let mut places = std::collections::HashMap::new();
-    let (mut sums, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
-    for (i, value) in units.values.iter().enumerate() {
-        let source = units.clusters.as_ref().map_or(i as u64, |c| c[i]);
-        let weight = units.weights.as_ref().map_or(1.0, |w| w[i]);
-        let at = *places.entry(source).or_insert(sums.len());
-        if at == sums.len() {
-            sums.push(0.0);
-            weights.push(0.0);
-        }
-        sums[at] += weight * value;
-        weights[at] += weight;
-    }
-    let means = sums.iter().zip(&weights).map(|(s, w)| if *w > 0.0 { s / w } else { 0.0 }).collect();
-    (means, weights)
 }

@@ -1,6 +1,7 @@
 //! The tests on held-out splits: one proposal against the incumbent, and the comparison at the end.
 
 use super::rule::{Heard, HeardEffect, Place, Test};
+use super::units::same_units;
 use super::{Basis, Comparison, HeldOut, Holdout};
 use crate::accept::{Claim, Noise};
 use crate::measure::{Direction, PerUnit};
@@ -55,7 +56,7 @@ pub(super) fn hear(
         (None, _) => (0.0, Basis::DocumentsOnly),
     };
     let effects = vec![HeardEffect::new(None, gain, (split_variance + run_variance).sqrt())];
-    let test = Test::Pair { level: claim.level, df: f64::INFINITY };
+    let test = Test::Pair { level: claim.level };
     Ok((Heard { reference, effects, test, place }, basis))
 }
 
@@ -115,25 +116,6 @@ fn split_variance(
     let one: f64 = (0..n).filter_map(|i| variance(&difference(&c[i..=i], &b[i..=i]))).sum::<f64>() / n as f64;
     let component = (n as f64 * whole - one) / (n as f64 - 1.0);
     Ok((component.max(0.0), Basis::RunsAndDocumentComponent))
-}
-
-/// Whether all were measured on the same units.
-pub(super) fn same_units(all: &[&PerUnit]) -> Result<(), String> {
-    let Some((first, rest)) = all.split_first() else { return Ok(()) };
-    let differs = |other: &&&PerUnit| {
-        other.values.len() != first.values.len()
-            || other.weights != first.weights
-            || other.clusters != first.clusters
-    };
-    match rest.iter().find(differs) {
-        None => Ok(()),
-        Some(other) => Err(format!(
-            "held-out measurements of one question differ in their units ({} and {} values, or other weights or \
-             clusters); the evaluator must give the same units in the same order for every run",
-            first.values.len(),
-            other.values.len()
-        )),
-    }
 }
 
 #[cfg(test)]

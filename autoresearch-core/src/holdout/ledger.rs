@@ -95,7 +95,8 @@ impl Book {
     /// Takes up to `wanted` questions from the budget, all from one shard, which is given: answers to one question
     /// must not rest on two shards. A shard that has too few left for all of them gives way to the next for good.
     pub(crate) fn ask(&mut self, wanted: u64) -> (u64, u64) {
-        if self.left_here() < wanted && self.fresh() > 0 && self.fresh_shard() > 0 {
+        let here = self.left_here();
+        if here < wanted && self.fresh() > 0 && self.fresh_shard() > here {
             self.shards.push(ShardLedger::default());
             self.released.push(None);
         }
@@ -141,5 +142,68 @@ impl Book {
 
     fn fresh_shard(&self) -> u64 {
         self.rules.as_ref().map_or(0, Holdout::fresh_shard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::holdout::Thresholdout;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However it is asked: no shard answers more than it may, detections stay within their budget, every question
+        /// is granted or refused, and it is spent when nothing is left.
+        #[test]
+        fn the_budget_is_kept(
+            (queries, shards, budget) in (0..9u64, 1..4u64, 0..6u64),
+            questions in prop::collection::vec((0..6u64, any::<u64>()), 0..40),
+            detects in any::<bool>(),
+        ) {
+            let rules = Holdout::new().queries(queries).shards(shards);
+            let rules = if detects { rules.rule(Thresholdout::new(1.0, 0.0).budget(budget)) } else { rules };
+            let (mut book, mut wanted_in_all) = (Book::new(Some(&rules)), 0);
+            for (wanted, luck) in questions {
+                let before = book.status();
+                let (shard, granted) = book.ask(wanted);
+                wanted_in_all += wanted;
+                prop_assert!(granted <= wanted);
+                if before == HoldoutStatus::Spent {
+                    prop_assert_eq!(granted, 0);
+                } else {
+                    prop_assert!(granted > 0 || wanted == 0, "{:?} {:?}", before, book);
+                }
+                let detected = if detects { luck % (granted + 1) } else { 0 };
+                let release = Release { detected, value: (luck % 2 == 0).then_some(luck as f64) };
+                book.answered(shard, granted, luck % (granted + 1), &release);
+                let memory = book.memory(shard);
+                prop_assert!(release.value.is_none() || memory.released == release.value);
+            }
+            let ledger = book.ledger();
+            prop_assert!(ledger.shards.len() as u64 <= shards);
+            for shard in &ledger.shards {
+                prop_assert!(shard.asked <= queries && shard.answered == shard.asked && shard.yes <= shard.asked);
+                prop_assert!(!detects || shard.detected <= budget);
+            }
+            prop_assert_eq!(ledger.total().asked + ledger.total().refused, wanted_in_all);
+        }
+    }
+
+    /// A question larger than a shard stays where most of it can be answered; open questions count as detections.
+    #[test]
+    fn a_shard_that_is_as_good_as_the_next_is_not_left() {
+        let mut book = Book::new(Some(&Holdout::new().queries(4).shards(2)));
+        assert_eq!(book.ask(6), (0, 4));
+        assert_eq!(book.status(), HoldoutStatus::Open { left: 4 });
+        assert_eq!((book.ask(3), book.ask(2)), ((1, 3), (1, 1)));
+        assert_eq!(book.status(), HoldoutStatus::Spent);
+        assert_eq!(book.ledger().total().refused, 3);
+
+        let rules = Holdout::new().rule(Thresholdout::new(1.0, 0.0).budget(2));
+        let mut book = Book::new(Some(&rules));
+        assert_eq!((book.ask(2), book.ask(1)), ((0, 2), (0, 0)));
+        book.answered(0, 2, 2, &Release { detected: 1, value: None });
+        assert_eq!(book.ask(5), (0, 1));
+        assert_eq!(Book::new(None).status(), HoldoutStatus::Absent);
     }
 }

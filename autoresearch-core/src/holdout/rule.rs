@@ -88,8 +88,8 @@ pub(crate) struct Place {
 /// The test that the policy wants its proposals to pass.
 #[derive(Debug, Clone)]
 pub(crate) enum Test {
-    /// One proposal against the incumbent, at this level and with so many degrees of freedom.
-    Pair { level: f64, df: f64 },
+    /// One proposal against the incumbent, at this level: `1 − Φ(g/SE) <= level`.
+    Pair { level: f64 },
     /// Each factor at a level of its own, with these degrees of freedom.
     Levels(Vec<(f64, f64)>),
     /// All factors together by e-BH; each with its e-value on validation, and what is known of the run noise.
@@ -108,7 +108,7 @@ impl Heard {
     /// the level that the policy tests at.
     pub fn for_test(reference: f64, effect: HeardEffect, level: f64, question: u64) -> Self {
         let place = Place { seed: 0, question, shard: 0 };
-        let test = Test::Pair { level, df: f64::INFINITY };
+        let test = Test::Pair { level };
         Self { reference, effects: vec![effect], test, place }
     }
 
@@ -126,9 +126,7 @@ impl Heard {
     pub fn test(&self, gains: &[f64]) -> Vec<bool> {
         let effects = self.effects.iter().zip(gains);
         match &self.test {
-            Test::Pair { level, df } => {
-                effects.map(|(e, &gain)| passes(gain, e.error, *df, *level)).collect()
-            }
+            Test::Pair { level } => effects.map(|(e, &gain)| passes(gain, e.error, *level)).collect(),
             Test::Levels(levels) => effects
                 .zip(levels)
                 .map(|((e, &gain), &(level, df))| stats::holdout_p_value(gain, e.error, df) <= level)
@@ -161,12 +159,8 @@ impl Heard {
     }
 }
 
-fn passes(gain: f64, error: f64, df: f64, level: f64) -> bool {
-    match error > 0.0 {
-        true if df.is_finite() => stats::student_sf(gain / error, df) <= level,
-        true => stats::normal_sf(gain / error) <= level,
-        false => gain > 0.0,
-    }
+fn passes(gain: f64, error: f64, level: f64) -> bool {
+    if error > 0.0 { stats::normal_sf(gain / error) <= level } else { gain > 0.0 }
 }
 
 impl fmt::Debug for Heard {

@@ -108,8 +108,9 @@ impl<C: Candidate> StudyState<C> {
     /// Takes questions from the holdout's budget: which shard answers, and how many of them it can.
     pub(super) fn spend(&mut self, questions: u64) -> (u64, u64) {
         let (shard, granted) = self.book.ask(questions);
-        self.refused |= granted < questions;
         self.ledger.holdout = self.book.status();
+        // Where shards are left, those can be asked what one shard could not answer all of.
+        self.refused |= granted < questions && self.ledger.holdout == HoldoutStatus::Spent;
         (shard, granted)
     }
 
