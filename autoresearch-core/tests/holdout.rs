@@ -371,9 +371,21 @@ impl Compose<f64> for Sum {
 
 #[test]
 fn a_question_about_many_is_answered_by_one_shard() {
+    let rules = Holdout::new().queries(4).shards(2);
+    for rules in [
+        rules.clone(),
+        rules.clone().rule(Ladder::new()),
+        rules.clone().rule(Ladder::fixed(0.125)),
+        rules.rule(Thresholdout::in_standard_errors(4.0, 0.2)),
+    ] {
+        many(rules);
+    }
+}
+
+fn many(rules: Holdout) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let acceptor = |heard: &Arc<Mutex<_>>| Asker { claim: None, heard: Arc::clone(heard) };
-    let settings = Settings::new().holdout(Holdout::new().queries(4).shards(2));
+    let settings = Settings::new().holdout(rules);
     let mut state = StudyState::composing(10.0, acceptor(&heard), Sum, settings.clone()).expect("settings");
     let mut events = state.take_events();
     loop {
