@@ -35,7 +35,7 @@ pub struct Answer {
 
 /// What a rule released besides its bits: nothing, with the one-bit rule.
 ///
-/// The number is one that the rule gives away by its design, such as the rounded best loss of [`Ladder`]; unrounded
+/// The number is one that the rule gives away by its design, such as the rounded best loss of [`Ladder`](crate::Ladder); unrounded
 /// held-out numbers are in no fact.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]

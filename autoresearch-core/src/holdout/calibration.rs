@@ -42,7 +42,8 @@ struct Split {
 
 impl Split {
     fn new(documents: usize, bias: f64, crossed: f64, rng: &mut ChaCha8Rng) -> Self {
-        let unit = |i| (i % documents, (0.4 * gaussian(rng)).exp());
+        let of_documents: Vec<f64> = (0..documents).map(|_| 0.7 * gaussian(rng)).collect();
+        let unit = |i: usize| (i % documents, (of_documents[i % documents] + 0.2 * gaussian(rng)).exp());
         Self { documents, bias, crossed, units: (0..3 * documents).map(unit).collect() }
     }
 
@@ -138,7 +139,7 @@ fn factors(split: &Split, runs: usize, studies: u32, seed: u64) -> ([u32; 2], f6
 #[test]
 fn a_factor_that_does_nothing_is_confirmed_at_most_at_the_level() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    for (documents, bias, crossed, runs) in [(20, 0.0, 0.5, 8), (20, 2.0, 2.0, 16), (6, 4.0, 0.0, 16)] {
+    for (documents, bias, crossed, runs) in [(20, 0.0, 0.5, 8), (20, 2.0, 2.0, 16), (6, 6.0, 0.0, 32)] {
         let split = Split::new(documents, bias, crossed, &mut rng);
         let (yes, ..) = factors(&split, runs, 1200, 7);
         for (yes, level) in yes.into_iter().zip(LEVELS) {

@@ -1,7 +1,7 @@
 //! What the holdout says of several factors that were switched together.
 
 use super::rule::{Certified, Heard, HeardEffect, Place, Test};
-use super::units::documents;
+use super::units::{Shares, documents};
 use super::{Basis, HeldOut, Holdout};
 use crate::accept::{EffectsClaim, EffectsTest, Noise};
 use crate::arm::Arm;
@@ -190,27 +190,18 @@ fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
 }
 
 /// Variance of a pooled coefficient that comes from the documents: all of it, or what does not fall with more runs.
-///
-/// With shares `p` of the weight and deviations `x − Σpx` from the split's own coefficient, `Σp²(x − Σpx)²` has the
-/// expectation `v·Σp²(1 − 2p + Σp²)` where the documents have variance `v` each: the mean has variance `v·Σp²`, which
-/// is what is wanted. Among equal documents that is the factor `k/(k − 1)`. The runs' part comes from residuals of the
-/// same deviations, and is short by the same factor.
+/// The runs' part comes from residuals of the same deviations, and is short by the same factor as their scatter.
 fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> Estimate {
-    let total: f64 = weights.iter().sum();
-    let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
-    let mean: f64 = shares.iter().map(|p| p * p).sum();
-    let seen: f64 = shares.iter().map(|p| p * p * (1.0 - 2.0 * p + mean)).sum();
-    let s = pool.precision;
-    let centre: f64 = pool.documents.iter().zip(&shares).map(|(x, p)| p * x / s).sum();
-    let scatter: f64 = pool.documents.iter().zip(&shares).map(|(x, p)| (p * (x / s - centre)).powi(2)).sum();
-    let runs: f64 = pool.run_variance.iter().zip(&shares).map(|(v, p)| p * p * v / (s * s)).sum();
-    let own = if component { (scatter - runs).max(0.0) } else { scatter };
-    if seen <= 0.0 {
-        return Estimate::known(0.0); // all weight on one document: nothing is known of documents
+    let shares = Shares::new(weights);
+    let Some(factor) = shares.factor() else { return Estimate::known(0.0) };
+    let square = pool.precision * pool.precision;
+    let scatter = shares.scatter(&pool.documents) / square;
+    let runs = if component { shares.of_mean(&pool.run_variance) / square } else { 0.0 };
+    Estimate {
+        variance: (scatter - runs).max(0.0) * factor,
+        raw: scatter * factor,
+        df: shares.degrees_of_freedom(),
     }
-    let fourth: f64 = shares.iter().map(|p| p.powi(4)).sum();
-    let df = (mean * mean / fourth - 1.0).max(1.0); // one less than there are, among equal documents
-    Estimate { variance: own * mean / seen, raw: scatter * mean / seen, df }
 }
 
 /// Variance of a single run. Where no noise at all was seen, next to none.

@@ -1,11 +1,12 @@
 //! The tests on held-out splits: one proposal against the incumbent, and the comparison at the end.
 
 use super::rule::{Heard, HeardEffect, Place, Test};
-use super::units::same_units;
+use super::units::{Shares, documents};
 use super::{Basis, Comparison, HeldOut, Holdout};
 use crate::accept::{Claim, Noise};
-use crate::measure::{Direction, PerUnit};
+use crate::measure::Direction;
 use crate::stats;
+use std::ops::Range;
 
 /// Compares paired losses of baseline and incumbent.
 pub(crate) fn compare(
@@ -86,34 +87,22 @@ fn split_variance(
     incumbent: &[HeldOut],
     direction: Direction,
 ) -> Result<(f64, Basis), String> {
-    let units =
-        |held: &[HeldOut]| held.iter().map(|h| h.0.units().cloned()).collect::<Option<Vec<PerUnit>>>();
-    let (Some(c), Some(b)) = (units(candidate), units(incumbent)) else {
-        return Ok((0.0, Basis::RunsOnly));
-    };
-    let Some(first) = c.first() else { return Ok((0.0, Basis::RunsOnly)) };
-    same_units(&c.iter().chain(&b).collect::<Vec<_>>())?;
-    let sign = direction.loss(1.0);
-    let difference = |c: &[PerUnit], b: &[PerUnit]| -> Vec<f64> {
-        let mean =
-            |runs: &[PerUnit], u: usize| runs.iter().map(|r| r.values[u]).sum::<f64>() / runs.len() as f64;
-        (0..first.values.len()).map(|u| sign * (mean(b, u) - mean(c, u))).collect()
-    };
-    let variance = |d: &[f64]| {
-        stats::clustered_se(d, first.weights.as_deref(), first.clusters.as_deref())
-            .ok()
-            .and_then(|s| s.se_corrected())
-            .map(|se| se * se)
-    };
-    let Some(whole) = variance(&difference(&c, &b)) else {
+    let (documents, weights) = documents(&[candidate, incumbent].concat(), direction)?;
+    let shares = Shares::new(&weights);
+    let Some(factor) = shares.factor() else {
         return Ok((0.0, Basis::RunsOnly)); // a single document says nothing about documents
     };
-    let n = c.len();
-    if n < 4 || b.len() != n {
+    let (n, all) = (candidate.len(), candidate.len() + incumbent.len());
+    let variance = |c: Range<usize>, b: Range<usize>| {
+        let gain = |losses: &Vec<f64>| stats::mean(&losses[b.clone()]) - stats::mean(&losses[c.clone()]);
+        factor * shares.scatter(&documents.iter().map(gain).collect::<Vec<f64>>())
+    };
+    let whole = variance(0..n, n..all);
+    if n < 4 || incumbent.len() != n {
         return Ok((whole, Basis::RunsAndDocuments));
     }
     // Of one pair: component + run×document; of the mean of n pairs: component + run×document / n.
-    let one: f64 = (0..n).filter_map(|i| variance(&difference(&c[i..=i], &b[i..=i]))).sum::<f64>() / n as f64;
+    let one = (0..n).map(|i| variance(i..i + 1, n + i..n + i + 1)).sum::<f64>() / n as f64;
     let component = (n as f64 * whole - one) / (n as f64 - 1.0);
     Ok((component.max(0.0), Basis::RunsAndDocumentComponent))
 }
