@@ -1,6 +1,6 @@
 //! The court: settles proposals, those that are accepted after the holdout has spoken.
 
-use super::{Event, StudyState};
+use super::{Event, Phase, StudyState};
 use crate::accept::{Decision, HoldoutStatus, RunRecord, Verdict};
 use crate::arm::{Arm, Part, QuestionId, RunId, Version};
 use crate::candidate::Candidate;
@@ -63,10 +63,10 @@ impl<C: Candidate> StudyState<C> {
             };
             cases.push(Case { decision, hearing });
         }
-        if cases.is_empty() {
-            self.halt(StopReason::HoldoutSpent);
-        } else {
+        if !cases.is_empty() {
             self.court = Some(Court { cases });
+        } else if matches!(self.phase, Phase::Searching) {
+            self.phase = Phase::Draining(StopReason::HoldoutSpent);
         }
         Ok(())
     }
