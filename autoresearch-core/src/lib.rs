@@ -42,7 +42,10 @@ pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
 pub use failure::{FailureKind, Fault, RunFailure};
 pub use fidelity::Fidelity;
-pub use holdout::{Answer, Basis, Comparison, FinalResult, HeldOut, Holdout, Splits, TestSplit};
+pub use holdout::{
+    Answer, Basis, Comparison, FinalResult, Heard, HeardEffect, HeldOut, Holdout, HoldoutLedger, HoldoutRule,
+    Ladder, Memory, OneBit, Release, Reply, ShardLedger, Splits, TestSplit, Thresholdout,
+};
 pub use limits::{Limits, StopReason};
 pub use log::results_tsv;
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};

@@ -1,9 +1,11 @@
 //! What the holdout says of several factors that were switched together.
 
+use super::rule::{Certified, Heard, HeardEffect, Place, Test};
+use super::units::{Shares, documents};
 use super::{Basis, HeldOut, Holdout};
 use crate::accept::{EffectsClaim, EffectsTest, Noise};
 use crate::arm::Arm;
-use crate::measure::{Direction, PerUnit};
+use crate::measure::Direction;
 use crate::stats::{self, Design};
 
 /// The factors that validation passes by itself, each with its strength; none of the others can pass.
@@ -26,29 +28,44 @@ struct Pooled {
     /// Sum of `precision·coefficient`, and of the precisions `s/s2`.
     sum: f64,
     precision: f64,
+    /// The sum for the coefficients on validation.
+    validation: f64,
     /// The same sum for every document, and the variance that runs give to it.
     documents: Vec<f64>,
     run_variance: Vec<f64>,
-    /// The noise of the last group that said something.
+    /// The noise of the last group that said something, and the degrees of freedom of the test.
     noise: Noise,
+    df: f64,
 }
 
-/// One bit for each factor that is asked about; the others get no.
+/// A question about several factors with everything that it is answered from.
+pub(crate) struct Question<'a> {
+    pub(crate) claim: &'a EffectsClaim,
+    /// Which factors it is about.
+    pub(crate) asked: Vec<bool>,
+    /// Which were answered with yes before, for the incumbent of now.
+    pub(crate) confirmed: Vec<bool>,
+    /// The arms of the claim's runs and their losses on validation, as far as they are known still.
+    pub(crate) arms: Vec<&'a Arm>,
+    pub(crate) validation: Option<Vec<f64>>,
+}
+
+/// What the holdout says of the factors that are asked about. Those of which it says nothing are left out: the second
+/// part names the factors that are in.
 ///
 /// # Errors
 /// The runs were not measured on the same units.
-pub(crate) fn examine(
-    claim: &EffectsClaim,
-    asked: &[bool],
-    arms: &[&Arm],
+pub(super) fn hear(
+    question: &Question<'_>,
     held: &[HeldOut],
     rules: &Holdout,
     direction: Direction,
-) -> Result<(Vec<bool>, Basis), String> {
+    place: Place,
+) -> Result<(Heard, Vec<usize>, Basis), String> {
+    let claim = question.claim;
     let (documents, weights) = documents(held, direction)?;
     let mut pooled = vec![Pooled::default(); claim.factors.len()];
-    let mut spare = 0.0;
-    let mut at = 0;
+    let (mut spare, mut reference, mut at) = (0.0, 0.0, 0);
     for group in &claim.groups {
         let n: usize = group.blocks.iter().map(Vec::len).sum();
         let blocks: Vec<u32> =
@@ -56,8 +73,8 @@ pub(crate) fn examine(
         let rows = at..at + n;
         at += n;
         // Most factors are on in all runs of a group, or in none.
-        let is_on =
-            |factor: &Arm| arms[rows.clone()].iter().map(|arm| arm.contains(factor)).collect::<Vec<_>>();
+        let arms = &question.arms[rows.clone()];
+        let is_on = |factor: &Arm| arms.iter().map(|arm| arm.contains(factor)).collect::<Vec<_>>();
         let (switched, columns): (Vec<usize>, Vec<Vec<bool>>) = claim
             .factors
             .iter()
@@ -71,16 +88,28 @@ pub(crate) fn examine(
         let on: Vec<Vec<bool>> =
             (0..n).map(|run| columns.iter().map(|column| column[run]).collect()).collect();
         let design = Design::new(&on, &blocks).map_err(|e| e.to_string())?;
+        let fit = |scores: &[f64]| design.fit(scores).map_err(|e| e.to_string());
         // A score is the negative of a loss.
         let scores: Vec<f64> = held[rows.clone()].iter().map(|h| -h.loss(direction)).collect();
-        let whole = design.fit(&scores).map_err(|e| e.to_string())?;
+        let whole = fit(&scores)?;
+        let validation = question.validation.as_ref().map(|losses| {
+            let scores: Vec<f64> = losses[rows.clone()].iter().map(|loss| -loss).collect();
+            fit(&scores)
+        });
+        let validation = validation.transpose()?;
         let fits = documents.iter().map(|losses| {
             let deviations: Vec<f64> =
                 losses[rows.clone()].iter().zip(&scores).map(|(loss, score)| -loss - score).collect();
-            design.fit(&deviations).map_err(|e| e.to_string())
+            fit(&deviations)
         });
         let fits = fits.collect::<Result<Vec<_>, _>>()?;
         spare += whole.df;
+        // With everything switched off there remains the incumbent.
+        let off = |(row, score): (&Vec<bool>, &f64)| {
+            let switched = row.iter().zip(&whole.coefficients).filter(|(on, b)| **on && b.is_finite());
+            -(score - switched.map(|(_, b)| b).sum::<f64>())
+        };
+        reference += on.iter().zip(&scores).map(off).sum::<f64>();
         for (j, &factor) in switched.iter().enumerate() {
             let Some(s) = design.information(j) else { continue };
             let pool = &mut pooled[factor];
@@ -88,6 +117,7 @@ pub(crate) fn examine(
             pool.noise = group.noise;
             pool.sum += precision * whole.coefficients[j];
             pool.precision += precision;
+            pool.validation += validation.as_ref().map_or(f64::NAN, |fit| precision * fit.coefficients[j]);
             pool.documents.resize(fits.len(), 0.0);
             pool.run_variance.resize(fits.len(), 0.0);
             for (d, fit) in fits.iter().enumerate() {
@@ -104,105 +134,89 @@ pub(crate) fn examine(
         (None, true, false) => Basis::RunsAndDocuments,
         (None, true, true) => Basis::RunsAndDocumentComponent,
     };
-    let split_variance = |pool: &Pooled| match basis {
-        Basis::Stated => rules.split_error.map_or(0.0, |se| se * se),
-        Basis::RunsOnly => 0.0,
+    let split = |pool: &Pooled| match basis {
+        Basis::Stated => Estimate::known(rules.split_error.map_or(0.0, |se| se * se)),
+        Basis::RunsOnly => Estimate::known(0.0),
         _ => document_variance(pool, &weights, basis == Basis::RunsAndDocumentComponent),
     };
-    Ok((judge(claim, asked, &pooled, split_variance), basis))
+    let factors: Vec<usize> =
+        (0..pooled.len()).filter(|&j| question.asked[j] && pooled[j].precision > 0.0).collect();
+    let effect = |&j: &usize| {
+        let pool = &mut pooled[j];
+        let validation = Some(pool.validation / pool.precision).filter(|v| v.is_finite());
+        let (split, runs) = (split(pool), 1.0 / pool.precision);
+        pool.df = split.degrees_of_freedom(runs, pool.noise.df);
+        let error = (split.variance + runs).sqrt();
+        HeardEffect {
+            confirmed: question.confirmed[j],
+            ..HeardEffect::new(validation, pool.sum / pool.precision, error)
+        }
+    };
+    let effects = factors.iter().map(effect).collect();
+    let heard = Heard {
+        reference: reference / at.max(1) as f64,
+        effects,
+        test: test(claim, &factors, &pooled),
+        place,
+    };
+    Ok((heard, factors, basis))
+}
+
+/// An estimated variance: twice the square of `raw` over `df` is the variance of the estimate.
+struct Estimate {
+    variance: f64,
+    raw: f64,
+    df: f64,
+}
+
+impl Estimate {
+    fn known(variance: f64) -> Self {
+        Self { variance, raw: 0.0, df: f64::INFINITY }
+    }
+
+    /// Those of its sum with another variance (Satterthwaite 1946, *Biometrics Bulletin* 2:110-114), where they are
+    /// fewer than the other has: among few documents their noise is not known better than that.
+    fn degrees_of_freedom(&self, runs: f64, df: f64) -> f64 {
+        let total = (self.variance + runs).powi(2);
+        let spread = self.raw.powi(2) / self.df + runs.powi(2) / df;
+        if spread > 0.0 { df.min(total / spread) } else { df }
+    }
+}
+
+/// The claim's test of these factors.
+fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
+    match &claim.test {
+        EffectsTest::Levels(levels) => {
+            Test::Levels(factors.iter().map(|&j| (levels[j], pooled[j].df)).collect())
+        }
+        EffectsTest::Certificate { log_e, alpha, of, before } => {
+            let certified = |&j: &usize| Certified {
+                log_e: log_e[j],
+                df: pooled[j].df,
+                variance: variance(pooled[j].noise),
+            };
+            let factors = factors.iter().map(certified).collect();
+            Test::Certificate { factors, alpha: *alpha, of: *of, before: *before }
+        }
+    }
 }
 
 /// Variance of a pooled coefficient that comes from the documents: all of it, or what does not fall with more runs.
-fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> f64 {
-    let total: f64 = weights.iter().sum();
-    let k = weights.len() as f64;
-    let s = pool.precision;
-    let square = |w: &f64| (w / total).powi(2);
-    let centre: f64 = pool.documents.iter().zip(weights).map(|(x, w)| w * x / s).sum::<f64>() / total;
-    let scatter: f64 =
-        pool.documents.iter().zip(weights).map(|(x, w)| square(w) * (x / s - centre).powi(2)).sum();
-    let noise: f64 = pool.run_variance.iter().zip(weights).map(|(v, w)| square(w) * v / (s * s)).sum::<f64>();
-    let all = scatter * k / (k - 1.0);
-    if component { (all - noise).max(0.0) } else { all }
+/// The runs' part comes from residuals of the same deviations, and is short by the same factor as their scatter.
+fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> Estimate {
+    let shares = Shares::new(weights);
+    let Some(factor) = shares.factor() else { return Estimate::known(0.0) };
+    let square = pool.precision * pool.precision;
+    let scatter = shares.scatter(&pool.documents) / square;
+    let runs = if component { shares.of_mean(&pool.run_variance) / square } else { 0.0 };
+    Estimate {
+        variance: (scatter - runs).max(0.0) * factor,
+        raw: scatter * factor,
+        df: shares.degrees_of_freedom(),
+    }
 }
 
 /// Variance of a single run. Where no noise at all was seen, next to none.
 fn variance(noise: Noise) -> f64 {
     if noise.df > 0.0 { (noise.ss / noise.df).max(f64::MIN_POSITIVE) } else { f64::INFINITY }
-}
-
-fn judge(
-    claim: &EffectsClaim,
-    asked: &[bool],
-    pooled: &[Pooled],
-    split_variance: impl Fn(&Pooled) -> f64,
-) -> Vec<bool> {
-    let estimate = |pool: &Pooled| {
-        (pool.precision > 0.0)
-            .then(|| (pool.sum / pool.precision, split_variance(pool) + 1.0 / pool.precision))
-    };
-    match &claim.test {
-        EffectsTest::Levels(levels) => (0..levels.len())
-            .map(|j| {
-                let df = pooled[j].noise.df;
-                let passes = |(gain, w): (f64, f64)| stats::holdout_p_value(gain, w.sqrt(), df) <= levels[j];
-                asked[j] && estimate(&pooled[j]).is_some_and(passes)
-            })
-            .collect(),
-        EffectsTest::Certificate { log_e, alpha, of, before } => {
-            let smaller = |j: usize| {
-                if !asked[j] {
-                    return f64::NEG_INFINITY;
-                }
-                let noise = pooled[j].noise;
-                let holdout = estimate(&pooled[j]).map_or(f64::NEG_INFINITY, |(gain, w)| {
-                    stats::holdout_half_normal_log_e(gain, w, noise.df, variance(noise))
-                });
-                log_e[j].min(if holdout.is_nan() { f64::NEG_INFINITY } else { holdout })
-            };
-            let log_e: Vec<f64> = (0..log_e.len()).map(smaller).collect();
-            let mut bits = vec![false; log_e.len()];
-            for j in stats::e_bh_after(&log_e, *alpha, *of, *before) {
-                bits[j] = true;
-            }
-            bits
-        }
-    }
-}
-
-/// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.
-fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
-    let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
-        return Ok((Vec::new(), Vec::new()));
-    };
-    super::gate::same_units(&units)?;
-    let (mut losses, mut weights) = (Vec::new(), Vec::new());
-    for (run, units) in units.iter().enumerate() {
-        let (means, of_sources) = by_source(units);
-        if run == 0 {
-            losses = vec![Vec::with_capacity(held.len()); means.len()];
-            weights = of_sources;
-        }
-        losses.iter_mut().zip(means).for_each(|(list, mean)| list.push(direction.loss(mean)));
-    }
-    Ok((losses, weights))
-}
-
-/// Weighted means and weights of the sources that the units come from, in order of appearance.
-fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
-    let mut places = std::collections::HashMap::new();
-    let (mut sums, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
-    for (i, value) in units.values.iter().enumerate() {
-        let source = units.clusters.as_ref().map_or(i as u64, |c| c[i]);
-        let weight = units.weights.as_ref().map_or(1.0, |w| w[i]);
-        let at = *places.entry(source).or_insert(sums.len());
-        if at == sums.len() {
-            sums.push(0.0);
-            weights.push(0.0);
-        }
-        sums[at] += weight * value;
-        weights[at] += weight;
-    }
-    let means = sums.iter().zip(&weights).map(|(s, w)| if *w > 0.0 { s / w } else { 0.0 }).collect();
-    (means, weights)
 }

@@ -1,14 +1,37 @@
 //! The splits that steer nothing: the holdout, which answers one bit, and the test split, which is opened once.
+//!
+//! `gate` and `effects` say what the runs of a question come to on a shard of the holdout (`shards`), `rule` makes bits
+//! of it (or `thresholdout`, `ladder`), `hear` puts these together, `ledger` keeps account.
 
+mod answer;
+#[cfg(test)]
+mod calibration;
 mod effects;
 mod gate;
+mod hear;
+mod ladder;
+mod ledger;
+mod mechanism;
+mod rule;
 mod shards;
+mod thresholdout;
+mod units;
+#[cfg(test)]
+mod vectors;
 
-pub(crate) use effects::{contenders, examine};
-pub(crate) use gate::{compare, gate};
+pub use answer::{Answer, Basis, Comparison, FinalResult, Release, Splits};
+pub use ladder::Ladder;
+pub use ledger::{HoldoutLedger, ShardLedger};
+pub use rule::{Heard, HeardEffect, HoldoutRule, Memory, OneBit, Reply};
+pub use thresholdout::Thresholdout;
 
-use crate::arm::Version;
+pub(crate) use effects::{Question, contenders};
+pub(crate) use gate::compare;
+pub(crate) use hear::{Hall, decide_effects, decide_pair};
+pub(crate) use ledger::Book;
+
 use crate::measure::{Direction, Measurement};
+use mechanism::Mechanism;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -62,6 +85,8 @@ pub struct Holdout {
     #[serde(default = "one")]
     pub(crate) shards: u64,
     pub(crate) split_error: Option<f64>,
+    #[serde(default, skip_serializing_if = "Mechanism::is_default")]
+    pub(crate) rule: Mechanism,
 }
 
 fn one() -> u64 {
@@ -70,7 +95,7 @@ fn one() -> u64 {
 
 impl Default for Holdout {
     fn default() -> Self {
-        Self { queries: 100, shards: 1, split_error: None }
+        Self { queries: 100, shards: 1, split_error: None, rule: Mechanism::default() }
     }
 }
 
@@ -95,7 +120,20 @@ impl Holdout {
         self
     }
 
-    /// How many questions it answers in all.
+    /// What makes the bits of the held-out numbers: [`OneBit`] unless said, [`Thresholdout`], [`Ladder`], or a rule of
+    /// your own. A stored study goes on only with the same rule.
+    #[must_use]
+    pub fn rule(mut self, rule: impl HoldoutRule + 'static) -> Self {
+        self.rule = Mechanism::new(rule);
+        self
+    }
+
+    /// How many questions a shard can answer that nobody has asked yet.
+    pub(crate) fn fresh_shard(&self) -> u64 {
+        self.queries.min(self.rule.get().detections().unwrap_or(u64::MAX))
+    }
+
+    /// How many questions it answers in all, at most.
     pub fn questions(&self) -> u64 {
         self.queries.saturating_mul(self.shards)
     }
@@ -134,77 +172,4 @@ impl TestSplit {
         self.seeds = n.max(2);
         self
     }
-}
-
-/// What noise the holdout's answer took into account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Basis {
-    /// Run noise alone: there were no per-unit values, and nobody stated the split's own noise.
-    RunsOnly,
-    /// Run noise and the split's noise as the user stated it.
-    Stated,
-    /// Run noise and the clustered standard error of the same runs. Counts what is run × document noise twice: safe.
-    RunsAndDocuments,
-    /// Run noise and the part of the documents' noise that does not fall with more seeds (4 or more pairs).
-    RunsAndDocumentComponent,
-    /// The documents' noise alone: one run an arm, and nothing known of the run noise. Weak.
-    DocumentsOnly,
-    /// No noise at all, just the sign of the difference. Very weak.
-    SignOnly,
-    /// Nothing: the outputs could not be measured on the holdout, which counts as a no.
-    Unmeasured,
-}
-
-/// The holdout's answer: one bit, and what it rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Yes or no.
-    pub passed: bool,
-    /// What noise was taken into account.
-    pub basis: Basis,
-}
-
-/// Baseline against incumbent on one split, in the objective's units.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// Mean objective of the baseline.
-    pub baseline: f64,
-    /// Mean objective of the incumbent.
-    pub incumbent: f64,
-    /// The improvement, positive for better.
-    pub gain: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end of its interval.
-    pub high: f64,
-}
-
-/// A candidate against the baseline on every split.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Splits {
-    /// On validation, which the search has mined: expect it to be the largest.
-    pub validation: Comparison,
-    /// On the holdout, if there is one.
-    pub holdout: Option<Comparison>,
-    /// On the test split, opened for the first time.
-    pub test: Comparison,
-}
-
-/// What the final runs showed: all arms on the same fresh seeds, paired t intervals over the seeds.
-///
-/// The intervals speak of the run noise; the splits' own noise is in none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FinalResult {
-    /// Which incumbent was compared with the baseline.
-    pub version: Version,
-    /// Seeds behind it.
-    pub pairs: u32,
-    /// The intervals' level.
-    pub level: f64,
-    /// The incumbent, where anything was kept.
-    pub kept: Option<Splits>,
-    /// The bolder stack, where the policy left one.
-    pub stack: Option<Splits>,
 }

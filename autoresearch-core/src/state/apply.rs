@@ -31,14 +31,18 @@ impl<C: Candidate> StudyState<C> {
                 }
                 self.apply_finished(run, outcome);
             }
-            Event::Answered { question, answer, .. } => {
+            Event::Answered { question, answer, release, .. } => {
                 for case in self.court.iter_mut().flat_map(|c| &mut c.cases) {
-                    if matches!(case.hearing, Hearing::Asked { question: q, .. } if q == *question) {
+                    if let Hearing::Asked { question: q, shard, .. } = case.hearing
+                        && q == *question
+                    {
                         case.hearing = Hearing::Heard(*answer);
+                        self.book.answered(shard, 1, u64::from(answer.passed), release);
                     }
                 }
+                self.ledger.holdout = self.book.status();
             }
-            Event::Examined { question, answers, .. } => self.hear(*question, answers),
+            Event::Examined { question, answers, release, .. } => self.hear(*question, answers, release),
             Event::Tested { result } => self.finale.result = Some(*result),
             Event::Stopping { reason, elapsed } => {
                 if self.is_searching() {

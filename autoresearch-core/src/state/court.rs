@@ -1,6 +1,6 @@
 //! The court: settles proposals, those that are accepted after the holdout has spoken.
 
-use super::{Event, StudyState};
+use super::{Event, Phase, StudyState};
 use crate::accept::{Decision, HoldoutStatus, RunRecord, Verdict};
 use crate::arm::{Arm, Part, QuestionId, RunId, Version};
 use crate::candidate::Candidate;
@@ -31,15 +31,10 @@ pub(super) enum Hearing {
     Refused,
     Asked {
         question: QuestionId,
+        shard: u64,
         handed: bool,
     },
     Heard(Answer),
-}
-
-impl Hearing {
-    pub(super) fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked { .. })
-    }
 }
 
 impl<C: Candidate> StudyState<C> {
@@ -52,6 +47,9 @@ impl<C: Candidate> StudyState<C> {
         let mut cases = Vec::with_capacity(decisions.len());
         for decision in decisions {
             let p = decision.proposal;
+            if self.deferred.contains(&p) {
+                continue; // pending for good: questions do not come back
+            }
             let returns = matches!(decision.verdict, Verdict::Accept | Verdict::Undecided);
             let waits = self.live.contains_key(&p) || returns && self.aside.contains_key(&p);
             if !waits || !seen.insert(p) {
@@ -65,7 +63,11 @@ impl<C: Candidate> StudyState<C> {
             };
             cases.push(Case { decision, hearing });
         }
-        self.court = Some(Court { cases });
+        if !cases.is_empty() {
+            self.court = Some(Court { cases });
+        } else if matches!(self.phase, Phase::Searching) {
+            self.phase = Phase::Draining(StopReason::HoldoutSpent);
+        }
         Ok(())
     }
 
@@ -96,20 +98,20 @@ impl<C: Candidate> StudyState<C> {
         }
         match self.ledger.holdout {
             HoldoutStatus::Absent => Ok(Hearing::None),
-            HoldoutStatus::Spent => Ok(Hearing::Refused),
-            HoldoutStatus::Open { .. } => {
-                self.spend(1);
-                Ok(Hearing::Asked { question: self.take_question_id(), handed: false })
-            }
+            HoldoutStatus::Spent | HoldoutStatus::Open { .. } => match self.spend(1) {
+                (_, 0) => Ok(Hearing::Refused),
+                (shard, _) => Ok(Hearing::Asked { question: self.take_question_id(), shard, handed: false }),
+            },
         }
     }
 
-    /// Takes this many questions from the holdout's budget.
-    pub(super) fn spend(&mut self, questions: u64) {
-        if let HoldoutStatus::Open { left } = self.ledger.holdout {
-            let left = left.saturating_sub(questions);
-            self.ledger.holdout = if left > 0 { HoldoutStatus::Open { left } } else { HoldoutStatus::Spent };
-        }
+    /// Takes questions from the holdout's budget: which shard answers, and how many of them it can.
+    pub(super) fn spend(&mut self, questions: u64) -> (u64, u64) {
+        let (shard, granted) = self.book.ask(questions);
+        self.ledger.holdout = self.book.status();
+        // Where shards are left, those can be asked what one shard could not answer all of.
+        self.refused |= granted < questions && self.ledger.holdout == HoldoutStatus::Spent;
+        (shard, granted)
     }
 
     /// Settles all cases of the court; what is kept joins the incumbent in one step.
@@ -172,7 +174,7 @@ impl<C: Candidate> StudyState<C> {
 
     /// Accepted on validation, and no question left for it: it stays pending.
     fn defer(&mut self, decision: &Decision) {
-        self.refused = true;
+        self.deferred.insert(decision.proposal);
         let reason = format!(
             "{}; the holdout's budget of questions is spent, so it could not be confirmed and stays pending",
             decision.reason

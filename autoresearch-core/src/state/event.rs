@@ -3,7 +3,7 @@
 use crate::accept::{Role, Strength};
 use crate::arm::{Arm, ProposalId, QuestionId, RunId, Version};
 use crate::failure::RunFailure;
-use crate::holdout::{Answer, Basis, FinalResult};
+use crate::holdout::{Answer, Basis, FinalResult, Release};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
 use crate::propose::{Effect, Fate, Proposal};
@@ -92,6 +92,9 @@ pub enum Event<C> {
         proposal: ProposalId,
         /// The one bit, and what it rests on.
         answer: Answer,
+        /// What the holdout's rule released besides.
+        #[serde(default, skip_serializing_if = "Release::is_nothing")]
+        release: Release,
     },
     /// The holdout answered about several factors at once.
     Examined {
@@ -103,6 +106,9 @@ pub enum Event<C> {
         answers: Vec<Option<bool>>,
         /// What the answers rest on.
         basis: Basis,
+        /// What the holdout's rule released besides.
+        #[serde(default, skip_serializing_if = "Release::is_nothing")]
+        release: Release,
     },
     /// A proposal was accepted on validation, and the holdout has no question left for it: it stays pending.
     Deferred {

@@ -4,7 +4,7 @@ use super::{Case, Event, Hearing, Outcome, Phase, StateError, StudyState};
 use crate::arm::{ProposalId, QuestionId, RunId};
 use crate::candidate::Candidate;
 use crate::failure::Fault;
-use crate::holdout::{Answer, Basis, HeldOut, gate};
+use crate::holdout::{Answer, Basis, Hall, HeldOut, Release, decide_pair};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Direction;
 use crate::propose::Proposed;
@@ -77,8 +77,11 @@ impl<C: Candidate> StudyState<C> {
 
     /// Hands in the held-out measurements of a question's runs, in the question's order.
     ///
+    /// Measurements that cannot be compared or divided into shards stop the study
+    /// ([`HeldOutFailed`](StopReason::HeldOutFailed)); the question stays open, and is asked again when it goes on.
+    ///
     /// # Errors
-    /// The question was not asked, another number of measurements came back, or they cannot be compared.
+    /// The question was not asked, another number of measurements came back, or they state another direction.
     pub fn held_out(&mut self, question: QuestionId, held: Vec<HeldOut>) -> Result<(), StateError> {
         for one in &held {
             check_direction(self.settings.direction, one.stated_direction())?;
@@ -97,30 +100,51 @@ impl<C: Candidate> StudyState<C> {
                 }
             };
         }
-        if let Some(event) = self.examined(question, Some(held.clone()))? {
-            self.record(event);
-            return Ok(());
+        let answered = match self.examined(question, Some(&held)) {
+            Ok(None) => self.answered(question, held),
+            other => other.and_then(|event| event.ok_or(StateError::UnknownQuestion(question))),
+        };
+        match answered {
+            // The question stays open: nothing was learned, and nothing is lost when the study goes on.
+            Err(StateError::HeldOut(why)) => self.stop(StopReason::HeldOutFailed(why)),
+            other => self.record(other?),
         }
+        Ok(())
+    }
+
+    /// The event that holds the answer to a question about a proposal.
+    fn answered(&self, question: QuestionId, held: Vec<HeldOut>) -> Result<Event<C>, StateError> {
         let asked = |c: &&Case| matches!(c.hearing, Hearing::Asked { question: q, .. } if q == question);
         let case = self.court.as_ref().and_then(|court| court.cases.iter().find(asked));
         let claim = case.and_then(|c| c.decision.claim.as_ref());
-        let (Some(case), Some(claim), Some(settings)) = (case, claim, &self.settings.holdout) else {
+        let (Some(case), Some(claim)) = (case, claim) else {
+            return Err(StateError::UnknownQuestion(question));
+        };
+        let Hearing::Asked { shard, .. } = case.hearing else {
             return Err(StateError::UnknownQuestion(question));
         };
         let expected = claim.candidate.len() + claim.incumbent.len();
         if held.len() != expected {
             return Err(StateError::WrongCount { expected, got: held.len() });
         }
-        // Of one step's questions, each is the next of the budget: the shard of the first answers them all.
-        let open = self.court.iter().flat_map(|c| &c.cases).filter(|c| c.hearing.is_asked()).count();
-        let before = self.questions_asked().saturating_sub(open as u64);
-        let held = settings.on_shard(before, held).map_err(StateError::HeldOut)?;
-        let (candidate, incumbent) = held.split_at(claim.candidate.len());
-        let answer = gate(claim, candidate, incumbent, settings, self.settings.direction)
-            .map_err(StateError::HeldOut)?;
-        let proposal = case.decision.proposal;
-        self.record(Event::Answered { question, proposal, answer });
-        Ok(())
+        let mean = |runs: &[RunId]| self.validation_losses(runs.iter()).map(|l| crate::stats::mean(&l));
+        let validation = mean(&claim.incumbent).zip(mean(&claim.candidate)).map(|(b, c)| b - c);
+        let hall = self.hall(question, shard).ok_or(StateError::UnknownQuestion(question))?;
+        let (answer, release) = decide_pair(&hall, claim, held, validation).map_err(StateError::HeldOut)?;
+        Ok(Event::Answered { question, proposal: case.decision.proposal, answer, release })
+    }
+
+    /// Where a question is heard; `None` without a holdout.
+    pub(super) fn hall(&self, question: QuestionId, shard: u64) -> Option<Hall<'_>> {
+        let rules = self.settings.holdout.as_ref()?;
+        let memory = self.book.memory(shard);
+        let (direction, seed) = (self.settings.direction, self.settings.seed);
+        Some(Hall { rules, direction, seed, question: question.0, shard, memory })
+    }
+
+    /// What these runs lost on validation; `None` if one of them is forgotten.
+    pub(super) fn validation_losses<'a>(&self, runs: impl Iterator<Item = &'a RunId>) -> Option<Vec<f64>> {
+        runs.map(|id| self.ledger.runs.get(id)?.loss.as_ref().ok().copied()).collect()
     }
 
     /// Says that a question about a proposal cannot be answered, because its outputs cannot be measured on the holdout
@@ -137,7 +161,7 @@ impl<C: Candidate> StudyState<C> {
         let case = self.court.as_ref().and_then(|court| court.cases.iter().find(asked));
         let proposal = case.map(|c| c.decision.proposal).ok_or(StateError::UnknownQuestion(question))?;
         let answer = Answer { passed: false, basis: Basis::Unmeasured };
-        self.record(Event::Answered { question, proposal, answer });
+        self.record(Event::Answered { question, proposal, answer, release: Release::default() });
         Ok(())
     }
 

@@ -2,15 +2,16 @@
 
 use super::{Event, HoldoutQuery, Job, PlannedRun, Split, StateError, StudyState};
 use crate::accept::{EffectsClaim, EffectsTest, HoldoutStatus};
-use crate::arm::{Part, QuestionId, RunId};
+use crate::arm::{Arm, Part, QuestionId, RunId};
 use crate::candidate::Candidate;
-use crate::holdout::{Basis, HeldOut, contenders, examine};
+use crate::holdout::{Basis, HeldOut, Question, Release, contenders, decide_effects};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A question under way.
 pub(super) struct Inquiry {
     pub(super) question: QuestionId,
+    pub(super) shard: u64,
     pub(super) claim: EffectsClaim,
     /// Which factors it is about; `None`: validation has answered already, or the budget does not suffice.
     pub(super) asked: Vec<Option<bool>>,
@@ -36,8 +37,9 @@ impl Inquiry {
 impl<C: Candidate> StudyState<C> {
     /// Takes an acceptor's question. Only what validation would pass by itself is asked about: the rest cannot pass,
     /// whatever the holdout says, and costs no bit.
-    pub(super) fn inquire(&mut self, claim: EffectsClaim) -> Result<(), String> {
+    pub(super) fn inquire(&mut self, mut claim: EffectsClaim) -> Result<(), String> {
         claim.check()?;
+        self.leave_out_cleared(&mut claim);
         if let Some(run) = claim.runs().find(|run| !self.confirmed.contains_key(run)) {
             return Err(format!(
                 "its question rests on run {}, which is not a finished confirming run",
@@ -45,97 +47,98 @@ impl<C: Candidate> StudyState<C> {
             ));
         }
         let wanted = contenders(&claim);
-        let left = match self.ledger.holdout {
-            HoldoutStatus::Absent => {
-                let answers: Vec<Option<bool>> = wanted.iter().map(|w| Some(w.is_some())).collect();
-                self.tell(&claim, &answers);
-                return Ok(());
-            }
-            HoldoutStatus::Spent => 0,
-            HoldoutStatus::Open { left } => left,
-        };
+        if self.ledger.holdout == HoldoutStatus::Absent {
+            let answers: Vec<Option<bool>> = wanted.iter().map(|w| Some(w.is_some())).collect();
+            self.tell(&claim, &answers);
+            return Ok(());
+        }
         // The strongest first, where not all can be asked.
         let mut order: Vec<usize> = (0..wanted.len()).filter(|&j| wanted[j].is_some()).collect();
         order.sort_by(|&a, &b| wanted[b].unwrap_or(0.0).total_cmp(&wanted[a].unwrap_or(0.0)));
         let mut asked: Vec<Option<bool>> = wanted.iter().map(|w| w.map_or(Some(false), |_| None)).collect();
-        let affordable = order.len().min(left as usize);
-        order[..affordable].iter().for_each(|&j| asked[j] = Some(true));
-        self.refused |= affordable < order.len();
-        self.spend(affordable as u64);
-        if affordable == 0 {
+        let (shard, affordable) = self.spend(order.len() as u64);
+        order.truncate(affordable as usize);
+        if order.is_empty() {
             self.tell(&claim, &asked);
             return Ok(());
         }
+        order.iter().for_each(|&j| asked[j] = Some(true));
         let question = self.take_question_id();
-        self.inquiry = Some(Inquiry { question, claim, asked, handed: false });
+        self.inquiry = Some(Inquiry { question, shard, claim, asked, handed: false });
         Ok(())
+    }
+
+    /// What a certificate has settled already stays settled: it is not asked again, and counts as found.
+    fn leave_out_cleared(&self, claim: &mut EffectsClaim) {
+        let EffectsTest::Certificate { log_e, before, .. } = &mut claim.test else { return };
+        for (factor, log_e) in claim.factors.iter().zip(log_e) {
+            if self.is_cleared(factor) {
+                *log_e = f64::NEG_INFINITY;
+                *before += 1;
+            }
+        }
     }
 
     /// The event that holds the answers to the question under way.
     pub(super) fn examined(
         &self,
         question: QuestionId,
-        held: Option<Vec<HeldOut>>,
+        held: Option<&[HeldOut]>,
     ) -> Result<Option<Event<C>>, StateError> {
         let Some(inquiry) = self.inquiry.as_ref().filter(|i| i.question == question) else {
             return Ok(None);
         };
         let claim = &inquiry.claim;
-        let asked: Vec<bool> = inquiry.asked.iter().map(|a| *a == Some(true)).collect();
-        let (bits, basis) = match (held, &self.settings.holdout) {
-            (Some(held), Some(rules)) => {
+        let (bits, basis, release) = match (held, self.hall(question, inquiry.shard)) {
+            (Some(held), Some(hall)) => {
                 let (expected, got) = (claim.runs().count(), held.len());
                 if expected != got {
                     return Err(StateError::WrongCount { expected, got });
                 }
-                let arms: Vec<_> = claim
-                    .runs()
-                    .filter_map(|run| self.confirmed.get(&run))
-                    .map(|job| &job.spec.arm)
-                    .collect();
-                let from = self.asked_before(&asked);
-                let held = rules.on_shard(from, held).map_err(StateError::HeldOut)?;
-                examine(claim, &asked, &arms, &held, rules, self.settings.direction)
-                    .map_err(StateError::HeldOut)?
+                let runs: Vec<RunId> = claim.runs().collect();
+                let jobs = runs.iter().filter_map(|run| self.confirmed.get(run));
+                let question = Question {
+                    claim,
+                    asked: inquiry.asked.iter().map(|a| *a == Some(true)).collect(),
+                    confirmed: claim.factors.iter().map(|f| self.is_cleared(f)).collect(),
+                    arms: jobs.map(|job| &job.spec.arm).collect(),
+                    validation: self.validation_losses(runs.iter()),
+                };
+                decide_effects(&hall, &question, held.to_vec()).map_err(StateError::HeldOut)?
             }
-            _ => (vec![false; asked.len()], Basis::Unmeasured),
+            _ => (vec![false; inquiry.asked.len()], Basis::Unmeasured, Release::default()),
         };
         let answers =
             inquiry.asked.iter().zip(bits).map(|(a, bit)| if *a == Some(true) { Some(bit) } else { *a });
-        Ok(Some(Event::Examined {
-            question,
-            factors: claim.factors.clone(),
-            answers: answers.collect(),
-            basis,
-        }))
+        let (factors, answers) = (claim.factors.clone(), answers.collect());
+        Ok(Some(Event::Examined { question, factors, answers, basis, release }))
     }
 
-    /// How many questions the holdout had answered before the one under way, which is about so many factors.
-    fn asked_before(&self, asked: &[bool]) -> u64 {
-        self.questions_asked().saturating_sub(asked.iter().filter(|a| **a).count() as u64)
-    }
-
-    /// How many questions the holdout has been asked so far, those under way included.
-    pub(super) fn questions_asked(&self) -> u64 {
-        let all = self.settings.holdout.as_ref().map_or(0, |h| h.questions());
-        match self.ledger.holdout {
-            HoldoutStatus::Open { left } => all.saturating_sub(left),
-            _ => all,
-        }
+    /// Whether the holdout has said yes to all of a factor, for the incumbent of now.
+    fn is_cleared(&self, factor: &Arm) -> bool {
+        factor.parts().iter().all(|part| self.cleared.contains(part))
     }
 
     /// The holdout has answered.
-    pub(super) fn hear(&mut self, question: QuestionId, answers: &[Option<bool>]) {
-        if let Some(inquiry) = self.inquiry.take_if(|i| i.question == question) {
-            self.tell(&inquiry.claim, answers);
-        }
+    pub(super) fn hear(&mut self, question: QuestionId, answers: &[Option<bool>], release: &Release) {
+        let Some(inquiry) = self.inquiry.take_if(|i| i.question == question) else { return };
+        let asked = || inquiry.asked.iter().zip(answers).filter(|(asked, _)| **asked == Some(true));
+        let yes = asked().filter(|(_, answer)| **answer == Some(true)).count();
+        self.book.answered(inquiry.shard, asked().count() as u64, yes as u64, release);
+        self.ledger.holdout = self.book.status();
+        self.tell(&inquiry.claim, answers);
     }
 
     fn tell(&mut self, claim: &EffectsClaim, answers: &[Option<bool>]) {
         let passed = claim.factors.iter().zip(answers).filter(|(_, answer)| **answer == Some(true));
-        self.cleared
-            .extend(passed.flat_map(|(factor, _)| factor.parts().iter().copied()).collect::<Vec<Part>>());
-        self.acceptor.answered(answers);
+        let passed: Vec<Part> = passed.flat_map(|(factor, _)| factor.parts().iter().copied()).collect();
+        let settled = matches!(claim.test, EffectsTest::Certificate { .. });
+        let answer = |(factor, answer): (&Arm, &Option<bool>)| {
+            if settled && self.is_cleared(factor) { Some(true) } else { *answer }
+        };
+        let answers: Vec<Option<bool>> = claim.factors.iter().zip(answers).map(answer).collect();
+        self.cleared.extend(passed);
+        self.acceptor.answered(&answers);
     }
 }
 

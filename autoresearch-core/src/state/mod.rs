@@ -28,7 +28,7 @@ use crate::accept::{Acceptor, Guarantee, HoldoutStatus, Ledger};
 use crate::arm::{Arm, Part, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::{Compose, Conflict, Unit};
-use crate::holdout::FinalResult;
+use crate::holdout::{Book, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::propose::{Effect, History, Proposal, ProposeContext};
 use crate::stats::Moments;
@@ -133,8 +133,12 @@ pub struct StudyState<C: Candidate> {
     /// Losses of the baseline's own runs, and of the incumbent's, as far as neither helped to choose it.
     baseline_losses: Moments,
     incumbent_losses: Moments,
+    /// What the holdout was asked.
+    book: Book,
     /// Something that validation accepted could not be put to the holdout any more.
     refused: bool,
+    /// The proposals among it: they stay pending.
+    deferred: BTreeSet<ProposalId>,
     /// With so many runs remembered, those that do not matter any more are forgotten.
     forget_at: usize,
     phase: Phase,
@@ -220,12 +224,15 @@ impl<C: Candidate> StudyState<C> {
             let query = inquiry.query(&self.confirmed)?;
             return Some(Action::AskHoldout(query));
         }
-        let waiting = |c: &&mut Case| matches!(c.hearing, Hearing::Asked { handed: false, .. });
+        // One after the other: what a rule answers may depend on what it answered before.
+        let waiting = |c: &&mut Case| matches!(c.hearing, Hearing::Asked { .. });
         let case = self.court.as_mut()?.cases.iter_mut().find(waiting)?;
         let claim = case.decision.claim.as_ref()?;
-        let Hearing::Asked { question: id, handed } = &mut case.hearing else { return None };
+        let Hearing::Asked { question: id, handed, .. } = &mut case.hearing else { return None };
+        if std::mem::replace(handed, true) {
+            return None;
+        }
         let id = *id;
-        *handed = true;
         let proposal = Some(case.decision.proposal);
         let runs = claim.candidate.iter().chain(&claim.incumbent);
         let runs = runs
@@ -338,6 +345,11 @@ impl<C: Candidate> StudyState<C> {
     /// Whether the holdout can be asked.
     pub fn holdout(&self) -> HoldoutStatus {
         self.ledger.holdout
+    }
+
+    /// What the holdout was asked and what it answered, shard by shard; empty where there is none.
+    pub fn holdout_ledger(&self) -> HoldoutLedger {
+        self.book.ledger()
     }
 
     /// Why it stopped, if it has.

@@ -1,10 +1,11 @@
 //! A study before anything happened.
 
 use super::{Event, Finale, Phase, Settings, StateError, StudyState};
-use crate::accept::{Acceptor, HoldoutStatus, Ledger};
+use crate::accept::{Acceptor, Ledger};
 use crate::arm::{RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::holdout::Book;
 use crate::propose::History;
 use crate::stats::Moments;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,6 +49,10 @@ impl<C: Candidate> StudyState<C> {
             ));
         }
         acceptor.check(&settings.setup(compose.is_some())).map_err(StateError::Settings)?;
+        if let Some(rules) = &settings.holdout {
+            rules.rule.check().map_err(StateError::Settings)?;
+        }
+        let book = Book::new(settings.holdout.as_ref());
         let ledger = Ledger {
             version: Version(0),
             live: BTreeMap::new(),
@@ -66,11 +71,7 @@ impl<C: Candidate> StudyState<C> {
             limits: settings.limits.clone(),
             elapsed: 0.0,
             ended: 0,
-            holdout: match &settings.holdout {
-                None => HoldoutStatus::Absent,
-                Some(h) if h.questions() == 0 => HoldoutStatus::Spent,
-                Some(h) => HoldoutStatus::Open { left: h.questions() },
-            },
+            holdout: book.status(),
         };
         Ok(Self {
             study: study.into(),
@@ -93,7 +94,9 @@ impl<C: Candidate> StudyState<C> {
             inquiry: None,
             baseline_losses: Moments::new(),
             incumbent_losses: Moments::new(),
+            book,
             refused: false,
+            deferred: BTreeSet::new(),
             forget_at: 64,
             phase: Phase::Searching,
             finale: Finale::default(),

@@ -64,6 +64,12 @@ impl<C: Candidate> StudyState<C> {
                 Step::Decide(decisions) => {
                     if let Err(why) = self.decide(decisions) {
                         self.halt(StopReason::AcceptorFailed(why));
+                    } else if self.court.is_none() {
+                        // All of it waits for a holdout that answers no more; asking again would change nothing.
+                        if self.ledger.outstanding > 0 {
+                            return;
+                        }
+                        self.end_search();
                     }
                 }
                 Step::Ask(claim) => {

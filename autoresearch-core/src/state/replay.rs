@@ -34,7 +34,9 @@ impl<C: Candidate> StudyState<C> {
         same("seed", &was.seed.to_string(), &settings.seed.to_string())?;
         same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;
         same("test split", &format!("{:?}", was.test), &format!("{:?}", settings.test))?;
-        let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, was.clone())?;
+        // Equal to what is stored, but for a rule of the holdout's that is there and not just named.
+        let now = Settings { holdout: settings.holdout.clone(), ..was.clone() };
+        let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, now)?;
         state.pump();
         Ok(state)
     }

@@ -4,7 +4,7 @@ use super::{Seq, Store, StoreError};
 use crate::accept::{Role, Strength};
 use crate::arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 use crate::failure::{FailureKind, RunFailure};
-use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, Splits, TestSplit};
+use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, Release, Splits, TestSplit};
 use crate::limits::{Limits, StopReason};
 use crate::measure::{Direction, Measurement};
 use crate::propose::{Effect, Fate, Proposal};
@@ -203,6 +203,7 @@ fn every_kind() -> Vec<Event<f64>> {
             question: QuestionId(1),
             proposal: ProposalId(1),
             answer: Answer { passed: true, basis: Basis::RunsAndDocumentComponent },
+            release: Release::default(),
         },
         settled(
             Fate::Kept,

@@ -115,7 +115,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
         self
     }
 
-    /// How often the holdout may be asked, and its stated noise.
+    /// How often the holdout may be asked, in how many shards, by which rule it answers, and its stated noise.
     #[must_use]
     pub fn holdout_rules(mut self, rules: Holdout) -> Self {
         self.settings.holdout = Some(rules);

@@ -4,7 +4,7 @@ use super::tally::Tally;
 use crate::accept::Guarantee;
 use crate::arm::{ProposalId, Version};
 use crate::candidate::Candidate;
-use crate::holdout::{Comparison, FinalResult};
+use crate::holdout::{Comparison, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::propose::{Effect, Fate};
 use crate::state::StudyState;
@@ -55,6 +55,8 @@ pub struct Report<C> {
     pub proposals: u64,
     /// Questions that the holdout answered, and how many with yes.
     pub holdout: (u64, u64),
+    /// What the holdout was asked and what it answered, shard by shard.
+    pub holdout_ledger: HoldoutLedger,
     /// How often the incumbent has changed.
     pub version: Version,
     fates: Vec<(String, u64)>,
@@ -73,6 +75,8 @@ impl<C: Candidate> Report<C> {
             effect: record.effect,
             reason: record.reason.clone(),
         };
+        let holdout_ledger = state.holdout_ledger();
+        let asked = holdout_ledger.total();
         Self {
             kept: state.history().iter().filter(|r| r.fate == Fate::Kept).map(kept).collect(),
             undecided: state.history().iter().filter(|r| r.fate == Fate::Undecided).map(kept).collect(),
@@ -86,7 +90,8 @@ impl<C: Candidate> Report<C> {
             compute_seconds: tally.compute_seconds,
             elapsed,
             proposals: tally.proposals,
-            holdout: (tally.questions, tally.passed),
+            holdout: (asked.answered, asked.yes),
+            holdout_ledger,
             version: state.version(),
             open: state.view().pending.len(),
             test_wanted: state.settings().test.is_some(),
@@ -127,12 +132,9 @@ impl<C: Candidate> Report<C> {
         if !fates.is_empty() {
             writeln!(f, "Proposals: {}.", fates.join(", "))?;
         }
-        if self.holdout.0 > 0 {
-            writeln!(
-                f,
-                "The holdout was asked {} times and said yes {} times.",
-                self.holdout.0, self.holdout.1
-            )?;
+        let asked = self.holdout_ledger.total();
+        if asked.asked + asked.refused > 0 {
+            writeln!(f, "The holdout was {}.", self.holdout_ledger)?;
         }
         Ok(())
     }

@@ -17,8 +17,6 @@ pub(super) struct Tally {
     pub(super) proposals: u64,
     pub(super) fates: BTreeMap<String, u64>,
     pub(super) kept: u64,
-    pub(super) questions: u64,
-    pub(super) passed: u64,
     /// The baseline's mean objective, once it has run.
     pub(super) baseline: Option<f64>,
     version: Version,
@@ -44,10 +42,6 @@ impl Tally {
                         }
                     }
                 }
-            }
-            Event::Answered { answer, .. } => {
-                self.questions += 1;
-                self.passed += u64::from(answer.passed);
             }
             Event::Settled { fate, version, .. } => {
                 *self.fates.entry(fate.to_string()).or_default() += 1;
