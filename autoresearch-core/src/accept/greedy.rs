@@ -2,7 +2,8 @@
 
 use super::claim::{Claim, Noise};
 use super::decision::{Decision, Plan, Step};
-use super::{Acceptor, Cohort, Guarantee, Role};
+use super::engine::check;
+use super::{Acceptor, Cohort, Guarantee, Role, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::propose::Effect;
 use crate::stats::{Moments, mean};
@@ -50,10 +51,10 @@ impl Greedy {
         }
     }
 
-    /// The mean of `k` runs each (at least 1).
+    /// The mean of `k` runs each.
     #[must_use]
     pub fn runs(mut self, k: u32) -> Self {
-        self.k = k.max(1);
+        self.k = k;
         self
     }
 
@@ -155,6 +156,12 @@ impl Acceptor for Greedy {
         if let Some(winner) = self.winner.take_if(|_| kept) {
             self.reference = winner;
         }
+    }
+
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        let k = u64::from(self.k);
+        check::at_least("greedy", "runs", k, 1, "without a run there is no mean to compare")?;
+        check::runs("greedy", setup, 2 * k, &format!("{k} of the baseline, {k} of a proposal"))
     }
 
     fn guarantee(&self) -> Guarantee {
