@@ -78,7 +78,7 @@ impl Greedy {
     fn judge(&mut self, cohort: &Cohort<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         let mean_of = |runs: &[(RunId, f64)]| mean(&runs.iter().map(|r| r.1).collect::<Vec<_>>());
-        for (&proposal, ids) in &self.trials {
+        for (proposal, ids) in self.trials.clone() {
             let Some(runs) = ids.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() else {
                 continue;
             };
@@ -100,6 +100,8 @@ impl Greedy {
                 let claim = Claim::new(ids(&losses), ids(&self.reference), false, 0.1, noise);
                 decisions.push(Decision::accept(proposal, claim, reason).effect(Some(effect)));
                 self.winner = Some(losses);
+                // If the holdout can answer no more, it stays pending, and is not to be decided upon again and again.
+                self.trials.remove(&proposal);
                 // The others wait: they were measured against an incumbent that may be about to change.
                 return decisions;
             }

@@ -110,12 +110,12 @@ impl Margin {
         None
     }
 
-    fn judge(&self, cohort: &Cohort<'_>) -> Vec<Decision> {
+    fn judge(&mut self, cohort: &Cohort<'_>) -> Vec<Decision> {
         let n = self.reference.losses.n() as f64;
         let sigma = (self.ss / self.df).sqrt(); // NaN where nothing is known: then nothing is above the margin
         let mut decisions = Vec::new();
-        for (&proposal, id) in &self.trials {
-            let Some(run) = cohort.run(*id) else { continue };
+        for (proposal, id) in self.trials.clone() {
+            let Some(run) = cohort.run(id) else { continue };
             let loss = match &run.loss {
                 Ok(loss) => *loss,
                 Err(failure) => {
@@ -135,6 +135,8 @@ impl Margin {
                 let level = student_sf(self.c / (1.0 + 1.0 / n).sqrt(), self.df);
                 let claim = Claim::new(vec![run.id], self.reference.runs.clone(), false, level, noise);
                 decisions.push(Decision::accept(proposal, claim, reason).effect(Some(effect)));
+                // If the holdout can answer no more, it stays pending, and is not to be decided upon again and again.
+                self.trials.remove(&proposal);
                 // The others wait: they were measured against an incumbent that may be about to change.
                 return decisions;
             }

@@ -1,5 +1,6 @@
 //! The splits that steer nothing: the holdout, which answers one bit, and the test split, which is opened once.
 
+mod credit;
 mod effects;
 mod gate;
 mod shards;

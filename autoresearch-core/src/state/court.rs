@@ -21,6 +21,8 @@ pub(super) struct Court {
 pub(super) struct Case {
     pub(super) decision: Decision,
     pub(super) hearing: Hearing,
+    /// Which constraint it breaks; the holdout is then not asked.
+    pub(super) objection: Option<String>,
 }
 
 /// Where a case stands with the holdout.
@@ -57,13 +59,14 @@ impl<C: Candidate> StudyState<C> {
             if !waits || !seen.insert(p) {
                 return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
             }
+            let objection = self.objection(&decision);
             let hearing = match (decision.verdict, &decision.claim) {
                 (Verdict::Reject | Verdict::SetAside | Verdict::Undecided, _) => Hearing::None,
-                (Verdict::Accept, Some(_)) => self.summon(&decision)?,
+                (Verdict::Accept, Some(_)) => self.summon(&decision, objection.is_none())?,
                 (Verdict::Accept, None) => self.find_cleared(&decision)?,
                 (other, _) => return Err(format!("{other:?} on proposal {} settles nothing", p.0)),
             };
-            cases.push(Case { decision, hearing });
+            cases.push(Case { decision, hearing, objection });
         }
         self.court = Some(Court { cases });
         Ok(())
@@ -80,7 +83,8 @@ impl<C: Candidate> StudyState<C> {
         }
     }
 
-    fn summon(&mut self, decision: &Decision) -> Result<Hearing, String> {
+    /// Checks a claim, and has the holdout asked about it where that is of use.
+    fn summon(&mut self, decision: &Decision, ask: bool) -> Result<Hearing, String> {
         let p = decision.proposal;
         let claim = decision.claim.as_ref().ok_or(format!("it accepts proposal {} without a claim", p.0))?;
         if claim.candidate.is_empty() || claim.incumbent.is_empty() {
@@ -95,6 +99,7 @@ impl<C: Candidate> StudyState<C> {
             return Err(format!("its claim on proposal {} rests on run {}, {what}", p.0, id.0));
         }
         match self.ledger.holdout {
+            _ if !ask => Ok(Hearing::None),
             HoldoutStatus::Absent => Ok(Hearing::None),
             HoldoutStatus::Spent => Ok(Hearing::Refused),
             HoldoutStatus::Open { .. } => {
@@ -118,7 +123,8 @@ impl<C: Candidate> StudyState<C> {
         let mut verdicts = Vec::with_capacity(cases.len());
         let (mut accepted, mut built) = (Arm::incumbent(), None);
         let mut undecided = Vec::new();
-        for case in cases {
+        for mut case in cases {
+            case.decision = self.without_credit(case.decision);
             if matches!(case.hearing, Hearing::Refused) {
                 self.defer(&case.decision);
                 continue;
@@ -142,6 +148,7 @@ impl<C: Candidate> StudyState<C> {
             stack = self.add(on, decision).ok().or(stack);
         }
         if let Some(candidate) = built {
+            self.keep_credit(&accepted);
             self.incumbents.push(candidate);
             self.ledger.version = Version(self.ledger.version.0 + 1);
             self.champions.clear();
@@ -239,8 +246,10 @@ impl<C: Candidate> StudyState<C> {
     fn forget(&mut self) {
         let mut confirmed = std::mem::take(&mut self.confirmed);
         let known = |id: &RunId| self.ledger.runs.get(id).is_some_and(|run| self.still_matters(run));
-        confirmed.retain(|id, _| self.champions.contains(id) || known(id));
+        let gone = confirmed.extract_if(.., |id, _| !self.champions.contains(id) && !known(id));
+        let gone: Vec<RunId> = gone.map(|(id, _)| id).collect();
         self.confirmed = confirmed;
+        gone.into_iter().for_each(|id| self.forget_note(id));
         // Going through all runs at each settlement would cost more and more: only when they have doubled.
         if self.ledger.runs.len() >= self.forget_at {
             let mut runs = std::mem::take(&mut self.ledger.runs);
@@ -254,6 +263,9 @@ impl<C: Candidate> StudyState<C> {
 /// What becomes of a case, now that the holdout has spoken.
 fn judge(case: &Case) -> (Fate, String) {
     let why = &case.decision.reason;
+    if let Some(objection) = &case.objection {
+        return (Fate::Rejected, format!("{why}; {objection}"));
+    }
     match (&case.hearing, &case.decision.failure, case.decision.verdict) {
         (Hearing::Heard(answer), ..) if !answer.passed => {
             (Fate::HeldBack, format!("{why}; the holdout does not confirm it"))
@@ -267,7 +279,7 @@ fn judge(case: &Case) -> (Fate, String) {
     }
 }
 
-fn parts(decision: &Decision) -> Vec<Part> {
+pub(super) fn parts(decision: &Decision) -> Vec<Part> {
     match &decision.units {
         None => vec![decision.proposal.into()],
         Some(units) => {

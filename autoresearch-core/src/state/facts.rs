@@ -15,6 +15,7 @@ impl<C: Candidate> StudyState<C> {
     /// # Errors
     /// Nobody asked.
     pub fn proposed(&mut self, answer: impl Into<Proposed<C>>) -> Result<(), StateError> {
+        self.check_terms()?;
         let Some(request) = &mut self.request else { return Err(StateError::NotAsked) };
         let (on, version) = (request.on.clone(), request.handed.unwrap_or(request.version));
         match answer.into() {
@@ -57,6 +58,7 @@ impl<C: Candidate> StudyState<C> {
         if let Ok(measurement) = &outcome {
             check_direction(self.settings.direction, measurement.stated_direction())?;
         }
+        let outcome = outcome.and_then(|measurement| self.admit(measurement));
         if matches!(&outcome, Err(failure) if failure.fault() == Fault::Cancelled) {
             if let Some(job) = self.flying.remove(&run) {
                 self.requeue(job);
@@ -115,6 +117,7 @@ impl<C: Candidate> StudyState<C> {
         let open = self.court.iter().flat_map(|c| &c.cases).filter(|c| c.hearing.is_asked()).count();
         let before = self.questions_asked().saturating_sub(open as u64);
         let held = settings.on_shard(before, held).map_err(StateError::HeldOut)?;
+        let held = self.credited(claim.candidate.iter().chain(&claim.incumbent).copied(), held)?;
         let (candidate, incumbent) = held.split_at(claim.candidate.len());
         let answer = gate(claim, candidate, incumbent, settings, self.settings.direction)
             .map_err(StateError::HeldOut)?;

@@ -95,6 +95,7 @@ impl<C: Candidate> StudyState<C> {
                     .collect();
                 let from = self.asked_before(&asked);
                 let held = rules.on_shard(from, held).map_err(StateError::HeldOut)?;
+                let held = self.credited(claim.runs(), held)?;
                 examine(claim, &asked, &arms, &held, rules, self.settings.direction)
                     .map_err(StateError::HeldOut)?
             }

@@ -47,6 +47,7 @@ impl<C: Candidate> StudyState<C> {
                     .into(),
             ));
         }
+        settings.constraints.iter().try_for_each(|c| c.check()).map_err(StateError::Settings)?;
         let setup = Setup {
             runs: settings.limits.runs,
             composes: compose.is_some(),
@@ -87,6 +88,7 @@ impl<C: Candidate> StudyState<C> {
             live: BTreeMap::new(),
             aside: BTreeMap::new(),
             cleared: BTreeSet::new(),
+            terms: super::terms::Terms::default(),
             stack: None,
             history: History::default(),
             queue: VecDeque::new(),

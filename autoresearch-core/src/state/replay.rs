@@ -5,6 +5,7 @@ use crate::accept::Acceptor;
 use crate::arm::RunId;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::constraint::Constraint;
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -34,6 +35,7 @@ impl<C: Candidate> StudyState<C> {
         same("seed", &was.seed.to_string(), &settings.seed.to_string())?;
         same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;
         same("test split", &format!("{:?}", was.test), &format!("{:?}", settings.test))?;
+        same("constraints", &listed(&was.constraints), &listed(&settings.constraints))?;
         let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, was.clone())?;
         state.pump();
         Ok(state)
@@ -64,6 +66,9 @@ impl<C: Candidate> StudyState<C> {
                 None => return diverged(format!("no run {}", run.id.0)),
             }
         }
+        if let Event::Proposed { .. } = event {
+            self.check_terms()?;
+        }
         self.apply(event);
         self.pump();
         Ok(())
@@ -76,7 +81,13 @@ impl<C: Candidate> StudyState<C> {
     }
 }
 
-fn same(what: &'static str, stored: &str, given: &str) -> Result<(), StateError> {
+/// Constraints in words.
+fn listed(constraints: &[Constraint]) -> String {
+    let all: Vec<String> = constraints.iter().map(Constraint::to_string).collect();
+    if all.is_empty() { "none".into() } else { all.join(", ") }
+}
+
+pub(super) fn same(what: &'static str, stored: &str, given: &str) -> Result<(), StateError> {
     if stored == given {
         return Ok(());
     }

@@ -1,11 +1,12 @@
 //! What a study is told at the start and cannot change later, but for its limits.
 
+use crate::constraint::Constraint;
 use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::measure::Direction;
 use serde::{Deserialize, Serialize};
 
-/// Direction, seed, slots, limits, holdout and test split of a study.
+/// Direction, seed, slots, limits, holdout, test split and constraints of a study.
 ///
 /// ```
 /// use autoresearch_core::{Holdout, Limits, Settings};
@@ -20,6 +21,11 @@ pub struct Settings {
     pub(crate) limits: Limits,
     pub(crate) holdout: Option<Holdout>,
     pub(crate) test: Option<TestSplit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) constraints: Vec<Constraint>,
+    /// The margin of [`StudyState::simplify`](crate::StudyState::simplify).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) simplify: Option<f64>,
 }
 
 impl Default for Settings {
@@ -31,12 +37,14 @@ impl Default for Settings {
             limits: Limits::default(),
             holdout: None,
             test: None,
+            constraints: Vec::new(),
+            simplify: None,
         }
     }
 }
 
 impl Settings {
-    /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split.
+    /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split, no constraints.
     pub fn new() -> Self {
         Self::default()
     }
@@ -73,6 +81,13 @@ impl Settings {
     #[must_use]
     pub fn holdout(mut self, holdout: Holdout) -> Self {
         self.holdout = Some(holdout);
+        self
+    }
+
+    /// Hold runs, or what is kept, to a bound on a metric. May be called several times.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraints.push(constraint);
         self
     }
 
