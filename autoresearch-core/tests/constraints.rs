@@ -60,13 +60,13 @@ fn fates<C: Candidate>(study: &StudyState<C>) -> Vec<Fate> {
 }
 
 /// Stored and rebuilt, it is the same; so is every beginning of it, played to the end.
-fn replays<C: Candidate>(
+fn replays<C>(
     events: &[Event<C>],
     open: &dyn Fn(&Event<C>) -> StudyState<C>,
     idea: &dyn Fn(&C, u64) -> Option<C>,
     measure: Measure<'_, C>,
 ) where
-    C: serde::Serialize + serde::de::DeserializeOwned,
+    C: Candidate + serde::Serialize + serde::de::DeserializeOwned,
 {
     let text = |events: &[Event<C>]| serde_json::to_string(events).expect("JSON");
     let stored: Vec<Event<C>> = serde_json::from_str(&text(events)).expect("events");
@@ -284,7 +284,7 @@ fn the_error_rate_holds_at_the_margin() {
 #[test]
 fn guarded_and_scout_keep_what_is_simpler_and_know_nothing_of_it() {
     // All edits do nothing; the even ones make things simpler, the odd ones more complex.
-    let world = Landscape::of(vec![0.0; 200], 9);
+    let world = Landscape::of(vec![0.0; 16], 9);
     let complexity = |edits: &Edits| edits.iter().map(|e| if e % 2 == 0 { -1.0 } else { 1.0 }).sum::<f64>();
     let measure = |c: &Edits, seed, split| Measurement::scalar(world.loss(c, seed, split)).expect("finite");
     for (holdout, scout) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -297,8 +297,7 @@ fn guarded_and_scout_keep_what_is_simpler_and_know_nothing_of_it() {
         }
         let study = StudyState::composing(Edits::new(), acceptor(), UnionOfEdits, settings.clone());
         let mut study = study.expect("settings").simplify(4.0, complexity).expect("nothing has happened");
-        let n = if scout { 200 } else { 16 };
-        let (reason, events) = drive(&mut study, &stream(n), &measure);
+        let (reason, events) = drive(&mut study, &stream(16), &measure);
         let kept = study.incumbent().clone();
         println!("scout {scout}, holdout {holdout}: {kept:?}, {reason}");
         assert!(kept.iter().filter(|e| *e % 2 == 0).count() >= 4, "{kept:?}");
@@ -314,7 +313,7 @@ fn guarded_and_scout_keep_what_is_simpler_and_know_nothing_of_it() {
             let state = StudyState::reopen(first, &Edits::new(), acceptor(), compose, &settings, "");
             state.expect("the same study").simplify(4.0, complexity).expect("the same margin")
         };
-        replays(&events, &open, &stream(n), &measure);
+        replays(&events, &open, &stream(16), &measure);
     }
 }
 
@@ -364,4 +363,67 @@ async fn a_stored_study_goes_on_with_the_same_terms_only() {
     let again = study(9).constraint(lines).simplify(0.02, |c: &Pair| c.1).run().await.expect("a report");
     assert!(again.kept.len() > 1, "{again}");
     assert!(again.kept[0].reason.contains("credit"), "{again}");
+}
+
+/// With several runs under way, ending in any order, losses of before and after an acceptance stay comparable, and a
+/// stored study is rebuilt to the same.
+#[test]
+fn many_runs_at_once_are_credited_and_bounded_alike() {
+    let world = Landscape::of((0..200).map(|e| f64::from(e % 4) - 1.5).collect(), 21);
+    let cost = |edit: u32| if edit % 8 == 3 { 0.2 } else { 0.0 };
+    let measure = edits_with_memory(&world, &cost);
+    let complexity = |edits: &Edits| edits.iter().map(|e| if e % 3 == 0 { -1.0 } else { 1.0 }).sum::<f64>();
+    let settings = Settings::new()
+        .in_flight(3)
+        .limits(Limits::new().runs(400))
+        .constraint(Constraint::within("memory_gb", 0.10))
+        .constraint(Constraint::at_most("memory_gb", 5.0))
+        .holdout(Holdout::new().split_error(0.05));
+    let policies: [fn() -> Box<dyn Acceptor>; 6] = [
+        || Box::new(Greedy::new().runs(2)),
+        || Box::new(Margin::new(1.0)),
+        || Box::new(FixedPaired::new().pairs(4).alpha(0.1)),
+        || Box::new(Fast::new()),
+        || Box::new(Guarded::new().horizon(5)),
+        || Box::new(Scout::new()),
+    ];
+    for acceptor in policies {
+        let study = StudyState::composing(Edits::new(), acceptor(), UnionOfEdits, settings.clone());
+        let mut study = study.expect("settings").simplify(1.0, complexity).expect("nothing has happened");
+        let mut events = study.take_events();
+        let mut flying: Vec<PlannedRun<Edits>> = Vec::new();
+        let reason = loop {
+            match study.next_action() {
+                Action::Propose { .. } => {
+                    let view = study.view();
+                    let idea = stream(200)(view.incumbent, view.proposals);
+                    let answer = idea.map_or(Proposed::Exhausted, |edits| Proposal::new(edits).into());
+                    study.proposed(answer).expect("asked for");
+                }
+                Action::Run(run) => flying.push(run),
+                Action::AskHoldout(query) => {
+                    let held = query.runs.iter().map(|run| measure(&run.candidate, run.seed, 1).into());
+                    study.held_out(query.id, held.collect()).expect("asked");
+                }
+                Action::Wait => {
+                    let run = flying.remove(events.len() % flying.len());
+                    let outcome = measure(&run.candidate, run.seed, 0);
+                    study.finished(run.id, Ok(outcome)).expect("under way");
+                }
+                Action::Stop(reason) => break reason,
+            }
+            events.extend(study.take_events());
+        };
+        events.extend(study.take_events());
+        let name = acceptor().describe();
+        println!("{name}: {:?}, {reason}", study.incumbent());
+        assert!(study.incumbent().iter().all(|e| cost(*e) == 0.0), "{name}: {:?}", study.incumbent());
+        assert!(!matches!(reason, StopReason::AcceptorFailed(_)), "{name}: {reason}");
+        let compose: Option<Arc<dyn Compose<Edits>>> = Some(Arc::new(UnionOfEdits));
+        let again = StudyState::reopen(&events[0], &Edits::new(), acceptor(), compose, &settings, "");
+        let mut again = again.expect("the same study").simplify(1.0, complexity).expect("the same margin");
+        events[1..].iter().for_each(|event| again.replay(event).expect("the same conclusions"));
+        assert_eq!(again.incumbent(), study.incumbent());
+        assert!(again.take_events().is_empty());
+    }
 }

@@ -21,14 +21,14 @@ const REPLACEMENTS: u32 = 3;
 /// **Guarantee**: none is claimed. If sigma were known, a useless proposal would be kept with probability
 /// `1 − Φ(c/√(1+1/m))` (the z-test; `c` = 3 and `m` = 8: .0023). It is estimated from few runs, and that errs: with
 /// `m` runs the probability is `1 − T_{m−1}(c/√(1+1/m))` with Student's distribution (Student 1908, *Biometrika*
-/// 6:1-25; here .0126), which [`error`](Self::error) computes. Even that holds only on average over calibrations, which
+/// 6:1-25; here .0127), which [`error`](Self::error) computes. Even that holds only on average over calibrations, which
 /// all proposals between two acceptances share, and if a proposal's runs scatter like the incumbent's: its one run says
 /// nothing of that. The effect of what is kept is measured by the very run that selected it, and therefore inflated.
 /// Only a holdout looks twice.
 ///
 /// ```
 /// use autoresearch_core::Margin;
-/// assert!((Margin::new(3.0).error() - 0.0126).abs() < 1e-4);
+/// assert!((Margin::new(3.0).error() - 0.0127).abs() < 1e-4);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Margin {

@@ -54,8 +54,8 @@ impl<C: Candidate> StudyState<C> {
         let mut cases = Vec::with_capacity(decisions.len());
         for decision in decisions {
             let p = decision.proposal;
-            let returns = matches!(decision.verdict, Verdict::Accept | Verdict::Undecided);
-            let waits = self.live.contains_key(&p) || returns && self.aside.contains_key(&p);
+            // What was set aside may be settled once more, with whatever outcome.
+            let waits = self.live.contains_key(&p) || self.aside.contains_key(&p);
             if !waits || !seen.insert(p) {
                 return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
             }
@@ -233,12 +233,13 @@ impl<C: Candidate> StudyState<C> {
         self.acceptor.settled(id, fate == Fate::Kept);
     }
 
-    /// Whether anything may still be decided with this run.
+    /// Whether anything may still be decided with this run. What was set aside may be taken up again.
     pub(super) fn still_matters(&self, run: &RunRecord) -> bool {
+        let is_open = |p| self.live.contains_key(&p) || self.aside.contains_key(&p);
         match run.about {
-            Some(proposal) => self.live.contains_key(&proposal),
+            Some(proposal) => is_open(proposal),
             None if run.arm.is_incumbent() => run.version == self.ledger.version,
-            None => run.arm.proposals().any(|p| self.live.contains_key(&p)),
+            None => run.arm.proposals().any(is_open),
         }
     }
 
