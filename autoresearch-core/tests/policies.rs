@@ -256,3 +256,24 @@ fn the_correlation_of_equal_seeds_is_measured() {
         assert_eq!(apart.seed_correlation(), None);
     }
 }
+
+#[tokio::test]
+async fn the_report_says_how_much_equal_seeds_correlate() {
+    let report = |seeds| async move {
+        // Half of the variance is the seed's, whatever the candidate.
+        let loss = |id: f64, seed: u64| {
+            let noise = |x: u64| (x.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64 / f64::from(1 << 24);
+            noise(seed) + noise(seed ^ id.to_bits().rotate_left(17))
+        };
+        let train = executor_fn(move |id: f64, run: RunContext| async move { Ok(loss(id, run.seed)) });
+        let ideas = testkit::scripted((1..60).map(|id| Proposal::new(f64::from(id))));
+        let study = Study::new(0.0, ideas, train, testkit::loss());
+        study.acceptor(Sequential::new().seeds(seeds)).run().await.expect("a report")
+    };
+    let equal = report(Seeds::Equal).await;
+    let rho = equal.seed_correlation.expect("measured");
+    assert!((0.2..0.8).contains(&rho), "{rho}");
+    assert!(equal.to_string().contains(&format!("equal seeds correlated by {rho:+.2}")), "{equal}");
+    let apart = report(Seeds::Independent).await;
+    assert!(apart.seed_correlation.is_none() && !apart.to_string().contains("correlated"), "{apart}");
+}

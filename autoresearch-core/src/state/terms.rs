@@ -262,3 +262,39 @@ impl<C: Candidate> StudyState<C> {
 pub(crate) fn allowance(margin: Option<f64>) -> String {
     margin.map_or_else(|| "not wanted".into(), |margin| format!("allowed a margin of {margin}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::Greedy;
+    use crate::state::Settings;
+
+    /// Two numbers; the sum of both is how complex it is.
+    type Pair = (f64, f64);
+
+    fn credits(edited: Pair, units: &[Pair]) -> Vec<f64> {
+        let study = StudyState::new((5.0, 5.0), Greedy::new(), Settings::new()).expect("settings");
+        let study = study.simplify(0.3, |c: &Pair| c.0 + c.1).expect("in time");
+        let units: Vec<Unit<Pair>> = units.iter().map(|unit| Unit::new("", *unit)).collect();
+        study.credits(&(5.0, 5.0), &edited, &units)
+    }
+
+    #[test]
+    fn the_units_that_are_simpler_share_the_margin() {
+        assert_eq!(credits((4.0, 5.0), &[(4.0, 5.0)]), [0.3]);
+        assert_eq!(credits((4.0, 4.0), &[(4.0, 5.0), (5.0, 4.0)]), [0.15, 0.15]);
+        assert_eq!(credits((3.0, 6.0), &[(3.0, 5.0), (5.0, 6.0)]), [0.3, 0.0]);
+        // Simpler only together.
+        assert_eq!(credits((4.0, 4.0), &[(5.0, 5.0), (5.0, 5.0)]), [0.15, 0.15]);
+        // Not simpler as a whole, or not comparable.
+        assert_eq!(credits((3.0, 7.0), &[(3.0, 5.0), (5.0, 7.0)]), [0.0; 0]);
+        assert_eq!(credits((f64::NAN, 5.0), &[(f64::NAN, 5.0)]), [0.0; 0]);
+    }
+
+    #[test]
+    fn a_measure_that_panics_calls_nothing_simpler() {
+        let study = StudyState::new(1.0, Greedy::new(), Settings::new()).expect("settings");
+        let study = study.simplify(0.3, |_: &f64| panic!("no such file")).expect("in time");
+        assert!(study.credits(&1.0, &0.5, &[Unit::new("", 0.5)]).is_empty());
+    }
+}
