@@ -13,6 +13,7 @@ mod arm;
 mod cancel;
 mod candidate;
 mod compose;
+mod constraint;
 mod evaluate;
 mod execute;
 mod failure;
@@ -29,15 +30,16 @@ mod store;
 mod study;
 
 pub use accept::{
-    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence, Greedy,
-    Guarantee, Guarded, HoldoutStatus, Noise, Plan, Role, RunRecord, Scout, Seeds, Sequential, Setup, Step,
-    Strength, UnitInfo, Verdict, acceptor_fn,
+    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence, Fast,
+    FixedPaired, Greedy, Guarantee, Guarded, HoldoutStatus, Margin, Noise, Plan, Role, RunRecord, Scout,
+    Seeds, Sequential, Setup, Step, Strength, UnitInfo, Verdict, acceptor_fn,
 };
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
+pub use constraint::Constraint;
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
 pub use failure::{FailureKind, Fault, RunFailure};

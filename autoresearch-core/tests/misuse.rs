@@ -180,8 +180,13 @@ async fn a_holdout_of_another_direction_is_refused() {
 #[tokio::test]
 async fn too_few_runs_to_begin_with_are_said_so() {
     let study = Study::new(1.0, ideas([0.5]), train(), testkit::loss()).limits(Limits::new().runs(7));
-    let report = within(study.run()).await.expect("a report");
-    assert_eq!(report.stopped, StopReason::TooFewRuns { needed: 8, limit: 7 });
+    let refused = within(study.run()).await.expect_err("refused").to_string();
+    assert!(refused.contains("limit on runs is 7") && refused.contains("8 calibrate"), "{refused}");
+    // What a closure needs is not known beforehand.
+    let rule = acceptor_fn(|_: &Evidence| Verdict::Reject);
+    let study = Study::new(1.0, ideas([0.5]), train(), testkit::loss()).acceptor(rule);
+    let report = within(study.limits(Limits::new().runs(3)).run()).await.expect("a report");
+    assert_eq!(report.stopped, StopReason::TooFewRuns { needed: 4, limit: 3 });
     let study = Study::new(1.0, ideas([0.5]), train(), testkit::loss());
     within(study.limits(Limits::new().wall_clock(Duration::MAX)).run()).await.expect("no overflow");
 }

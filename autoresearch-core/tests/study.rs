@@ -103,7 +103,7 @@ async fn raised_limits_let_a_finished_study_go_on_without_opening_the_test_split
 #[tokio::test]
 async fn another_study_is_refused() {
     let store = MemoryStore::new();
-    study().limits(Limits::new().runs(5)).store(store.clone()).run().await.expect("a report");
+    study().limits(Limits::new().runs(25)).store(store.clone()).run().await.expect("a report");
     let refused = |s: Study<f64, Vec<f64>>| async { s.run().await.expect_err("refused").to_string() };
     let train = executor_fn(|rate: f64, run| async move { Ok(losses(rate, run.seed)) });
     let other = Study::new(0.2, steps(), train, validation()).store(store.clone());
@@ -279,7 +279,7 @@ async fn a_proposer_that_fails_is_asked_again_and_then_given_up() {
         if calls == 1 { Err(ProposeError::new("429")) } else { Ok(Proposal::new(cx.incumbent * 0.6).into()) }
     });
     let train = || executor_fn(|rate: f64, run: RunContext| async move { Ok(losses(rate, run.seed)) });
-    let limits = || Limits::new().runs(15);
+    let limits = || Limits::new().runs(25);
     let report =
         Study::new(0.1, flaky, train(), validation()).limits(limits()).run().await.expect("a report");
     assert_eq!(report.stopped, StopReason::Runs);

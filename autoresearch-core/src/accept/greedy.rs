@@ -2,7 +2,8 @@
 
 use super::claim::{Claim, Noise};
 use super::decision::{Decision, Plan, Step};
-use super::{Acceptor, Cohort, Guarantee, Role};
+use super::engine::check;
+use super::{Acceptor, Cohort, Guarantee, Role, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::propose::Effect;
 use crate::stats::{Moments, mean};
@@ -50,10 +51,10 @@ impl Greedy {
         }
     }
 
-    /// The mean of `k` runs each (at least 1).
+    /// The mean of `k` runs each.
     #[must_use]
     pub fn runs(mut self, k: u32) -> Self {
-        self.k = k.max(1);
+        self.k = k;
         self
     }
 
@@ -77,7 +78,7 @@ impl Greedy {
     fn judge(&mut self, cohort: &Cohort<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         let mean_of = |runs: &[(RunId, f64)]| mean(&runs.iter().map(|r| r.1).collect::<Vec<_>>());
-        for (&proposal, ids) in &self.trials {
+        for (proposal, ids) in self.trials.clone() {
             let Some(runs) = ids.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() else {
                 continue;
             };
@@ -99,6 +100,8 @@ impl Greedy {
                 let claim = Claim::new(ids(&losses), ids(&self.reference), false, 0.1, noise);
                 decisions.push(Decision::accept(proposal, claim, reason).effect(Some(effect)));
                 self.winner = Some(losses);
+                // If the holdout can answer no more, it stays pending, and is not to be decided upon again and again.
+                self.trials.remove(&proposal);
                 // The others wait: they were measured against an incumbent that may be about to change.
                 return decisions;
             }
@@ -155,6 +158,12 @@ impl Acceptor for Greedy {
         if let Some(winner) = self.winner.take_if(|_| kept) {
             self.reference = winner;
         }
+    }
+
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        let k = u64::from(self.k);
+        check::at_least("greedy", "runs", k, 1, "without a run there is no mean to compare")?;
+        check::runs("greedy", setup, 2 * k, &format!("{k} of the baseline, {k} of a proposal"))
     }
 
     fn guarantee(&self) -> Guarantee {

@@ -1,16 +1,16 @@
 //! Calibrate, screen, confirm sequentially at e-LOND levels, ask the holdout.
 
 use super::decision::{Step, Verdict};
-use super::engine::{Design, Engine, Judge};
+use super::engine::{Design, Engine, Judge, check};
 use super::evidence::Evidence;
 use super::sequential::PairTest;
-use super::{Acceptor, Cohort, Guarantee, Seeds};
+use super::{Acceptor, Cohort, Guarantee, Seeds, Setup};
 use crate::arm::ProposalId;
 use crate::stats::ELond;
 
 /// A proposal must gain this much in its screening run, in sigma.
-const SCREEN_EQUAL: f64 = 0.7;
-const SCREEN_INDEPENDENT: f64 = 1.0;
+pub(super) const SCREEN_EQUAL: f64 = 0.7;
+pub(super) const SCREEN_INDEPENDENT: f64 = 1.0;
 
 /// The careful policy for a long stream of proposals of which few have merit.
 ///
@@ -30,17 +30,25 @@ pub struct Guarded {
 
 #[derive(Debug)]
 struct Online {
-    levels: ELond,
+    alpha: f64,
+    horizon: u64,
     tests: u64,
     kept: u64,
     level: f64,
     test: PairTest,
 }
 
+impl Online {
+    /// The level of test `t`; 0, at which nothing is accepted, where the settings are impossible.
+    fn level(&self, t: u64, kept: u64) -> f64 {
+        ELond::new(self.alpha, self.horizon as f64).map_or(0.0, |levels| levels.level(t, kept))
+    }
+}
+
 impl Judge for Online {
     fn begin(&mut self) -> Option<f64> {
         self.tests += 1;
-        self.level = self.levels.level(self.tests, self.kept);
+        self.level = self.level(self.tests, self.kept);
         Some(self.level)
     }
     fn judge(&mut self, evidence: &Evidence) -> Verdict {
@@ -62,7 +70,8 @@ impl Guarded {
     pub fn new() -> Self {
         let design = Design { calibrate: 8, refresh: 4, screen: Some(SCREEN_EQUAL), seeds: Seeds::Equal };
         let judge = Online {
-            levels: ELond::default(),
+            alpha: 0.10,
+            horizon: 200,
             tests: 0,
             kept: 0,
             level: 0.0,
@@ -71,12 +80,10 @@ impl Guarded {
         Self { engine: Engine::new(design, judge), screen: None }
     }
 
-    /// The false discovery rate. Values outside (0, 1) are moved inside.
+    /// The false discovery rate.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
-        if let Ok(levels) = ELond::new(super::level(alpha), self.engine.judge.levels.horizon()) {
-            self.engine.judge.levels = levels;
-        }
+        self.engine.judge.alpha = alpha;
         self
     }
 
@@ -84,9 +91,7 @@ impl Guarded {
     /// nearly equal levels. A short study that will confirm 20 proposals has ten times the level for each with 20.
     #[must_use]
     pub fn horizon(mut self, tests: u64) -> Self {
-        if let Ok(levels) = ELond::new(self.engine.judge.levels.alpha(), tests.max(1) as f64) {
-            self.engine.judge.levels = levels;
-        }
+        self.engine.judge.horizon = tests;
         self
     }
 
@@ -110,17 +115,17 @@ impl Guarded {
         self
     }
 
-    /// At most this many pairs a proposal (at least 2).
+    /// At most this many pairs a proposal.
     #[must_use]
     pub fn max_pairs(mut self, pairs: u32) -> Self {
-        self.engine.judge.test.max = pairs.max(2);
+        self.engine.judge.test.max = pairs;
         self
     }
 
-    /// Calibration runs of the baseline (at least 2).
+    /// Calibration runs of the baseline.
     #[must_use]
     pub fn calibrate(mut self, runs: u32) -> Self {
-        self.engine.design.calibrate = runs.max(2);
+        self.engine.design.calibrate = runs;
         self
     }
 }
@@ -132,11 +137,29 @@ impl Acceptor for Guarded {
     fn settled(&mut self, proposal: ProposalId, kept: bool) {
         self.engine.settled(proposal, kept);
     }
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        let Online { alpha, horizon, test, .. } = &self.engine.judge;
+        check::probability("guarded", "alpha", *alpha)?;
+        check::at_least(
+            "guarded",
+            "horizon",
+            *horizon,
+            1,
+            "the error budget is spread over that many tests",
+        )?;
+        self.engine.check("guarded", setup, self.engine.judge.level(1, 0), test.min, test.max)
+    }
+    fn seed_correlation(&self) -> Option<f64> {
+        self.engine.seed_correlation()
+    }
     fn guarantee(&self) -> Guarantee {
-        Guarantee::FalseDiscoveryRate(self.engine.judge.levels.alpha())
+        Guarantee::FalseDiscoveryRate(self.engine.judge.alpha)
     }
     fn describe(&self) -> String {
         let judge = &self.engine.judge;
-        format!("guarded {:?} pairs<={} {:?}", judge.levels, judge.test.max, self.engine.design)
+        format!(
+            "guarded alpha={} horizon={} pairs<={} {:?}",
+            judge.alpha, judge.horizon, judge.test.max, self.engine.design
+        )
     }
 }

@@ -5,8 +5,11 @@ mod cohort;
 mod decision;
 mod engine;
 mod evidence;
+mod fast;
+mod fixed_paired;
 mod greedy;
 mod guarded;
+mod margin;
 mod rule;
 mod scout;
 mod sequential;
@@ -15,8 +18,11 @@ pub use claim::{Claim, EffectsClaim, EffectsGroup, EffectsTest, Noise};
 pub use cohort::{Cohort, HoldoutStatus, Role, RunRecord, UnitInfo};
 pub use decision::{Decision, Plan, Step, Strength, Verdict};
 pub use evidence::Evidence;
+pub use fast::Fast;
+pub use fixed_paired::FixedPaired;
 pub use greedy::Greedy;
 pub use guarded::Guarded;
+pub use margin::Margin;
 pub use rule::{AcceptorFn, acceptor_fn};
 pub use scout::Scout;
 pub use sequential::Sequential;
@@ -104,6 +110,13 @@ pub trait Acceptor: Send {
         Ok(())
     }
 
+    /// How much runs on equal seeds were found to correlate, where the policy pairs them: estimated from the
+    /// confirming pairs of all proposals tested as `1 − SS_d/(SS_c + SS_b)`, with the sums of squares of the
+    /// differences and of both arms, each about the means of its own proposal. `None`: not paired, or not seen yet.
+    fn seed_correlation(&self) -> Option<f64> {
+        None
+    }
+
     /// What it promises about what it keeps.
     fn guarantee(&self) -> Guarantee;
 
@@ -123,6 +136,9 @@ impl<T: Acceptor + ?Sized> Acceptor for Box<T> {
     }
     fn check(&self, setup: &Setup) -> Result<(), String> {
         (**self).check(setup)
+    }
+    fn seed_correlation(&self) -> Option<f64> {
+        (**self).seed_correlation()
     }
     fn guarantee(&self) -> Guarantee {
         (**self).guarantee()
@@ -166,9 +182,4 @@ pub enum Seeds {
     Equal,
     /// A seed of its own for every run.
     Independent,
-}
-
-/// A probability strictly between 0 and 1, whatever was asked for.
-fn level(alpha: f64) -> f64 {
-    if alpha.is_nan() { 0.05 } else { alpha.clamp(1e-12, 1.0 - 1e-12) }
 }

@@ -46,7 +46,6 @@ impl<F: FnMut(&Evidence) -> Verdict + Send> Judge for Rule<F> {
     fn judge(&mut self, evidence: &Evidence) -> Verdict {
         (self.0)(evidence)
     }
-    fn kept(&mut self) {}
 }
 
 impl<F> AcceptorFn<F> {
@@ -78,6 +77,9 @@ impl<F: FnMut(&Evidence) -> Verdict + Send> Acceptor for AcceptorFn<F> {
     }
     fn settled(&mut self, proposal: ProposalId, kept: bool) {
         self.engine.settled(proposal, kept);
+    }
+    fn seed_correlation(&self) -> Option<f64> {
+        self.engine.seed_correlation()
     }
     fn guarantee(&self) -> Guarantee {
         self.guarantee

@@ -1,9 +1,9 @@
 //! The t e-process, pair by pair.
 
 use super::decision::{Step, Verdict};
-use super::engine::{Design, Engine, Judge};
+use super::engine::{Design, Engine, Judge, check};
 use super::evidence::Evidence;
-use super::{Acceptor, Cohort, Guarantee, Seeds};
+use super::{Acceptor, Cohort, Guarantee, Seeds, Setup};
 use crate::arm::ProposalId;
 use crate::stats::{half_normal_log_e, log_likelihood_ratio};
 use std::fmt;
@@ -64,13 +64,13 @@ impl PairTest {
 #[derive(Debug)]
 pub struct Sequential {
     engine: Engine<Constant>,
-    alpha: f64,
 }
 
+/// The sequential test at one and the same level for every proposal.
 #[derive(Debug)]
-struct Constant {
-    alpha: f64,
-    test: PairTest,
+pub(super) struct Constant {
+    pub(super) alpha: f64,
+    pub(super) test: PairTest,
 }
 
 impl Judge for Constant {
@@ -80,7 +80,15 @@ impl Judge for Constant {
     fn judge(&mut self, evidence: &Evidence) -> Verdict {
         self.test.judge(evidence, self.alpha)
     }
-    fn kept(&mut self) {}
+}
+
+impl Engine<Constant> {
+    /// What `Sequential` and `Fast` have to check.
+    pub(super) fn check_constant(&self, policy: &str, setup: &Setup) -> Result<(), String> {
+        let Constant { alpha, test } = self.judge;
+        check::probability(policy, "alpha", alpha)?;
+        self.check(policy, setup, alpha, test.min, test.max)
+    }
 }
 
 impl<J> fmt::Debug for Engine<J> {
@@ -99,22 +107,21 @@ impl Sequential {
     /// `alpha` .01, 2 to 24 pairs, 8 calibration runs, equal seeds.
     pub fn new() -> Self {
         let design = Design { calibrate: 8, refresh: 4, screen: None, seeds: Seeds::Equal };
-        let alpha = 0.01;
-        Self { engine: Engine::new(design, Constant { alpha, test: PairTest { min: 2, max: 24 } }), alpha }
+        let judge = Constant { alpha: 0.01, test: PairTest { min: 2, max: 24 } };
+        Self { engine: Engine::new(design, judge) }
     }
 
-    /// The probability of keeping a proposal without merit. Values outside (0, 1) are moved inside.
+    /// The probability of keeping a proposal without merit.
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
-        self.alpha = super::level(alpha);
-        self.engine.judge.alpha = self.alpha;
+        self.engine.judge.alpha = alpha;
         self
     }
 
-    /// At most this many pairs a proposal (at least 2).
+    /// At most this many pairs a proposal.
     #[must_use]
     pub fn max_pairs(mut self, pairs: u32) -> Self {
-        self.engine.judge.test.max = pairs.max(2);
+        self.engine.judge.test.max = pairs;
         self
     }
 
@@ -125,10 +132,10 @@ impl Sequential {
         self
     }
 
-    /// Calibration runs of the baseline (at least 2).
+    /// Calibration runs of the baseline.
     #[must_use]
     pub fn calibrate(mut self, runs: u32) -> Self {
-        self.engine.design.calibrate = runs.max(2);
+        self.engine.design.calibrate = runs;
         self
     }
 }
@@ -140,13 +147,19 @@ impl Acceptor for Sequential {
     fn settled(&mut self, proposal: ProposalId, kept: bool) {
         self.engine.settled(proposal, kept);
     }
+    fn check(&self, setup: &Setup) -> Result<(), String> {
+        self.engine.check_constant("sequential", setup)
+    }
+    fn seed_correlation(&self) -> Option<f64> {
+        self.engine.seed_correlation()
+    }
     fn guarantee(&self) -> Guarantee {
-        Guarantee::PerProposal(self.alpha)
+        Guarantee::PerProposal(self.engine.judge.alpha)
     }
     fn describe(&self) -> String {
         format!(
             "sequential alpha={} pairs<={} {:?}",
-            self.alpha, self.engine.judge.test.max, self.engine.design
+            self.engine.judge.alpha, self.engine.judge.test.max, self.engine.design
         )
     }
 }

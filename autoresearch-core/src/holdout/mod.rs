@@ -6,6 +6,7 @@
 mod answer;
 #[cfg(test)]
 mod calibration;
+mod credit;
 mod effects;
 mod gate;
 mod hear;

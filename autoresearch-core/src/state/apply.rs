@@ -87,7 +87,9 @@ impl<C: Candidate> StudyState<C> {
                 from: u.from.clone(),
             };
             let seen = units.iter().map(info).collect();
-            let live = Live { proposal: Arc::new(proposal), parent: Arc::clone(&parent), units, runs: 0 };
+            let credits = self.credits(&parent, &proposal.candidate, &units);
+            let proposal = Arc::new(proposal);
+            let live = Live { proposal, parent: Arc::clone(&parent), units, credits, runs: 0 };
             self.live.insert(id, live);
             self.ledger.live.insert(id, Pending { on: on.clone(), version, units: seen });
             self.ledger.proposed = id.0;
@@ -163,7 +165,11 @@ impl<C: Candidate> StudyState<C> {
         {
             self.halt(reason);
         }
-        self.keep_record(job, loss);
+        if let Ok(measurement) = outcome {
+            self.note_metrics(spec.id, measurement);
+        }
+        let credit = self.credit_of(spec.id);
+        self.keep_record(job, loss.map(|loss| loss - credit));
     }
 
     fn keep_record(&mut self, job: Job<C>, loss: Result<f64, crate::RunFailure>) {
@@ -178,11 +184,14 @@ impl<C: Candidate> StudyState<C> {
             loss,
         };
         if self.still_matters(&record) {
-            if spec.role == Role::Confirm && record.loss.is_ok() {
-                self.confirmed.insert(spec.id, job);
-            }
+            let confirms = spec.role == Role::Confirm && record.loss.is_ok();
             self.ledger.runs.insert(record.id, record);
+            if confirms {
+                self.confirmed.insert(job.spec.id, job);
+                return;
+            }
         }
+        self.forget_note(job.spec.id);
     }
 
     fn take_job(&mut self, run: RunId) -> Option<Job<C>> {

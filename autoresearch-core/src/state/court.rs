@@ -21,6 +21,8 @@ pub(super) struct Court {
 pub(super) struct Case {
     pub(super) decision: Decision,
     pub(super) hearing: Hearing,
+    /// Which constraint it breaks; the holdout is then not asked.
+    pub(super) objection: Option<String>,
 }
 
 /// Where a case stands with the holdout.
@@ -50,18 +52,19 @@ impl<C: Candidate> StudyState<C> {
             if self.deferred.contains(&p) {
                 continue; // pending for good: questions do not come back
             }
-            let returns = matches!(decision.verdict, Verdict::Accept | Verdict::Undecided);
-            let waits = self.live.contains_key(&p) || returns && self.aside.contains_key(&p);
+            // What was set aside may be settled once more, with whatever outcome.
+            let waits = self.live.contains_key(&p) || self.aside.contains_key(&p);
             if !waits || !seen.insert(p) {
                 return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
             }
+            let objection = self.objection(&decision);
             let hearing = match (decision.verdict, &decision.claim) {
                 (Verdict::Reject | Verdict::SetAside | Verdict::Undecided, _) => Hearing::None,
-                (Verdict::Accept, Some(_)) => self.summon(&decision)?,
+                (Verdict::Accept, Some(_)) => self.summon(&decision, objection.is_none())?,
                 (Verdict::Accept, None) => self.find_cleared(&decision)?,
                 (other, _) => return Err(format!("{other:?} on proposal {} settles nothing", p.0)),
             };
-            cases.push(Case { decision, hearing });
+            cases.push(Case { decision, hearing, objection });
         }
         if !cases.is_empty() {
             self.court = Some(Court { cases });
@@ -82,7 +85,8 @@ impl<C: Candidate> StudyState<C> {
         }
     }
 
-    fn summon(&mut self, decision: &Decision) -> Result<Hearing, String> {
+    /// Checks a claim, and has the holdout asked about it where that is of use.
+    fn summon(&mut self, decision: &Decision, ask: bool) -> Result<Hearing, String> {
         let p = decision.proposal;
         let claim = decision.claim.as_ref().ok_or(format!("it accepts proposal {} without a claim", p.0))?;
         if claim.candidate.is_empty() || claim.incumbent.is_empty() {
@@ -97,6 +101,7 @@ impl<C: Candidate> StudyState<C> {
             return Err(format!("its claim on proposal {} rests on run {}, {what}", p.0, id.0));
         }
         match self.ledger.holdout {
+            _ if !ask => Ok(Hearing::None),
             HoldoutStatus::Absent => Ok(Hearing::None),
             HoldoutStatus::Spent | HoldoutStatus::Open { .. } => match self.spend(1) {
                 (_, 0) => Ok(Hearing::Refused),
@@ -120,7 +125,8 @@ impl<C: Candidate> StudyState<C> {
         let mut verdicts = Vec::with_capacity(cases.len());
         let (mut accepted, mut built) = (Arm::incumbent(), None);
         let mut undecided = Vec::new();
-        for case in cases {
+        for mut case in cases {
+            case.decision = self.without_credit(case.decision);
             if matches!(case.hearing, Hearing::Refused) {
                 self.defer(&case.decision);
                 continue;
@@ -144,6 +150,7 @@ impl<C: Candidate> StudyState<C> {
             stack = self.add(on, decision).ok().or(stack);
         }
         if let Some(candidate) = built {
+            self.keep_credit(&accepted);
             self.incumbents.push(candidate);
             self.ledger.version = Version(self.ledger.version.0 + 1);
             self.champions.clear();
@@ -228,12 +235,13 @@ impl<C: Candidate> StudyState<C> {
         self.acceptor.settled(id, fate == Fate::Kept);
     }
 
-    /// Whether anything may still be decided with this run.
+    /// Whether anything may still be decided with this run. What was set aside may be taken up again.
     pub(super) fn still_matters(&self, run: &RunRecord) -> bool {
+        let is_open = |p| self.live.contains_key(&p) || self.aside.contains_key(&p);
         match run.about {
             Some(proposal) => self.live.contains_key(&proposal),
             None if run.arm.is_incumbent() => run.version == self.ledger.version,
-            None => run.arm.proposals().any(|p| self.ledger.pending(p).is_some()),
+            None => run.arm.proposals().any(is_open),
         }
     }
 
@@ -241,8 +249,10 @@ impl<C: Candidate> StudyState<C> {
     fn forget(&mut self) {
         let mut confirmed = std::mem::take(&mut self.confirmed);
         let known = |id: &RunId| self.ledger.runs.get(id).is_some_and(|run| self.still_matters(run));
-        confirmed.retain(|id, _| self.champions.contains(id) || known(id));
+        let gone = confirmed.extract_if(.., |id, _| !self.champions.contains(id) && !known(id));
+        let gone: Vec<RunId> = gone.map(|(id, _)| id).collect();
         self.confirmed = confirmed;
+        gone.into_iter().for_each(|id| self.forget_note(id));
         // Going through all runs at each settlement would cost more and more: only when they have doubled.
         if self.ledger.runs.len() >= self.forget_at {
             let mut runs = std::mem::take(&mut self.ledger.runs);
@@ -256,6 +266,9 @@ impl<C: Candidate> StudyState<C> {
 /// What becomes of a case, now that the holdout has spoken.
 fn judge(case: &Case) -> (Fate, String) {
     let why = &case.decision.reason;
+    if let Some(objection) = &case.objection {
+        return (Fate::Rejected, format!("{why}; {objection}"));
+    }
     match (&case.hearing, &case.decision.failure, case.decision.verdict) {
         (Hearing::Heard(answer), ..) if !answer.passed => {
             (Fate::HeldBack, format!("{why}; the holdout does not confirm it"))
@@ -269,7 +282,7 @@ fn judge(case: &Case) -> (Fate, String) {
     }
 }
 
-fn parts(decision: &Decision) -> Vec<Part> {
+pub(super) fn parts(decision: &Decision) -> Vec<Part> {
     match &decision.units {
         None => vec![decision.proposal.into()],
         Some(units) => {

@@ -15,6 +15,7 @@ impl<C: Candidate> StudyState<C> {
     /// # Errors
     /// Nobody asked.
     pub fn proposed(&mut self, answer: impl Into<Proposed<C>>) -> Result<(), StateError> {
+        self.check_terms()?;
         let Some(request) = &mut self.request else { return Err(StateError::NotAsked) };
         let (on, version) = (request.on.clone(), request.handed.unwrap_or(request.version));
         match answer.into() {
@@ -57,6 +58,7 @@ impl<C: Candidate> StudyState<C> {
         if let Ok(measurement) = &outcome {
             check_direction(self.settings.direction, measurement.stated_direction())?;
         }
+        let outcome = outcome.and_then(|measurement| self.admit(measurement));
         if matches!(&outcome, Err(failure) if failure.fault() == Fault::Cancelled) {
             if let Some(job) = self.flying.remove(&run) {
                 self.requeue(job);
@@ -129,6 +131,7 @@ impl<C: Candidate> StudyState<C> {
         }
         let mean = |runs: &[RunId]| self.validation_losses(runs.iter()).map(|l| crate::stats::mean(&l));
         let validation = mean(&claim.incumbent).zip(mean(&claim.candidate)).map(|(b, c)| b - c);
+        let held = self.credited(claim.candidate.iter().chain(&claim.incumbent).copied(), held)?;
         let hall = self.hall(question, shard).ok_or(StateError::UnknownQuestion(question))?;
         let (answer, release) = decide_pair(&hall, claim, held, validation).map_err(StateError::HeldOut)?;
         Ok(Event::Answered { question, proposal: case.decision.proposal, answer, release })

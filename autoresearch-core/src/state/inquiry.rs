@@ -104,7 +104,8 @@ impl<C: Candidate> StudyState<C> {
                     arms: jobs.map(|job| &job.spec.arm).collect(),
                     validation: self.validation_losses(runs.iter()),
                 };
-                decide_effects(&hall, &question, held.to_vec()).map_err(StateError::HeldOut)?
+                decide_effects(&hall, &question, self.credited(claim.runs(), held.to_vec())?)
+                    .map_err(StateError::HeldOut)?
             }
             _ => (vec![false; inquiry.asked.len()], Basis::Unmeasured, Release::default()),
         };

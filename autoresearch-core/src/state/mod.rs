@@ -2,7 +2,7 @@
 //!
 //! `mod` holds the state and what callers do with it, `open` makes it, `facts` takes facts in, `apply` says what each
 //! changes, `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout,
-//! `materialise` builds the candidate of an arm, `finale` measures baseline against incumbent at the end, `replay`
+//! `materialise` builds the candidate of an arm, `terms` adds what no acceptor sees, `finale` measures baseline against incumbent at the end, `replay`
 //! rebuilds a state from stored events.
 
 mod action;
@@ -18,11 +18,13 @@ mod open;
 mod pump;
 mod replay;
 mod settings;
+mod terms;
 
 pub use action::{Action, HoldoutQuery, PlannedRun, Split};
 pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
 pub use settings::Settings;
+pub(crate) use terms::{Complexity, allowance};
 
 use crate::accept::{Acceptor, Guarantee, HoldoutStatus, Ledger};
 use crate::arm::{Arm, Part, ProposalId, RunId, Version};
@@ -45,6 +47,8 @@ struct Live<C> {
     proposal: Arc<Proposal<C>>,
     parent: Arc<C>,
     units: Vec<Unit<C>>,
+    /// What its losses are lowered by for being simpler, a unit; nothing where it is not.
+    credits: Vec<f64>,
     runs: u32,
 }
 
@@ -118,6 +122,7 @@ pub struct StudyState<C: Candidate> {
     aside: BTreeMap<ProposalId, Live<C>>,
     /// What the holdout has confirmed for the incumbent of now, through an inquiry.
     cleared: BTreeSet<Part>,
+    terms: terms::Terms<C>,
     /// The incumbent with what is undecided, and that arm.
     stack: Option<(Arm, Arc<C>)>,
     history: History<C>,
@@ -320,6 +325,11 @@ impl<C: Candidate> StudyState<C> {
     /// What the acceptor promises.
     pub fn guarantee(&self) -> Guarantee {
         self.acceptor.guarantee()
+    }
+
+    /// How much runs on equal seeds were found to correlate, where the policy pairs them.
+    pub fn seed_correlation(&self) -> Option<f64> {
+        self.acceptor.seed_correlation()
     }
 
     /// What the study was told.

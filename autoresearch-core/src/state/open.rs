@@ -48,6 +48,7 @@ impl<C: Candidate> StudyState<C> {
                     .into(),
             ));
         }
+        settings.constraints.iter().try_for_each(|c| c.check()).map_err(StateError::Settings)?;
         acceptor.check(&settings.setup(compose.is_some())).map_err(StateError::Settings)?;
         if let Some(rules) = &settings.holdout {
             rules.rule.check().map_err(StateError::Settings)?;
@@ -83,6 +84,7 @@ impl<C: Candidate> StudyState<C> {
             live: BTreeMap::new(),
             aside: BTreeMap::new(),
             cleared: BTreeSet::new(),
+            terms: super::terms::Terms::default(),
             stack: None,
             history: History::default(),
             queue: VecDeque::new(),

@@ -73,6 +73,7 @@ impl<C: Candidate> StudyState<C> {
                     }
                 }
                 Step::Ask(claim) => {
+                    self.terms.experiment = Some(claim.clone());
                     if let Err(why) = self.inquire(claim) {
                         self.halt(StopReason::AcceptorFailed(why));
                     }
@@ -148,6 +149,7 @@ impl<C: Candidate> StudyState<C> {
             let Plan { arm, seed, role, about } = plan;
             match self.materialise(&arm) {
                 Ok(candidate) => {
+                    self.note_plan(id, &arm);
                     let spec = RunSpec { id, arm, version, seed, role, about };
                     self.shelf.push(Job { spec, candidate, attempt: 0 });
                 }

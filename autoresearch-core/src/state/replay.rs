@@ -5,6 +5,7 @@ use crate::accept::Acceptor;
 use crate::arm::RunId;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::constraint::Constraint;
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -34,6 +35,7 @@ impl<C: Candidate> StudyState<C> {
         same("seed", &was.seed.to_string(), &settings.seed.to_string())?;
         same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;
         same("test split", &format!("{:?}", was.test), &format!("{:?}", settings.test))?;
+        same("constraints", &listed(&was.constraints), &listed(&settings.constraints))?;
         // Equal to what is stored, but for a rule of the holdout's that is there and not just named.
         let now = Settings { holdout: settings.holdout.clone(), ..was.clone() };
         let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, now)?;
@@ -66,6 +68,9 @@ impl<C: Candidate> StudyState<C> {
                 None => return diverged(format!("no run {}", run.id.0)),
             }
         }
+        if let Event::Proposed { .. } = event {
+            self.check_terms()?;
+        }
         self.apply(event);
         self.pump();
         Ok(())
@@ -78,7 +83,13 @@ impl<C: Candidate> StudyState<C> {
     }
 }
 
-fn same(what: &'static str, stored: &str, given: &str) -> Result<(), StateError> {
+/// Constraints in words.
+fn listed(constraints: &[Constraint]) -> String {
+    let all: Vec<String> = constraints.iter().map(Constraint::to_string).collect();
+    if all.is_empty() { "none".into() } else { all.join(", ") }
+}
+
+pub(super) fn same(what: &'static str, stored: &str, given: &str) -> Result<(), StateError> {
     if stored == given {
         return Ok(());
     }

@@ -1,12 +1,13 @@
 //! What a study is told at the start and cannot change later, but for its limits.
 
 use crate::accept::Setup;
+use crate::constraint::Constraint;
 use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::measure::Direction;
 use serde::{Deserialize, Serialize};
 
-/// Direction, seed, slots, limits, holdout and test split of a study.
+/// Direction, seed, slots, limits, holdout, test split and constraints of a study.
 ///
 /// ```
 /// use autoresearch_core::{Holdout, Limits, Settings};
@@ -21,6 +22,11 @@ pub struct Settings {
     pub(crate) limits: Limits,
     pub(crate) holdout: Option<Holdout>,
     pub(crate) test: Option<TestSplit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) constraints: Vec<Constraint>,
+    /// The margin of [`StudyState::simplify`](crate::StudyState::simplify).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) simplify: Option<f64>,
 }
 
 impl Default for Settings {
@@ -32,6 +38,8 @@ impl Default for Settings {
             limits: Limits::default(),
             holdout: None,
             test: None,
+            constraints: Vec::new(),
+            simplify: None,
         }
     }
 }
@@ -43,7 +51,7 @@ impl Settings {
         Setup { runs: self.limits.runs, composes, questions }
     }
 
-    /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split.
+    /// Minimise, seed 0, one run at a time, no limits, no holdout, no test split, no constraints.
     pub fn new() -> Self {
         Self::default()
     }
@@ -80,6 +88,13 @@ impl Settings {
     #[must_use]
     pub fn holdout(mut self, holdout: Holdout) -> Self {
         self.holdout = Some(holdout);
+        self
+    }
+
+    /// Hold runs, or what is kept, to a bound on a metric. May be called several times.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.constraints.push(constraint);
         self
     }
 

@@ -4,6 +4,7 @@ use crate::accept::Acceptor;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::constraint::Constraint;
 use crate::evaluate::Evaluator;
 use crate::execute::Executor;
 use crate::fidelity::Fidelity;
@@ -11,7 +12,7 @@ use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::observe::Observe;
 use crate::propose::Proposer;
-use crate::state::Settings;
+use crate::state::{Complexity, Settings};
 use crate::store::{MemoryStore, Store};
 use std::fmt;
 use std::path::PathBuf;
@@ -62,6 +63,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(super) test: Option<Arc<dyn Evaluator<A>>>,
     pub(super) acceptor: Option<Box<dyn Acceptor>>,
     pub(super) compose: Option<Arc<dyn Compose<C>>>,
+    pub(super) simplify: Option<(f64, Arc<Complexity<C>>)>,
     pub(super) store: Arc<dyn Store<C>>,
     pub(super) observers: Vec<Box<dyn Observe>>,
     pub(super) settings: Settings,
@@ -89,6 +91,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             test: None,
             acceptor: None,
             compose: None,
+            simplify: None,
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
             settings: Settings::new(),
@@ -142,6 +145,49 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn compose(mut self, compose: impl Compose<C> + 'static) -> Self {
         self.compose = Some(Arc::new(compose));
+        self
+    }
+
+    /// Holds runs, or what is kept, to a bound on a metric that the evaluator gives. May be called several times.
+    #[must_use]
+    pub fn constraint(mut self, constraint: Constraint) -> Self {
+        self.settings = self.settings.constraint(constraint);
+        self
+    }
+
+    /// Keeps what is simpler if it is no worse by more than `margin` (in the objective's units), instead of only what
+    /// is better: the non-inferiority half of TOST (Schuirmann 1987, *Journal of Pharmacokinetics and
+    /// Biopharmaceutics* 15:657-680).
+    ///
+    /// `complexity` says how complex a candidate is, lower for simpler: lines, parameters, settings that are not at
+    /// their default. The losses of a proposal that lowers it against what it was built upon are lowered by the margin
+    /// for the policy and for the holdout alike, so that "better than the incumbent" becomes "not worse by more than
+    /// the margin" with every policy, and the policy's promise then speaks of that; effects are reported as they are.
+    /// Where a proposal is judged in units, those that are simpler share the margin. What is kept like this may add
+    /// up: ten simplifications may cost ten margins.
+    ///
+    /// ```
+    /// use autoresearch_core::{testkit, Greedy, Proposal, Study, executor_fn, evaluator_fn, Measurement};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let half_a_percent_worse = Proposal::new((1.005, 3));
+    /// let report = Study::new(
+    ///         (1.0, 10),
+    ///         testkit::scripted([half_a_percent_worse]),
+    ///         executor_fn(|recipe: (f64, u32), _| async move { Ok(recipe.0) }),
+    ///         evaluator_fn(|loss: &f64| Ok(Measurement::scalar(*loss)?)),
+    ///     )
+    ///     .acceptor(Greedy::new())
+    ///     .simplify(0.01, |&(_, lines)| f64::from(lines))
+    ///     .run()
+    ///     .await?;
+    /// assert_eq!(report.stack().1, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn simplify(mut self, margin: f64, complexity: impl Fn(&C) -> f64 + Send + Sync + 'static) -> Self {
+        self.simplify = Some((margin, Arc::new(complexity)));
         self
     }
 

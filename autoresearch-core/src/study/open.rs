@@ -6,7 +6,7 @@ use super::tally::Tally;
 use crate::accept::{Acceptor, Guarded, Scout};
 use crate::candidate::Candidate;
 use crate::evaluate::Evaluator;
-use crate::state::{StateError, StudyState};
+use crate::state::{Complexity, StateError, StudyState, allowance};
 use crate::store::Seq;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,15 +31,18 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     let compose = study.compose.take().or_else(|| study.proposer.composer());
     let acceptor = study.acceptor.take().unwrap_or_else(|| recommended(study, compose.is_some()));
     let identity = identity(study);
+    let simplify = study.simplify.take();
     let mut page = study.store.read(Seq(0), PAGE).await?;
     let mut tally = Tally::default();
     let Some((_, first)) = page.first() else {
         let (baseline, settings) = (study.baseline.clone(), study.settings.clone());
         let state = StudyState::open_as(&new_id(), baseline, acceptor, compose, settings, identity)?;
+        let state = with(state, simplify)?;
         return Ok(Opened { state, seq: Seq(0), tally, resumed: false });
     };
     let (baseline, settings) = (&study.baseline, &study.settings);
-    let mut state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
+    let state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
+    let mut state = with(state, simplify)?;
     let mut seq = Seq(0);
     while !page.is_empty() {
         for (at, event) in &page {
@@ -64,6 +67,22 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     }
     tracing::info!(study = %state.id(), events = seq.0, "resumed from the store");
     Ok(Opened { state, seq, tally, resumed: true })
+}
+
+/// Tells a state, before its first fact, what is simpler.
+fn with<C: Candidate>(
+    state: StudyState<C>,
+    simplify: Option<(f64, Arc<Complexity<C>>)>,
+) -> Result<StudyState<C>, StateError> {
+    match (simplify, state.settings().simplify) {
+        (Some((margin, complexity)), _) => state.simplify(margin, move |candidate| complexity(candidate)),
+        (None, None) => Ok(state),
+        (None, stored) => Err(StateError::OtherStudy {
+            what: "simplification",
+            stored: allowance(stored),
+            given: allowance(None),
+        }),
+    }
 }
 
 /// All that decides the numbers besides candidates, seeds and settings.

@@ -39,6 +39,8 @@ pub struct Report<C> {
     pub stopped: StopReason,
     /// What the policy promises about what it kept.
     pub guarantee: Guarantee,
+    /// How much runs on equal seeds were found to correlate, where the policy pairs them.
+    pub seed_correlation: Option<f64>,
     /// Baseline against incumbent on fresh seeds, where a test split was opened.
     pub result: Option<FinalResult>,
     /// Finished runs, final ones included.
@@ -83,6 +85,7 @@ impl<C: Candidate> Report<C> {
             gain: state.gain(),
             stopped,
             guarantee: state.guarantee(),
+            seed_correlation: state.seed_correlation(),
             result: state.final_result().copied(),
             runs: tally.runs,
             failed_runs: tally.failed,
@@ -131,6 +134,9 @@ impl<C: Candidate> Report<C> {
         }
         if !fates.is_empty() {
             writeln!(f, "Proposals: {}.", fates.join(", "))?;
+        }
+        if let Some(rho) = self.seed_correlation {
+            writeln!(f, "Runs of two candidates on equal seeds correlated by {rho:+.2}.")?;
         }
         let asked = self.holdout_ledger.total();
         if asked.asked + asked.refused > 0 {

@@ -4,16 +4,19 @@
 //! against an incumbent of before is put back and screened again.
 
 mod cache;
+pub(super) mod check;
+mod seeds;
 mod trial;
 
 use cache::Cache;
 use trial::Trial;
 
 use super::claim::Noise;
-use super::decision::{Decision, Plan, Step, Verdict};
+use super::decision::{Decision, Plan, Step, Strength, Verdict};
 use super::evidence::Evidence;
-use super::{Cohort, Role, Seeds};
+use super::{Cohort, Role, Seeds, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::propose::Effect;
 use crate::stats::mean;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,7 +27,15 @@ pub(super) trait Judge: Send {
     /// Looks at all pairs so far.
     fn judge(&mut self, evidence: &Evidence) -> Verdict;
     /// The proposal that was last accepted is in the incumbent now.
-    fn kept(&mut self);
+    fn kept(&mut self) {}
+    /// The improvement as it is reported.
+    fn effect(&self, evidence: &Evidence) -> Option<Effect> {
+        evidence.effect()
+    }
+    /// The e-value and its level, where the rule is a test by e-values.
+    fn strength(&self, evidence: &Evidence) -> Option<Strength> {
+        evidence.strength()
+    }
 }
 
 /// Numbers of the frame.
@@ -62,6 +73,7 @@ pub(super) struct Engine<J> {
     ss: f64,
     df: f64,
     rotation: usize,
+    correlation: seeds::Correlation,
     stages: BTreeMap<ProposalId, Stage>,
     passed: VecDeque<ProposalId>,
     trial: Option<Trial>,
@@ -77,6 +89,7 @@ impl<J: Judge> Engine<J> {
             ss: 0.0,
             df: 0.0,
             rotation: 0,
+            correlation: seeds::Correlation::default(),
             stages: BTreeMap::new(),
             passed: VecDeque::new(),
             trial: None,
@@ -113,6 +126,41 @@ impl<J: Judge> Engine<J> {
         if kept {
             self.judge.kept();
         }
+    }
+
+    /// How much equal seeds were found to correlate; nothing where the arms do not share seeds.
+    pub(super) fn seed_correlation(&self) -> Option<f64> {
+        self.correlation.estimate().filter(|_| self.design.seeds == Seeds::Equal)
+    }
+
+    /// Whether the frame can work with these numbers, and accept anything by the t e-process at `level` within `max`
+    /// pairs and the study's limit on runs.
+    pub(super) fn check(
+        &self,
+        policy: &str,
+        setup: &Setup,
+        level: f64,
+        min: u32,
+        max: u32,
+    ) -> Result<(), String> {
+        let Design { calibrate, screen, seeds, .. } = self.design;
+        check::at_least(policy, "calibrate", calibrate.into(), 2, "one run alone shows no noise")?;
+        check::at_least(policy, "max_pairs", max.into(), min.into(), "no test ends before that many")?;
+        check::sigmas(policy, "screen", screen.unwrap_or(0.0))?;
+        let df = match seeds {
+            Seeds::Equal => EQUAL_SEEDS_DF,
+            Seeds::Independent => f64::from(calibrate) - 1.0,
+        };
+        let Some(pairs) = check::fewest_pairs(level, df, min, max) else {
+            return Err(format!(
+                "{policy}: max_pairs is {max}, and no gain however large reaches the level of the first test, \
+                 {level:.2e}, within so few; allow more pairs, or raise the level (a larger alpha, a shorter horizon)"
+            ));
+        };
+        let (calibrate, screened) = (u64::from(calibrate), u64::from(screen.is_some()));
+        let least = calibrate + screened + 2 * u64::from(pairs);
+        let parts = format!("{calibrate} calibrate, {screened} screens, {pairs} pairs at the least");
+        check::runs(policy, setup, least, &parts)
     }
 
     /// Everything measured against the incumbent of before is put back.

@@ -22,6 +22,7 @@ impl<J: Judge> Engine<J> {
         let moments = Moments::of(evidence.incumbent());
         self.ss += moments.sum_of_squares();
         self.df += (moments.n() as f64 - 1.0).max(0.0);
+        self.correlation.take(evidence);
     }
 
     pub(super) fn start_trial(&mut self) {
@@ -48,7 +49,8 @@ impl<J: Judge> Engine<J> {
             let (Some(candidate), Some(incumbent)) = (cohort.run(c), cohort.run(b)) else { continue };
             match (&candidate.loss, &incumbent.loss) {
                 (Err(failure), _) => {
-                    let failed = Decision::failed(proposal, failure.clone()).effect(trial.evidence.effect());
+                    let failed = Decision::failed(proposal, failure.clone())
+                        .effect(self.judge.effect(&trial.evidence));
                     self.trial = None;
                     return Some(Step::Decide(vec![failed]));
                 }
@@ -66,23 +68,23 @@ impl<J: Judge> Engine<J> {
             return Some(self.plan_pairs(cohort, replace));
         }
         let evidence = &trial.evidence;
-        let shown = |e: &Evidence| match e.effect() {
-            Some(effect) => format!("{} pairs: {effect}", e.pairs()),
-            None => format!("{} pairs", e.pairs()),
+        let verdict = self.judge.judge(evidence);
+        let effect = self.judge.effect(evidence);
+        let shown = match &effect {
+            Some(effect) => format!("{} pairs: {effect}", evidence.pairs()),
+            None => format!("{} pairs", evidence.pairs()),
         };
-        let decision = match self.judge.judge(evidence) {
+        let decision = match verdict {
             Verdict::More { pairs } => return Some(self.plan_pairs(cohort, pairs.max(1))),
-            Verdict::Accept if evidence.pairs() > 0 => {
-                Decision::accept(proposal, evidence.claim(), shown(evidence))
-            }
+            Verdict::Accept if evidence.pairs() > 0 => Decision::accept(proposal, evidence.claim(), shown),
             Verdict::Requeue => {
                 self.stages.insert(proposal, Stage::Parked);
                 self.trial = None;
                 return None;
             }
-            _ => Decision::reject(proposal, shown(evidence)),
+            _ => Decision::reject(proposal, shown),
         };
-        let decision = decision.effect(evidence.effect()).strength(evidence.strength());
+        let decision = decision.effect(effect).strength(self.judge.strength(evidence));
         if let Some(trial) = self.trial.take() {
             self.learn(&trial.evidence);
         }

@@ -87,6 +87,26 @@ pub(super) fn insert(edits: &mut Edits, edit: u32) {
     }
 }
 
+/// Merges edits as sets: any two are compatible.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnionOfEdits;
+
+impl Compose<Edits> for UnionOfEdits {
+    fn apply(&self, base: &Edits, parent: &Edits, edited: &Edits) -> Result<Edits, Conflict> {
+        let (removed, added) = differences(parent, edited);
+        let mut merged = base.clone();
+        if !removed.is_empty() {
+            merged.retain(|edit| removed.binary_search(edit).is_err());
+        }
+        added.iter().for_each(|edit| insert(&mut merged, *edit));
+        Ok(merged)
+    }
+
+    fn needs(&self, _later: Change<'_, Edits>, _earlier: Change<'_, Edits>) -> bool {
+        false
+    }
+}
+
 impl Compose<Edits> for EditMerge {
     fn apply(&self, base: &Edits, parent: &Edits, edited: &Edits) -> Result<Edits, Conflict> {
         let (removed, added) = differences(parent, edited);
@@ -100,12 +120,7 @@ impl Compose<Edits> for EditMerge {
                 }
             }
         }
-        let mut merged = base.clone();
-        if !removed.is_empty() {
-            merged.retain(|edit| removed.binary_search(edit).is_err());
-        }
-        added.iter().for_each(|edit| insert(&mut merged, *edit));
-        Ok(merged)
+        UnionOfEdits.apply(base, parent, edited)
     }
 
     fn needs(&self, later: Change<'_, Edits>, earlier: Change<'_, Edits>) -> bool {

@@ -6,6 +6,7 @@
 mod draw;
 mod edits;
 mod interactions;
+mod listed;
 mod measured;
 mod merge;
 mod mixture;
@@ -18,7 +19,8 @@ mod world;
 
 pub use edits::Landscape;
 pub use interactions::Interactions;
-pub use merge::Edits;
+pub use listed::Listed;
+pub use merge::{Edits, UnionOfEdits};
 pub use mixture::Mixture;
 pub use noise::Noise;
 pub use simulate::{Rules, Simulated, simulate};
