@@ -21,11 +21,10 @@ pub(super) fn groups(units: usize, keyed: bool) -> (usize, usize) {
 /// Runs to be kept back for the certificate of so many units, and the report on what it certifies.
 pub(super) fn reserve(units: usize, keyed: bool) -> u64 {
     let (groups, runs) = groups(units, keyed);
-    let second = match units {
-        27..=150 if keyed => 64,
-        ..=150 => 32,
-        ..=300 => 64,
-        _ => 128,
+    let second = match (units, keyed) {
+        (27..=150, true) | (151..=300, _) => 64,
+        (0..=150, _) => 32,
+        (301.., _) => 128,
     };
     (groups * runs + second + REPORT) as u64
 }
