@@ -29,9 +29,9 @@ mod store;
 mod study;
 
 pub use accept::{
-    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence, Greedy,
-    Guarantee, Guarded, HoldoutStatus, Noise, Plan, Role, RunRecord, Scout, Seeds, Sequential, Setup, Step,
-    Strength, UnitInfo, Verdict, acceptor_fn,
+    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence,
+    Factorial, Greedy, Guarantee, Guarded, HoldoutStatus, Noise, Plan, Role, RunRecord, Scout, Seeds,
+    Sequential, Setup, Step, Strength, UnitInfo, Verdict, acceptor_fn,
 };
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
