@@ -4,8 +4,8 @@
 pub(super) const MOST: usize = 48;
 /// Runs of each arm of the stack check, and of a new incumbent that no check has measured.
 pub(super) const CHECK: usize = 4;
-/// What is kept back for stage B and the check of one proposal alone, and of several.
-const ALONE: usize = 24 + CHECK;
+/// What is kept back for stage B of one proposal alone, and for stage B and the check of several.
+const ALONE: usize = 16;
 const SEVERAL: usize = 32 + 3 * CHECK;
 /// Fewer runs than these of a pair of arms reach no level that a stream begins with.
 const FEWEST: usize = 8;

@@ -41,10 +41,14 @@ impl Factorial {
         if let Some(step) = self.read_screens(cohort) {
             return Some(step);
         }
-        if cohort.holdout() == HoldoutStatus::Spent && self.is_unmeasured(cohort) {
-            // Nothing can be kept any more: what is left to do is to say what has been gained.
-            self.phase = Phase::measure(budget::CHECK);
-            return None;
+        if cohort.holdout() == HoldoutStatus::Spent {
+            // Nothing can be kept any more: what is left to do is to say what has been gained. Asking for more then
+            // ends the search, with what waits still pending.
+            if self.is_unmeasured(cohort) {
+                self.phase = Phase::measure(budget::CHECK);
+                return None;
+            }
+            return Some(Step::propose(1));
         }
         let known = |p: &ProposalId| {
             self.stock.waiting.contains(p) || self.stock.screening.iter().any(|screen| screen.proposal == *p)
