@@ -160,10 +160,10 @@ impl Trial {
                 factor.lost = 0;
                 continue;
             }
-            let own = missing.iter().filter(|(row, _)| row.on[j]);
+            let mut own = missing.iter().filter(|(row, _)| row.on[j]);
             factor.lost += own.clone().count();
             let shared = factor.lost >= 2 && missing.iter().all(|(row, _)| row.on[j]);
-            if let Some((_, failure)) = own.last().filter(|_| shared || factor.lost >= NEVER) {
+            if let Some((_, failure)) = own.next_back().filter(|_| shared || factor.lost >= NEVER) {
                 factor.state = State::Failed(failure.clone());
                 guilty = true;
             }
