@@ -2,7 +2,7 @@
 //!
 //! `gather` screens and stacks (`colour` says what goes together), `trial` has the course of a trial, `confirm` its
 //! ranking and its test, `look` the regression behind it, `check` the stack check, `block` the runs of a design,
-//! `budget` what all of that costs; this file has the settings and the order of the phases.
+//! `budget` what all of that costs, `rules` the settings; this file has the order of the phases.
 
 mod block;
 mod budget;
@@ -11,21 +11,21 @@ mod colour;
 mod confirm;
 mod gather;
 mod look;
+mod rules;
 mod trial;
 
 use super::decision::{Decision, Plan, Step};
 use super::{Acceptor, Cohort, Guarantee, Role, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
-use crate::stats::{ELond, Moments, Residual, mean};
+use crate::stats::{Moments, Residual, mean};
 use gather::Stock;
+use rules::Rules;
 use trial::{Levels, Trial};
 
 /// Runs of the baseline at the start.
 const CALIBRATE: usize = 8;
 /// How often lost incumbent runs are replaced.
 const REPLACEMENTS: u32 = 3;
-/// More proposals make designs that nobody has tried.
-const MOST: usize = 63;
 
 /// The policy for dear proposals, where candidates compose: what looks promising is confirmed many at a time.
 ///
@@ -71,14 +71,6 @@ pub struct Factorial {
     overdue: Vec<Decision>,
     /// Kept by the decisions under way.
     landed: u64,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Rules {
-    alpha: f64,
-    horizon: f64,
-    cohort: usize,
-    screen: f64,
 }
 
 #[derive(Debug)]
@@ -281,52 +273,5 @@ impl Acceptor for Factorial {
 
     fn describe(&self) -> String {
         format!("factorial {:?}", self.rules)
-    }
-}
-
-impl Rules {
-    /// What cannot work is refused by `check` before the first level is needed.
-    fn levels(&self) -> ELond {
-        ELond::new(self.alpha, self.horizon).unwrap_or_default()
-    }
-
-    fn check(&self, setup: &Setup) -> Result<(), String> {
-        let Self { alpha, horizon, cohort, screen } = self;
-        if !(*alpha > 0.0 && *alpha < 1.0) {
-            return Err(format!("factorial: alpha is {alpha}; it must be between 0 and 1, both excluded"));
-        }
-        if let Err(error) = ELond::new(*alpha, *horizon) {
-            return Err(format!("factorial: {error}"));
-        }
-        if !(1..=MOST).contains(cohort) {
-            return Err(format!("factorial: a trial has 1 to {MOST} proposals, and {cohort} were asked for"));
-        }
-        if !screen.is_finite() {
-            return Err(format!(
-                "factorial: the screening threshold is {screen}; it must be a number of sigmas"
-            ));
-        }
-        if !setup.composes {
-            return Err("factorial stacks proposals, and this study does not know how to merge candidates: \
-                        implement `Compose` for them and give it to the study (`.compose(…)`; `FieldMerge` does it \
-                        for any struct that serde knows), or use `Guarded`"
-                .into());
-        }
-        if setup.questions == Some(0) {
-            return Err(
-                "factorial: the holdout answers no question, so nothing could be kept; give it a budget of \
-                        queries, or leave it out"
-                    .into(),
-            );
-        }
-        let confirm = budget::reserve(1);
-        let least = CALIBRATE as u64 + 1 + confirm;
-        match setup.runs {
-            Some(runs) if runs < least => Err(format!(
-                "factorial cannot confirm anything within {runs} runs: {CALIBRATE} calibrate, at least 1 screens, \
-                 and one proposal alone may take {confirm}; allow {least} or more, or use `Fast` or `Guarded`"
-            )),
-            _ => Ok(()),
-        }
     }
 }
