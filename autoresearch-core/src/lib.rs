@@ -30,9 +30,9 @@ mod store;
 mod study;
 
 pub use accept::{
-    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence, Fast,
-    FixedPaired, Greedy, Guarantee, Guarded, HoldoutStatus, Margin, Noise, Plan, Role, RunRecord, Scout,
-    Seeds, Sequential, Setup, Step, Strength, UnitInfo, Verdict, acceptor_fn,
+    Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence,
+    Factorial, Fast, FixedPaired, Greedy, Guarantee, Guarded, HoldoutStatus, Margin, Noise, Plan, Role,
+    RunRecord, Scout, Seeds, Sequential, Setup, Step, Strength, UnitInfo, Verdict, acceptor_fn,
 };
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;

@@ -1,5 +1,7 @@
 //! The acceptance policies by name.
-use autoresearch_core::{Acceptor, Greedy, Guarded, Scout, Seeds, Sequential};
+use autoresearch_core::{
+    Acceptor, Factorial, Fast, FixedPaired, Greedy, Guarded, Margin, Scout, Seeds, Sequential,
+};
 
 type Make = fn(Seeds) -> Box<dyn Acceptor>;
 
@@ -8,8 +10,13 @@ const POLICIES: &[(&str, Make)] = &[
     ("greedy", |_| Box::new(Greedy::new())),
     ("greedy-fixed-seed", |_| Box::new(Greedy::new().fixed_seed())),
     ("greedy3", |_| Box::new(Greedy::new().runs(3))),
+    ("margin", |_| Box::new(Margin::new(2.0))),
+    ("fixed-paired", |seeds| Box::new(FixedPaired::new().seeds(seeds))),
     ("sequential", |seeds| Box::new(Sequential::new().seeds(seeds))),
     ("guarded", |seeds| Box::new(Guarded::new().seeds(seeds))),
+    ("fast", |seeds| Box::new(Fast::new().seeds(seeds))),
+    ("factorial", |_| Box::new(Factorial::new())),
+    ("factorial31", |_| Box::new(Factorial::new().cohort(31))),
     ("scout", |seeds| Box::new(Scout::new().seeds(seeds))),
 ];
 
