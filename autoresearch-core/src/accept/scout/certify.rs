@@ -22,6 +22,8 @@ const BOLD: f64 = 0.5;
 const INTERACTING: f64 = 1.5;
 const GROUP: usize = 26;
 const GROUP_RUNS: usize = 32;
+/// Looks at the undecided, at most.
+const ROUNDS: u32 = 6;
 
 #[derive(Debug)]
 pub(super) struct Certificate {
@@ -30,6 +32,7 @@ pub(super) struct Certificate {
     alpha: f64,
     before: usize,
     drop: f64,
+    last: bool,
     round: u32,
     noise: Option<RoundNoise>,
     waiting: VecDeque<Vec<usize>>,
@@ -90,6 +93,7 @@ impl Certificate {
         alpha: f64,
         before: usize,
         drop: f64,
+        last: bool,
     ) -> Self {
         let candidate = |unit| Candidate {
             unit,
@@ -106,6 +110,7 @@ impl Certificate {
             alpha,
             before,
             drop,
+            last,
             round: 0,
             noise: None,
             waiting: VecDeque::new(),
@@ -161,15 +166,17 @@ impl Certificate {
         let mut rng = ChaCha8Rng::seed_from_u64(cohort.fresh_seed(0));
         let mut open: Vec<usize> =
             (0..self.units.len()).filter(|&j| !self.units[j].dropped && !self.units[j].certified).collect();
-        if self.round > 2 || open.is_empty() {
+        // The last certificate may use what is left for further looks.
+        let most = if self.last && cohort.runs_affordable().is_some() { ROUNDS } else { 2 };
+        if self.round > most || open.is_empty() {
             self.finished = true;
             return;
         }
         let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
-        if self.round == 2 {
+        if self.round >= 2 {
             self.fit_into_budget(&mut open, cohort);
         }
-        if self.round == 2 && self.together(open.len()) {
+        if self.round >= 2 && self.together(open.len()) {
             self.waiting.extend([open].into_iter().filter(|units| !units.is_empty()));
         } else {
             let (count, _) = groups(open.len(), keyed);
@@ -207,7 +214,7 @@ impl Certificate {
 
     fn plan(&mut self, units: Vec<usize>, cohort: &Cohort<'_>) -> Step {
         let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
-        let runs = if self.round == 2 && self.together(units.len()) {
+        let runs = if self.round >= 2 && self.together(units.len()) {
             block_runs(units.len())
         } else {
             groups(if units.len() > 2 * GROUP || keyed { units.len() } else { 1 }, keyed).1

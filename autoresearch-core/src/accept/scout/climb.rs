@@ -1,6 +1,6 @@
 //! Scouting: every run trains the stack plus one bundle of proposals, and what beats the stack's mean joins it.
 
-use super::{Scout, blame};
+use super::{Scout, blame, refine};
 use crate::accept::decision::{Decision, Plan, Step};
 use crate::accept::{Cohort, Role};
 use crate::arm::{ProposalId, RunId};
@@ -43,12 +43,26 @@ pub(super) struct Climb {
     rejected: VecDeque<ProposalId>,
     /// Asked for since the last bundle.
     asked: bool,
+    /// Runs of the stack that are to come before anything else.
+    owed: u32,
 }
+
+/// Runs of a stack whose mean is not known.
+const FRESH: u32 = 2;
 
 #[derive(Debug)]
 enum Flight {
     Stack,
     Bundle { proposals: Vec<ProposalId>, mean: f64 },
+}
+
+impl Flight {
+    fn new_values(&self, cohort: &Cohort<'_>) -> usize {
+        match self {
+            Self::Stack => 0,
+            Self::Bundle { proposals, .. } => proposals.iter().map(|p| cohort.units(*p).len()).sum(),
+        }
+    }
 }
 
 impl Default for Climb {
@@ -69,6 +83,7 @@ impl Default for Climb {
             newest: ProposalId(0),
             rejected: VecDeque::new(),
             asked: false,
+            owed: 0,
         }
     }
 }
@@ -83,9 +98,10 @@ impl Climb {
         self.queue.is_empty() && self.rejected.is_empty() && self.flying.is_empty()
     }
 
-    /// Begins at this mean; where the stack is not the incumbent itself, it is to be run first.
+    /// Begins at this mean; where it is not known, the stack is to be run first.
     pub(super) fn restart(&mut self, mean: f64, variance: f64, known: bool) {
         (self.mean, self.mean_then, self.claimed) = (mean, mean, 0.0);
+        self.owed = if known { 0 } else { FRESH };
         self.variance = if known { variance } else { f64::INFINITY };
         self.turned_down = 0;
         self.reruns = Moments::new();
@@ -103,6 +119,7 @@ impl Climb {
 
     /// A run of the stack itself.
     fn remeasure(&mut self, score: f64, noise: &mut Residual) {
+        self.owed = self.owed.saturating_sub(1);
         let before = self.reruns.sum_of_squares();
         self.reruns.push(score);
         if self.reruns.n() > 1 {
@@ -122,7 +139,8 @@ impl Climb {
 
     fn needs_rerun(&self) -> bool {
         let under_way = self.flying.iter().any(|(_, flight)| matches!(flight, Flight::Stack));
-        let due = self.variance > MOST || self.turned_down >= PATIENCE && self.variance > LEAST;
+        let due =
+            self.owed > 0 || self.variance > MOST || self.turned_down >= PATIENCE && self.variance > LEAST;
         due && !under_way
     }
 
@@ -158,12 +176,21 @@ impl Scout {
         if self.is_time(cohort) {
             return (!self.climb.flying.is_empty()).then_some(Step::Wait);
         }
+        if self.refinement_is_due(cohort) && self.climb.flying.is_empty() {
+            let (left, moved) = self.refine_stack(usize::MAX, cohort);
+            if moved {
+                self.climb.restart(self.climb.mean, 1.0, false);
+            }
+            if !left.is_empty() {
+                return Some(Step::Decide(left));
+            }
+        }
         if self.climb.needs_rerun() {
             let plan = Plan::new(self.stack.arm().clone(), cohort.fresh_seed(0), Role::Screen);
             self.climb.flying.push((cohort.next_run(0), Flight::Stack));
             return Some(Step::Run(vec![plan]));
         }
-        if !self.climb.variance.is_finite() {
+        if self.climb.owed > 0 || !self.climb.variance.is_finite() {
             return Some(Step::Wait); // the stack's own run comes first
         }
         self.board(cohort)
@@ -177,10 +204,20 @@ impl Scout {
         self.climb.flying = flying;
         for (id, flight) in landed {
             let Some(run) = cohort.run(id) else { continue };
+            if let (Ok(loss), true) = (&run.loss, self.stack.is_keyed()) {
+                let least = self.climb.mean - refine::CLIP * self.s();
+                // Of several new values in a run that was clipped nobody knows which is to blame.
+                if -loss > least || flight.new_values(cohort) < 2 {
+                    self.model.add(&run.arm, least.max(-loss), &self.stack, cohort);
+                }
+            }
             match (flight, &run.loss) {
                 (Flight::Stack, Ok(loss)) => self.climb.remeasure(-loss, &mut self.noise),
                 // A stack that does not run any more: the mean stays what it was.
-                (Flight::Stack, Err(_)) => self.climb.variance = self.climb.variance.min(MOST),
+                (Flight::Stack, Err(_)) => {
+                    self.climb.owed = self.climb.owed.saturating_sub(1);
+                    self.climb.variance = self.climb.variance.min(MOST);
+                }
                 (Flight::Bundle { proposals, .. }, Err(failure)) => {
                     self.climb.turned_down += 1;
                     decisions.extend(blame(&proposals, failure));
@@ -235,6 +272,7 @@ impl Scout {
         let mut new: Vec<ProposalId> = cohort.live().rev().take_while(|p| *p > newest).collect();
         new.reverse();
         self.climb.newest = new.last().copied().unwrap_or(newest);
+        new.iter().for_each(|p| self.stack.meet(cohort.units(*p)));
         self.climb.queue.extend(new);
         let wanted = self.climb.bundle;
         let missing = wanted.saturating_sub(self.climb.queue.len());

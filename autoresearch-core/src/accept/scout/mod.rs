@@ -5,6 +5,7 @@
 
 mod certify;
 mod climb;
+mod refine;
 mod reserve;
 mod stack;
 
@@ -14,6 +15,7 @@ use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::stats::{Moments, Residual, certificate_level};
 use certify::Certificate;
 use climb::Climb;
+use refine::Model;
 use stack::Stack;
 
 /// Runs of the baseline at the start, and of the certified set at the end.
@@ -48,6 +50,7 @@ pub struct Scout {
     noise: Residual,
     climb: Climb,
     stack: Stack,
+    model: Model,
     /// Certificates so far, units certified so far, and runs when the last one ended.
     certificates: u64,
     certified: usize,
@@ -117,6 +120,7 @@ impl Scout {
             noise: Residual::default(),
             climb: Climb::default(),
             stack: Stack::default(),
+            model: Model::default(),
             certificates: 0,
             certified: 0,
             since: 0,
@@ -227,6 +231,12 @@ impl Scout {
         cohort.runs_affordable().is_some_and(|left| left <= needed)
     }
 
+    /// So many units can be certified with what is left.
+    fn room(&self, cohort: &Cohort<'_>) -> usize {
+        let Some(left) = cohort.runs_affordable() else { return usize::MAX };
+        (1..).take_while(|units| reserve::reserve(*units, self.stack.is_keyed()) <= left).last().unwrap_or(0)
+    }
+
     fn certify(&mut self, cohort: &Cohort<'_>) {
         self.certificates += 1;
         let k = self.certificates;
@@ -235,7 +245,8 @@ impl Scout {
         let alone = k == 1 && self.last;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
         let units = self.stack.units().to_vec();
-        let certificate = Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop);
+        let certificate =
+            Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop, self.last);
         self.phase = Phase::Certify(Box::new(certificate));
     }
 }
@@ -253,10 +264,14 @@ impl Acceptor for Scout {
                     if let Some(step) = self.climb(cohort) {
                         return step;
                     }
+                    let (moved, _) = self.refine_stack(self.room(cohort), cohort);
                     if self.stack.is_empty() {
                         self.phase = Phase::Done;
                     } else {
                         self.certify(cohort);
+                    }
+                    if !moved.is_empty() {
+                        return Step::Decide(moved);
                     }
                 }
                 Phase::Certify(certificate) => {

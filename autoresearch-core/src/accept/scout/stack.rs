@@ -49,6 +49,34 @@ impl Stack {
         self.arm.proposals()
     }
 
+    /// The incumbent's value of a key.
+    pub(super) fn base(&self, key: &str) -> Option<&Level> {
+        self.base.get(key)
+    }
+
+    /// Remembers the incumbent's values of the keys that a proposal is the first to change.
+    pub(super) fn meet(&mut self, units: &[UnitInfo]) {
+        for unit in units.iter().filter(|unit| !unit.key.is_empty()) {
+            self.keyed = true;
+            if let (Some(from), None) = (&unit.from, self.find(&unit.key)) {
+                self.base.entry(Arc::clone(&unit.key)).or_insert_with(|| from.clone());
+            }
+        }
+    }
+
+    /// The incumbent alone, with what is known of it.
+    pub(super) fn emptied(&self) -> Self {
+        Self { units: Vec::new(), arm: Arm::incumbent(), ..self.clone() }
+    }
+
+    /// With a value for a key that it has none for.
+    pub(super) fn put(&self, key: Arc<str>, part: Part) -> Self {
+        let mut with = self.clone();
+        with.units.push(StackUnit { key, arm: Arm::from_iter([part]) });
+        with.rebuild();
+        with
+    }
+
     /// Whether a proposal would replace a value that the stack has for a key.
     pub(super) fn supersedes(&self, units: &[UnitInfo]) -> bool {
         units.iter().any(|unit| !unit.key.is_empty() && self.find(&unit.key).is_some())
@@ -76,12 +104,7 @@ impl Stack {
     pub(super) fn take(&mut self, proposal: ProposalId, cohort: &Cohort<'_>) -> Vec<ProposalId> {
         let before: Vec<ProposalId> = self.proposals().collect();
         for (part, unit) in parts(proposal, cohort.units(proposal)) {
-            if unit.key.is_empty() {
-                self.fuse(proposal, cohort);
-            } else {
-                self.keyed = true;
-                self.set(part, unit);
-            }
+            if unit.key.is_empty() { self.fuse(proposal, cohort) } else { self.set(part, unit) }
         }
         self.rebuild();
         let gone = |p: &ProposalId| !self.arm.proposals().any(|q| q == *p);
@@ -90,13 +113,8 @@ impl Stack {
 
     /// A value for a key; none where it is the incumbent's own.
     fn set(&mut self, part: Part, unit: &UnitInfo) {
-        match self.find(&unit.key) {
-            Some(i) => drop(self.units.remove(i)),
-            None => {
-                if let Some(from) = &unit.from {
-                    self.base.entry(Arc::clone(&unit.key)).or_insert_with(|| from.clone());
-                }
-            }
+        if let Some(i) = self.find(&unit.key) {
+            self.units.remove(i);
         }
         if unit.level.is_none() || unit.level.as_ref() != self.base.get(&unit.key) {
             self.units.push(StackUnit { key: Arc::clone(&unit.key), arm: Arm::from_iter([part]) });

@@ -1,0 +1,137 @@
+//! Refinement of parameter sets: a model of all runs so far moves each key to the best value that was tried.
+//!
+//! It only chooses what gets certified on fresh runs, so it cannot hurt validity.
+
+use super::Scout;
+use super::stack::Stack;
+use crate::accept::Cohort;
+use crate::accept::decision::Decision;
+use crate::arm::{Arm, Part};
+use crate::compose::Level;
+use crate::stats::{AdditiveRidge, Setting};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Runs between refinements.
+const EVERY: u64 = 100;
+/// The standard deviation of a weight beforehand, in that of a run.
+const PRIOR: f64 = 2.0;
+/// A value must be this many posterior standard deviations better.
+const CAUTION: f64 = 0.5;
+/// A run that is worse than the stack's mean by more than this many sigma says no more than that.
+pub(super) const CLIP: f64 = 5.0;
+
+/// What all runs say of the values of keys.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    ridge: AdditiveRidge,
+    /// The value that a part gives its key; `None`: the incumbent's own.
+    values: BTreeMap<Part, Option<usize>>,
+    /// The part that gives each value.
+    parts: Vec<(Arc<str>, Part)>,
+    last: u64,
+}
+
+impl Model {
+    /// Takes a run in.
+    pub(super) fn add(&mut self, arm: &Arm, score: f64, stack: &Stack, cohort: &Cohort<'_>) {
+        let values: Vec<usize> =
+            arm.parts().iter().filter_map(|part| self.value(*part, stack, cohort)).collect();
+        self.ridge.add(&values, score);
+    }
+
+    fn value(&mut self, part: Part, stack: &Stack, cohort: &Cohort<'_>) -> Option<usize> {
+        if let Some(known) = self.values.get(&part) {
+            return *known;
+        }
+        let unit = cohort.units(part.proposal).get(usize::from(part.unit?))?;
+        let base = stack.base(&unit.key);
+        let value = (unit.level.is_none() || unit.level.as_ref() != base).then(|| {
+            let setting = setting(unit.level.as_ref(), part);
+            let base =
+                base.map_or(Setting::Choice("the incumbent's".into()), |b| self::setting(Some(b), part));
+            self.ridge.value(&unit.key, &base, &setting)
+        });
+        self.values.insert(part, value);
+        if let Some(value) = value {
+            let entry = (Arc::clone(&unit.key), part);
+            if value < self.parts.len() {
+                self.parts[value] = entry; // the newest that gives this value
+            } else {
+                self.parts.push(entry);
+            }
+        }
+        value
+    }
+
+    /// The best value tried of each key, with how good it is; keys that are best left alone are not named.
+    fn best(&self, s: f64, cohort: &Cohort<'_>) -> Vec<(Arc<str>, Part, f64)> {
+        let posterior = self.ridge.posterior(PRIOR * s, s);
+        let mut best: BTreeMap<Arc<str>, (Part, f64)> = BTreeMap::new();
+        for (value, (key, part)) in self.parts.iter().enumerate() {
+            let (mean, sd) = posterior.difference(Some(value), None);
+            let worth = mean - CAUTION * sd;
+            let usable = || !cohort.units(part.proposal).is_empty();
+            let better = worth > best.get(key).map_or(0.0, |(_, w)| *w);
+            if better && usable() {
+                best.insert(Arc::clone(key), (*part, worth));
+            }
+        }
+        best.into_iter().map(|(key, (part, worth))| (key, part, worth)).collect()
+    }
+}
+
+fn setting(level: Option<&Level>, part: Part) -> Setting {
+    match level {
+        Some(Level::Number(x)) => Setting::Place(*x),
+        Some(Level::Choice(text)) => Setting::Choice(text.clone()),
+        None => Setting::Choice(format!("{part:?}")),
+    }
+}
+
+impl Scout {
+    pub(super) fn refinement_is_due(&self, cohort: &Cohort<'_>) -> bool {
+        self.rules.refine && self.stack.is_keyed() && cohort.started() >= self.model.last + EVERY
+    }
+
+    /// Moves the stack to the best values tried, at most `most` of them. Gives what left the stack, and whether
+    /// anything moved.
+    pub(super) fn refine_stack(&mut self, most: usize, cohort: &Cohort<'_>) -> (Vec<Decision>, bool) {
+        self.model.last = cohort.started();
+        if !(self.rules.refine && self.stack.is_keyed()) {
+            return (Vec::new(), false);
+        }
+        let mut best = self.model.best(self.s(), cohort);
+        best.sort_by(|a, b| b.2.total_cmp(&a.2));
+        best.truncate(most);
+        if std::env::var("DBG").is_ok() {
+            for (key, part, worth) in &best {
+                eprintln!(
+                    "refine {} {key} {part:?} {:?} worth {worth:.2} s {:.2}",
+                    cohort.started(),
+                    cohort.units(part.proposal)[part.unit.unwrap() as usize].level,
+                    self.s()
+                );
+            }
+        }
+        let before = self.stack.clone();
+        let mut stack = before.emptied();
+        for (key, part, _) in best {
+            let with = stack.put(key, part);
+            // Values that are good alone may not be valid together.
+            if cohort.composes(with.arm()) {
+                stack = with;
+            }
+        }
+        if stack.arm() == before.arm() {
+            return (Vec::new(), false);
+        }
+        let left = before.proposals().filter(|p| !stack.proposals().any(|q| q == *p));
+        let decisions = left
+            .filter(|p| cohort.is_live(*p))
+            .map(|p| Decision::set_aside(p, "by all runs so far, other values of its keys are better"))
+            .collect();
+        self.stack = stack;
+        (decisions, true)
+    }
+}
