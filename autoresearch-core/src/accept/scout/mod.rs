@@ -1,17 +1,19 @@
 //! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
 //!
-//! `climb` scouts ahead on an unproven stack, `stack` knows what in it can be switched alone, `certify` tests all of it
-//! on fresh runs, `reserve` says what that costs; this file has the settings and the order of the phases.
+//! `climb` knows where the unproven stack stands, `board` sends proposals out on it, `stack` knows what in it can be
+//! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `reserve` says
+//! what that costs; this file has the settings and the order of the phases.
 
+mod board;
 mod certify;
 mod climb;
 mod refine;
 mod reserve;
 mod stack;
 
-use super::decision::{Decision, Plan, Step};
+use super::decision::{Plan, Step};
 use super::{Acceptor, Cohort, Guarantee, Role, Seeds, Setup};
-use crate::arm::{Arm, ProposalId, RunId, Version};
+use crate::arm::{Arm, ProposalId, RunId};
 use crate::stats::{Moments, Residual, certificate_level};
 use certify::Certificate;
 use climb::Climb;
@@ -45,8 +47,6 @@ const REPLACEMENTS: u32 = 3;
 pub struct Scout {
     rules: Rules,
     phase: Phase,
-    /// The incumbent that everything here speaks of.
-    version: Version,
     noise: Residual,
     climb: Climb,
     stack: Stack,
@@ -80,7 +80,7 @@ enum Phase {
     /// Runs of the incumbent: planned ones, losses so far, and how often lost ones were replaced.
     Measure {
         planned: Vec<RunId>,
-        scores: Vec<f64>,
+        scores: Vec<(u64, f64)>,
         rounds: u32,
         wanted: usize,
     },
@@ -116,7 +116,6 @@ impl Scout {
         Self {
             rules,
             phase: Phase::measure(CALIBRATE),
-            version: Version(0),
             noise: Residual::default(),
             climb: Climb::default(),
             stack: Stack::default(),
@@ -150,7 +149,8 @@ impl Scout {
         self
     }
 
-    /// Equal or independent seeds while scouting; certificates always have fresh ones.
+    /// While scouting, a proposal runs on the seed on which the stack ran last (equal), or on one of its own. Certificates
+    /// always have fresh and different seeds.
     #[must_use]
     pub fn seeds(mut self, seeds: Seeds) -> Self {
         self.rules.seeds = seeds;
@@ -176,7 +176,7 @@ impl Scout {
         let Some(done) = planned.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() else {
             return Some(Step::Wait);
         };
-        scores.extend(done.iter().filter_map(|run| run.loss.as_ref().ok()).map(|loss| -loss));
+        scores.extend(done.iter().filter_map(|run| Some((run.seed, -run.loss.as_ref().ok()?))));
         planned.clear();
         let missing = wanted.saturating_sub(scores.len());
         if missing == 0 || *rounds > REPLACEMENTS {
@@ -191,11 +191,15 @@ impl Scout {
     /// The incumbent's runs are in: what they say of the noise, and where the stack now stands.
     fn measured(&mut self, cohort: &Cohort<'_>) {
         let Phase::Measure { scores, .. } = std::mem::replace(&mut self.phase, Phase::Climb) else { return };
-        let moments: Moments = scores.into_iter().collect();
+        let moments: Moments = scores.iter().map(|(_, score)| *score).collect();
         let first = self.noise.df == 0.0;
         let df = (moments.n() as f64 - 1.0).max(0.0);
         self.noise = self.noise.pooled(Residual::new(moments.sum_of_squares(), df));
-        self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), self.stack.is_empty());
+        let alone = self.stack.is_empty();
+        self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), alone);
+        if let (true, Some((seed, score))) = (alone, scores.first()) {
+            self.share(*seed, *score);
+        }
         if !first {
             self.since = cohort.started();
             if self.spent(cohort) {
@@ -253,7 +257,6 @@ impl Scout {
 
 impl Acceptor for Scout {
     fn next(&mut self, cohort: &Cohort<'_>) -> Step {
-        self.version = cohort.version();
         loop {
             match &mut self.phase {
                 Phase::Measure { .. } => match self.measure(cohort) {
@@ -344,18 +347,5 @@ impl Acceptor for Scout {
 
     fn describe(&self) -> String {
         format!("scout {:?}", self.rules)
-    }
-}
-
-/// What a failed run of a stack says of the proposals that were new in it.
-fn blame(proposals: &[ProposalId], failure: &crate::failure::RunFailure) -> Vec<Decision> {
-    match proposals {
-        [one] => vec![Decision::failed(*one, failure.clone())],
-        many => many
-            .iter()
-            .map(|p| {
-                Decision::set_aside(*p, format!("one of {} that ran together failed: {failure}", many.len()))
-            })
-            .collect(),
     }
 }

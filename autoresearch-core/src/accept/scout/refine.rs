@@ -104,16 +104,6 @@ impl Scout {
         let mut best = self.model.best(self.s(), cohort);
         best.sort_by(|a, b| b.2.total_cmp(&a.2));
         best.truncate(most);
-        if std::env::var("DBG").is_ok() {
-            for (key, part, worth) in &best {
-                eprintln!(
-                    "refine {} {key} {part:?} {:?} worth {worth:.2} s {:.2}",
-                    cohort.started(),
-                    cohort.units(part.proposal)[part.unit.unwrap() as usize].level,
-                    self.s()
-                );
-            }
-        }
         let before = self.stack.clone();
         let mut stack = before.emptied();
         for (key, part, _) in best {
