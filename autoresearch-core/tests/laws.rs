@@ -23,8 +23,12 @@ struct World {
     losses: u64,
 }
 
+/// Those from `STACKING` on design whole cohorts, and need runs for it.
+const POLICIES: usize = 7;
+const STACKING: usize = 5;
+
 fn worlds() -> impl Strategy<Value = World> {
-    let size = (0..5usize, 1..5usize, 20..90u64, 1..40u64, 0..1000u64);
+    let size = (0..POLICIES, 1..5usize, 20..90u64, 1..40u64, 0..1000u64);
     let rest = (any::<bool>(), any::<bool>(), 0.0..0.3f64, any::<u64>(), 0..9u64, 0..9u64);
     (size, rest).prop_map(
         |((policy, capacity, runs, proposals, seed), (holdout, test, noise, order, c, l))| {
@@ -32,7 +36,7 @@ fn worlds() -> impl Strategy<Value = World> {
             World {
                 policy,
                 capacity,
-                runs,
+                runs: if policy >= STACKING { runs + 80 } else { runs },
                 proposals,
                 seed,
                 holdout,
@@ -60,6 +64,8 @@ impl World {
             1 => Box::new(Greedy::new().runs(2)),
             2 => Box::new(Sequential::new().alpha(0.2)),
             3 => Box::new(Guarded::new().horizon(5)),
+            5 => Box::new(Scout::new().bundle(4)),
+            6 => Box::new(Factorial::new().cohort(4).horizon(5.0)),
             _ => Box::new(acceptor_fn(|evidence: &Evidence| {
                 match stats::welch(evidence.candidate(), evidence.incumbent()).p {
                     p if p < 0.2 => Verdict::Accept,
@@ -234,6 +240,7 @@ proptest! {
     #[test]
     fn a_limit_that_moves_changes_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64, by in any::<bool>()) {
         (world.capacity, world.test, world.losses) = (1, false, 0);
+        world.policy %= STACKING; // the others design what they run by what is left to spend
         let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(30);
         let whole = world.play(&mut world.open());
         let early = if by { limits.clone().runs(first.min(world.runs)) } else { limits.clone().accepted(accepted) };
@@ -254,7 +261,7 @@ proptest! {
     #[test]
     fn a_limit_that_moves_breaks_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64) {
         let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(30);
-        world.runs = first;
+        world.runs = first + if world.policy >= STACKING { 90 } else { 0 };
         let settings = world.settings();
         let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");
         let mut events = world.play(&mut state);
@@ -301,6 +308,8 @@ proptest! {
                         *fresh.entry(run.seed).or_default() += 1;
                     }
                 }
+                // What was set aside may be taken up again.
+                Event::Settled { fate: Fate::SetAside, .. } => {}
                 Event::Settled { proposal, .. } => prop_assert!(proposals.insert(*proposal), "settled twice"),
                 _ => {}
             }
@@ -318,13 +327,18 @@ proptest! {
     /// and each serves one proposal.
     #[test]
     fn what_tests_is_fresh(mut world in worlds()) {
-        world.policy = 2 + world.policy % 3;
+        world.policy += if world.policy < 2 { 2 } else { 0 };
         let events = world.play(&mut world.open());
         let mut seen_by: BTreeMap<u64, ProposalId> = BTreeMap::new();
-        let mut choosing = BTreeSet::new();
+        let (mut choosing, mut testing) = (BTreeSet::new(), BTreeSet::new());
         for event in &events {
             let Event::Finished { run, outcome: Ok(_), .. } = event else { continue };
             match (run.role, run.about) {
+                // A stack of many is everybody's: no seed has served before, for whatever.
+                (Role::Confirm, _) if world.policy >= STACKING => {
+                    prop_assert!(!choosing.contains(&run.seed), "seed {} chose before it tested", run.seed);
+                    prop_assert!(testing.insert(run.seed), "seed {} tested twice", run.seed);
+                }
                 (Role::Confirm, Some(about)) => {
                     prop_assert!(run.arm.is_incumbent() || run.arm.proposals().eq([about]));
                     prop_assert!(!choosing.contains(&run.seed), "seed {} chose before it tested", run.seed);

@@ -17,6 +17,7 @@ const POLICIES: &[(&str, Make)] = &[
     ("fast", |seeds| Box::new(Fast::new().seeds(seeds))),
     ("factorial", |_| Box::new(Factorial::new())),
     ("factorial31", |_| Box::new(Factorial::new().cohort(31))),
+    ("scout-epochs", |seeds| Box::new(Scout::new().epochs().seeds(seeds))),
     ("scout", |seeds| Box::new(Scout::new().seeds(seeds))),
 ];
 

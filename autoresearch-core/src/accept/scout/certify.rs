@@ -277,21 +277,23 @@ impl Certificate {
         let blocks = vec![0; on.len()];
         let fit = Design::new(&on, &blocks).and_then(|d| GroupFit::new(&block.units, &d, &scores));
         match fit {
-            Ok(fit) => self.take(fit, runs),
+            Ok(fit) => self.take(fit, &on, runs),
             // No run of it gave a number: nothing in it can be believed.
             Err(_) => block.units.iter().for_each(|&j| self.units[j].dropped = true),
         }
         None
     }
 
-    fn take(&mut self, fit: GroupFit, runs: Vec<RunId>) {
+    fn take(&mut self, fit: GroupFit, on: &[Vec<bool>], runs: Vec<RunId>) {
         self.residual = self.residual.pooled(fit.residual);
-        for ((&j, &b), &s) in fit.units.iter().zip(&fit.coefficients).zip(&fit.information) {
+        for (column, ((&j, &b), &s)) in
+            fit.units.iter().zip(&fit.coefficients).zip(&fit.information).enumerate()
+        {
             let candidate = &mut self.units[j];
             if s > 0.0 {
                 candidate.sum += s * b;
                 candidate.information += s;
-                candidate.runs += runs.len() as u32 / 2;
+                candidate.runs += on.iter().filter(|row| row[column]).count() as u32;
             } else {
                 candidate.dropped = true; // never seen both on and off
             }
@@ -334,7 +336,7 @@ impl Certificate {
     }
 
     /// What becomes of every proposal, and what stays in the stack.
-    pub(super) fn settle(&self, stack: &Stack, is_last: bool, cohort: &Cohort<'_>) -> Settled {
+    pub(super) fn settle(&self, stack: &Stack, is_last: bool) -> Settled {
         let certified = self.units.iter().filter(|c| c.certified).count();
         let variance = self.noise.map_or(f64::NAN, |noise| noise.variance());
         let s = self.calibration.variance().unwrap_or(0.0).sqrt();
@@ -362,8 +364,6 @@ impl Certificate {
             } else if !undecided.is_empty() {
                 let reason = "not certified, and not found harmful: part of the bolder stack";
                 self.add(Decision::undecided(proposal, reason), proposal, &undecided, variance, certified)
-            } else if !cohort.is_live(proposal) {
-                continue; // it had been set aside, and that is what it stays
             } else {
                 let reason = "switched on and off in a certificate, it did not earn its place";
                 self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified)

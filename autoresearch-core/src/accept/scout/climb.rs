@@ -105,9 +105,11 @@ impl Climb {
         self.bundle
     }
 
-    /// Whether there is nothing that could be tried.
-    pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.rejected.is_empty() && self.flying.is_empty()
+    /// Whether nothing is left to be tried, once no further proposals come. What was turned down is offered again where
+    /// a budget says when to stop.
+    pub(super) fn is_idle(&self, cohort: &Cohort<'_>) -> bool {
+        let again = !self.rejected.is_empty() && cohort.runs_affordable().is_some();
+        self.queue.is_empty() && self.flying.is_empty() && !again
     }
 
     /// Begins at this mean; where it is not known, the stack is to be run first.

@@ -72,6 +72,7 @@ struct Rules {
     bundle: usize,
     drop: f64,
     refine: bool,
+    epochs: bool,
     seeds: Seeds,
 }
 
@@ -111,7 +112,8 @@ impl Scout {
             bundle: 8,
             drop: 0.5,
             refine: true,
-            seeds: Seeds::Independent,
+            epochs: false,
+            seeds: Seeds::Equal,
         };
         Self {
             rules,
@@ -154,6 +156,15 @@ impl Scout {
     #[must_use]
     pub fn seeds(mut self, seeds: Seeds) -> Self {
         self.rules.seeds = seeds;
+        self
+    }
+
+    /// Certifies now and then, whenever a certificate costs no more than a quarter of the runs since the last one, also
+    /// where the budget is known: there is something to stand behind long before the end. The k-th certificate has
+    /// `alpha/(k(k+1))`. Without a limit on runs or time it is always so.
+    #[must_use]
+    pub fn epochs(mut self) -> Self {
+        self.rules.epochs = true;
         self
     }
 
@@ -212,20 +223,17 @@ impl Scout {
     fn spent(&self, cohort: &Cohort<'_>) -> bool {
         let least = reserve::reserve(self.stack.len() + 1, self.stack.is_keyed()) + 1;
         cohort.runs_affordable().is_some_and(|left| left < least)
-            || cohort.exhausted() && self.climb.is_idle() && self.stack.is_empty()
+            || cohort.exhausted() && self.climb.is_idle(cohort) && self.stack.is_empty()
     }
 
     /// Whether scouting is over for now.
     fn is_time(&self, cohort: &Cohort<'_>) -> bool {
         let units = self.stack.len();
-        let due = match cohort.runs_affordable() {
-            Some(_) => self.is_the_end(cohort),
-            None => {
-                let since = cohort.started() - self.since;
-                units > 0 && 4 * reserve::reserve(units, self.stack.is_keyed()) <= since
-            }
-        };
-        due || units > 0 && self.coverage.is_some_and(|share| share >= COVERAGE)
+        let in_epochs = self.rules.epochs || cohort.runs_affordable().is_none();
+        let pays = || 4 * reserve::reserve(units, self.stack.is_keyed()) <= cohort.started() - self.since;
+        self.is_the_end(cohort)
+            || units > 0 && in_epochs && pays()
+            || units > 0 && self.coverage.is_some_and(|share| share >= COVERAGE)
     }
 
     /// Whether what is left is needed for the last certificate.
@@ -244,9 +252,9 @@ impl Scout {
     fn certify(&mut self, cohort: &Cohort<'_>) {
         self.certificates += 1;
         let k = self.certificates;
-        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle();
+        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
         // A single certificate has all of alpha; where there are several they share it.
-        let alone = k == 1 && self.last;
+        let alone = k == 1 && self.last && !self.rules.epochs;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
         let units = self.stack.units().to_vec();
         let certificate =
@@ -281,10 +289,14 @@ impl Acceptor for Scout {
                     if let Some(step) = certificate.next(cohort) {
                         return step;
                     }
-                    let settled = certificate.settle(&self.stack, self.last, cohort);
+                    let settled = certificate.settle(&self.stack, self.last);
                     self.certified += settled.certified;
                     self.stack = settled.stack;
                     self.coverage = None;
+                    if settled.certified > 0 {
+                        // Its values are compared with an incumbent of before.
+                        self.model = Model::default();
+                    }
                     self.phase = Phase::measure(REPORT);
                     if !settled.decisions.is_empty() {
                         return Step::Decide(settled.decisions);
