@@ -6,12 +6,14 @@ use serde_json::json;
 use std::process::ExitCode;
 
 /// Jobs that the repetitions of a check are dealt into.
-const BATCHES: u32 = 40;
+const BATCHES: usize = 40;
+/// Checks this many times dearer than a plain test, those of whole streams of proposals, get a tenth of the repetitions.
+const DEAR: u32 = 100;
 
 /// The options of `cargo xtask bench calibration`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Calibration {
-    /// Repetitions of each test
+    /// Repetitions of each test; of a policy's whole streams a tenth
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     reps: u32,
     /// Only tests with this in their name
@@ -32,16 +34,18 @@ pub(super) fn run(args: &Calibration) -> Result<ExitCode> {
     if !args.json {
         println!("{}", header(args.reps));
     }
-    let batches = BATCHES.min(args.reps);
+    let reps = |check: &Check| {
+        if check.relative_cost() < DEAR { args.reps } else { args.reps.div_ceil(10) }
+    };
     let play = |job: usize| {
-        let (check, batch) = (&checks[job / batches as usize], (job % batches as usize) as u64);
-        let at = |batch: u64| (batch * u64::from(args.reps) / u64::from(batches)) as u32;
+        let (check, batch) = (&checks[job / BATCHES], job % BATCHES);
+        let at = |batch: usize| (batch as u64 * u64::from(reps(check)) / BATCHES as u64) as u32;
         Ok(check.play(at(batch)..at(batch + 1))?)
     };
     let mut broken = 0;
-    pool::each(checks.len(), batches as usize, play, |index, sums| {
+    pool::each(checks.len(), BATCHES, play, |index, sums| {
         let check = &checks[index];
-        for tally in check.tally(&total(&sums), args.reps) {
+        for tally in check.tally(&total(&sums), reps(check)) {
             broken += usize::from(!tally.is_ok());
             println!("{}", if args.json { as_json(check, &tally) } else { row(check, &tally) });
         }

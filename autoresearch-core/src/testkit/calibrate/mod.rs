@@ -8,8 +8,8 @@ pub use outcome::{Calibrated, UnderNoise};
 pub use rate::Rate;
 
 use super::landscape::{Listed, Noise, World};
-use crate::accept::{Acceptor, Role};
-use crate::limits::Limits;
+use crate::accept::Acceptor;
+use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
 use crate::propose::{Proposal, Proposed};
 use crate::state::{Action, Settings, StateError, StudyState, mix};
@@ -55,10 +55,10 @@ pub struct Calibrate<F> {
 }
 
 impl<F> Calibrate<F> {
-    /// How many proposals of each kind under each noise (default 1000).
+    /// How many proposals of each kind under each noise (default 1000, at least 1).
     #[must_use]
     pub fn repetitions(mut self, n: u32) -> Self {
-        self.repetitions = n;
+        self.repetitions = n.max(1);
         self
     }
 
@@ -112,7 +112,7 @@ impl<A: Acceptor + 'static, F: Fn() -> A> Calibrate<F> {
         })
     }
 
-    /// How many proposals with this effect were kept, and how many runs they took besides calibration.
+    /// How many proposals with this effect were kept, and how many runs they took.
     fn play(&self, noise: Noise, effect: f64) -> Result<(u64, u64), StateError> {
         let (mut kept, mut runs) = (0, 0);
         for repetition in 0..self.repetitions {
@@ -137,7 +137,7 @@ impl<F> fmt::Debug for Calibrate<F> {
     }
 }
 
-/// Plays a study of one proposal: whether it was kept, and the runs that it took after calibration.
+/// Plays a study of one proposal: whether it was kept, and the runs from its first on.
 fn judge_one(
     world: &Listed,
     acceptor: impl Acceptor + 'static,
@@ -154,16 +154,16 @@ fn judge_one(
                 study.proposed(Proposed::Proposals(vec![proposal]))?;
             }
             Action::Run(run) => {
-                // What is run before the first proposal's own runs is there for any number of proposals.
-                runs += u64::from(run.role != Role::Calibrate);
+                // What comes before is there for any number of proposals.
+                runs += u64::from(runs > 0 || !run.arm.is_incumbent());
                 let measured = Measurement::scalar(world.loss(&run.candidate, run.seed, 0));
                 study.finished(run.id, measured.map_err(Into::into))?;
             }
             Action::AskHoldout(_) | Action::Wait => return Err(StateError::NotAsked),
-            Action::Stop(_) if study.runs() >= PATIENCE => {
-                return Err(StateError::Settings(format!("no verdict within {PATIENCE} runs")));
+            Action::Stop(StopReason::Exhausted) => return Ok((!study.kept().is_empty(), runs)),
+            Action::Stop(reason) => {
+                return Err(StateError::Settings(format!("no verdict on a proposal: {reason}")));
             }
-            Action::Stop(_) => return Ok((!study.kept().is_empty(), runs)),
         }
         study.take_events();
     }
@@ -172,7 +172,7 @@ fn judge_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accept::{Evidence, Greedy, Verdict, acceptor_fn};
+    use crate::accept::{Evidence, Factorial, Fast, Greedy, Guarded, Margin, Scout, Verdict, acceptor_fn};
 
     #[test]
     fn a_coin_is_seen_for_what_it_is() {
@@ -182,6 +182,16 @@ mod tests {
         assert!((found.gaussian.runs - 1.0).abs() < 1e-9, "{found}");
         assert_eq!(found, calibrate(Greedy::new).repetitions(400).run().expect("it plays"));
         assert_ne!(found, calibrate(Greedy::new).repetitions(400).seed(1).run().expect("it plays"));
+    }
+
+    #[test]
+    fn every_policy_can_be_calibrated() {
+        fn runs<A: Acceptor + 'static>(make: impl Fn() -> A) -> f64 {
+            calibrate(make).repetitions(5).run().expect("it plays").gaussian.runs
+        }
+        assert!((runs(|| Margin::new(20.0)) - 1.0).abs() < 1e-9);
+        assert!(runs(Guarded::new) >= 1.0 && runs(Fast::new) >= 1.0);
+        assert!(runs(Factorial::new) >= 1.0 && runs(Scout::new) >= 1.0);
     }
 
     #[test]

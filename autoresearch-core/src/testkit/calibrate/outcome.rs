@@ -29,7 +29,8 @@ pub struct UnderNoise {
     pub false_acceptances: Rate,
     /// How often a proposal with the effect was kept.
     pub power: Rate,
-    /// How many runs a proposal without merit took on average, besides calibration.
+    /// How many runs a proposal without merit took on average, from its first on; measuring the incumbent anew after an
+    /// acceptance included.
     pub runs: f64,
 }
 

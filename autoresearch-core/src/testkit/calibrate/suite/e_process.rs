@@ -17,11 +17,11 @@ const SPREADS: &[(&str, fn(f64) -> f64)] = &[
 pub(super) fn checks() -> Vec<Check> {
     let mut checks = Vec::new();
     for noise in [Noise::Gaussian, Noise::T4] {
-        checks.push(Check::graded("t e-process, calibrated, ν0 = 7", noise, calibrated).cost(8));
-        checks.push(Check::graded("t e-process, not calibrated", noise, uncalibrated).cost(8));
+        checks.push(Check::graded("t e-process, calibrated, ν0 = 7", noise, calibrated).cost(4));
+        checks.push(Check::graded("t e-process, not calibrated", noise, uncalibrated).cost(4));
         for &(name, spread) in SPREADS {
             let strength = move |draw: &mut Draw| equal_seeds(draw, spread);
-            checks.push(Check::graded(name, noise, strength).cost(8));
+            checks.push(Check::graded(name, noise, strength).cost(4));
         }
     }
     checks
