@@ -6,8 +6,11 @@ use crate::stats::{Moments, StatsError, TTestE};
 const LOOKS: usize = 24;
 const CALIBRATION: usize = 8;
 
+/// A variance for a uniform number.
+type Spread = fn(f64) -> f64;
+
 /// Equal seeds: what the variance of a difference is, given a uniform number; in that of one run.
-const SPREADS: &[(&str, fn(f64) -> f64)] = &[
+const SPREADS: &[(&str, Spread)] = &[
     // Between .02 and 1.2, on average about .4: what was measured on real edits.
     ("t e-process, equal seeds, .02-1.2 σ²", |u| 0.02 + 1.18 * u * u),
     ("t e-process, equal seeds, 1.2 σ²", |_| 1.2),
@@ -54,7 +57,7 @@ fn uncalibrated(draw: &mut Draw) -> f64 {
 
 /// The variance of a difference varies from edit to edit, so the calibration counts as two degrees of freedom around a
 /// guess, `SS0 = 2·(.8·s²)`.
-fn equal_seeds(draw: &mut Draw, spread: fn(f64) -> f64) -> f64 {
+fn equal_seeds(draw: &mut Draw, spread: Spread) -> f64 {
     let variance = Moments::of(&draw.runs(CALIBRATION)).variance().unwrap_or(f64::NAN);
     let scale = spread(draw.uniform()).sqrt();
     highest(TTestE::new(2.0 * 0.8 * variance, 2.0), || scale * draw.run())
