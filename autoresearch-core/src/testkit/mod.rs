@@ -1,6 +1,7 @@
 //! For the tests of your own parts: an executor in the test's hands, scripts, a landscape with known effects, and the
 //! conformance suites that this crate's own parts pass.
 
+pub mod calibrate;
 pub mod landscape;
 mod mock;
 mod play;
@@ -8,6 +9,7 @@ mod scripted;
 
 pub use crate::store::store_conformance;
 
+pub use calibrate::{Calibrate, Calibrated, Rate, UnderNoise, calibrate};
 pub use mock::{BaselineScript, MockExecutor, MockRun, MockRuns, mock_executor};
 pub use play::{Played, play};
 pub use scripted::{Scripted, scripted};

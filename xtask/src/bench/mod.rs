@@ -1,4 +1,5 @@
-//! `cargo xtask bench landscape`: acceptance policies on simulated worlds whose truth is known.
+//! `cargo xtask bench`: acceptance policies on simulated worlds whose truth is known, and tests held to their levels.
+mod calibration;
 mod cell;
 mod names;
 mod policy;
@@ -25,6 +26,8 @@ pub(crate) struct Args {
 enum Bench {
     /// Plays acceptance policies through the real state machine on simulated worlds
     Landscape(Landscape),
+    /// Plays every test on data without any effect, and holds its errors against its level
+    Calibration(calibration::Calibration),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -50,8 +53,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if cfg!(debug_assertions) {
         return in_release();
     }
-    let Bench::Landscape(args) = &args.bench;
     let start = Instant::now();
+    let code = match &args.bench {
+        Bench::Landscape(args) => landscape(args)?,
+        Bench::Calibration(args) => calibration::run(args)?,
+    };
+    eprintln!("{:.1} s", start.elapsed().as_secs_f64());
+    Ok(code)
+}
+
+fn landscape(args: &Landscape) -> Result<ExitCode> {
     let (policies, scenarios) =
         (names::chosen(&args.policy, policy::names()), names::chosen(&args.scenario, scenario::names()));
     let cells: Vec<Cell> = scenarios
@@ -71,7 +82,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             println!("{}", table::row(&summary));
         }
     })?;
-    eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
 }
 
