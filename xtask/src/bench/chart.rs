@@ -71,7 +71,7 @@ pub(super) fn gain_by_world(
     let panel = |i: usize| {
         let (left, each) = (190.0, (width - 190.0 - 20.0) / budgets.len() as f64);
         let from = left + each * i as f64;
-        Axis { values: (0.01, 10.0), places: (from, from + each - 25.0), logarithmic: true }
+        Axis { values: (0.01, 10.0), places: (from, from + each - 40.0), logarithmic: true }
     };
     let panels: Vec<Axis> = (0..budgets.len()).map(panel).collect();
     let mut svg = Svg::new(
@@ -143,6 +143,12 @@ pub(super) fn junk_by_policy(outcomes: &Outcomes, worlds: &[&str], runs: u64) ->
     Ok(svg.finish())
 }
 
+/// A policy's number of runs, gain and standard error of it.
+struct Curve {
+    policy: &'static str,
+    gains: Vec<(u64, f64, f64)>,
+}
+
 /// True gain over the number of runs, a panel for each world.
 pub(super) fn gain_over_runs(
     outcomes: &Outcomes,
@@ -173,9 +179,10 @@ pub(super) fn gain_over_runs(
             };
             budgets.iter().map(of).collect::<Result<Vec<_>>>()
         };
-        let all: Vec<(&str, Vec<(u64, f64, f64)>)> =
-            policies(named).into_iter().map(|policy| Ok((policy, gains(policy)?))).collect::<Result<_>>()?;
-        let marks = ticks(all.iter().flat_map(|(_, g)| g).map(|(_, gain, se)| gain + se).fold(0.0, f64::max));
+        let curve = |policy| Ok(Curve { policy, gains: gains(policy)? });
+        let all: Vec<Curve> = policies(named).into_iter().map(curve).collect::<Result<_>>()?;
+        let marks =
+            ticks(all.iter().flat_map(|c| &c.gains).map(|(_, gain, se)| gain + se).fold(0.0, f64::max));
         let top = marks.last().copied().unwrap_or(1.0);
         let y = Axis { values: (0.0, top), places: (bottom, TOP + 6.0), logarithmic: false };
         svg.text(((left + right) / 2.0, TOP - 10.0), Anchor::Middle, 12, WORLDS[world].label);
@@ -189,7 +196,7 @@ pub(super) fn gain_over_runs(
             svg.text((at, bottom + 18.0), Anchor::Middle, 11, &grouped(runs));
         }
         svg.text(((left + right) / 2.0, bottom + 38.0), Anchor::Middle, 12, "runs");
-        for (policy, gains) in all {
+        for Curve { policy, gains } in all {
             let look = look(policy);
             let points: Vec<(f64, f64)> = gains.iter().map(|(r, g, _)| (x.at(*r as f64), y.at(*g))).collect();
             svg.curve(&points, look, 1.5);

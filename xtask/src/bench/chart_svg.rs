@@ -160,6 +160,10 @@ mod tests {
         let mut svg = Svg::new(10.0, 10.0, "a < b", "c & d");
         svg.text((1.0, 1.0), Anchor::Start, 10, "\"e\" > f");
         let svg = svg.finish();
-        assert!(svg.contains("a &lt; b</title>") && svg.contains("c &amp; d") && svg.contains("&quot;e&quot; &gt; f"));
+        assert!(
+            svg.contains("a &lt; b</title>")
+                && svg.contains("c &amp; d")
+                && svg.contains("&quot;e&quot; &gt; f")
+        );
     }
 }

@@ -43,7 +43,7 @@ struct Landscape {
     scenario: Vec<String>,
     #[command(flatten)]
     options: cell::Options,
-    /// Repetitions of each cell [default: 100; with --page 120 of those that are quick, fewer of the others]
+    /// Repetitions of each cell [default: 100; with --page 100 of those that are quick, fewer of the others]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     reps: Option<u32>,
     /// One JSON object a line and cell, not a table

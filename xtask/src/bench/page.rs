@@ -11,12 +11,14 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Repetitions of a cell of up to 1,000 runs; of longer ones half as many, and fewer in worlds that take long.
-pub(super) const REPS: u32 = 120;
+pub(super) const REPS: u32 = 100;
 
 const CORE: &[&str] = &["greedy", "guarded", "factorial", "factorial31", "scout"];
 /// Against greedy itself.
 const CONTROLLED: &[&str] = &["guarded", "factorial31", "scout"];
 const CLIMBERS: &[&str] = &["greedy", "greedy-fixed-seed", "guarded", "factorial31", "scout"];
+const KEEP_IF_BETTER: &[&str] = &["greedy", "greedy-fixed-seed"];
+const CAREFUL: &[&str] = &["guarded", "factorial", "factorial31"];
 const PAIRING: &[&str] = &["sequential", "guarded", "fast", "scout"];
 const ALL: &[&str] = &[];
 
@@ -70,6 +72,8 @@ fn tables() -> Vec<Figure> {
         figure("measured", (CLIMBERS, MEASURED.to_vec(), BOTH), |o| {
             tables::long(o, &keys(CLIMBERS, MEASURED, BOTH)?, tables::STACKED)
         }),
+        figure("ahead", (ALL, Vec::new(), BOTH), |o| tables::ahead(o, KEEP_IF_BETTER, "scout")),
+        figure("ahead-careful", (ALL, Vec::new(), BOTH), |o| tables::ahead(o, CAREFUL, "scout")),
         figure("null", (ALL, vec!["null"], SHORT), |o| {
             tables::long(o, &keys(ALL, &["null"], SHORT)?, tables::NULL)
         }),

@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn the_same_cells_give_the_same_figures() {
-        let keys: BTreeSet<Key> = keys(&["greedy", "scout"], &["mixed"], &[120]).unwrap().into_iter().collect();
+        let keys: BTreeSet<Key> =
+            keys(&["greedy", "scout"], &["mixed"], &[120]).unwrap().into_iter().collect();
         assert_eq!(keys.len(), 2);
         let play = || Outcomes::play(&keys, 3).unwrap();
         assert_eq!(play(), play());

@@ -61,7 +61,8 @@ pub(super) fn rewritten(page: &str, figures: impl Fn(&str) -> Result<String>) ->
 mod tests {
     use super::*;
 
-    const PAGE: &str = "# A\n<!-- figures: one -->\nold\n<!-- end -->\nand\n<!-- figures: two --><!-- end -->\nend\n";
+    const PAGE: &str =
+        "# A\n<!-- figures: one -->\nold\n<!-- end -->\nand\n<!-- figures: two --><!-- end -->\nend\n";
 
     #[test]
     fn figures_are_replaced_and_prose_stays() {

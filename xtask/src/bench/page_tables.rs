@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 
 /// A mean with its standard error.
 pub(super) fn with_error(m: Mean, digits: usize) -> String {
-    let m = Mean { mean: m.mean + 0.0, ..m }; // no -0
-    if m.se.is_finite() { format!("{:.digits$} ± {:.digits$}", m.mean, m.se) } else { plain(m, digits) }
+    if m.se.is_finite() { format!("{} ± {:.digits$}", plain(m, digits), m.se) } else { plain(m, digits) }
 }
 
 fn plain(m: Mean, digits: usize) -> String {
-    format!("{:.digits$}", m.mean)
+    let text = format!("{:.digits$}", m.mean);
+    let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+    text.trim_start_matches(|c| is_zero && c == '-').to_string()
 }
 
 /// Gains of thousands need no tenths.
@@ -123,6 +124,34 @@ pub(super) fn wide(
     Ok(text)
 }
 
+/// Where policies gained more than another one: a row for each world, number of runs and policy.
+pub(super) fn ahead(outcomes: &Outcomes, named: &[&str], of: &'static str) -> Result<String> {
+    let mut text = String::new();
+    let own = [format!("`{of}`: true gain"), "its junk".into()];
+    let headings = ["world", "run limit", "policy", "true gain", "junk", &own[0], &own[1], "ahead by"];
+    head(&mut text, &headings, 3);
+    let mut rows = 0;
+    for key in outcomes.0.keys().filter(|key| named.contains(&key.policy)) {
+        let other = Key { policy: of, ..*key };
+        if !outcomes.0.contains_key(&other) {
+            continue;
+        }
+        let (here, there) = (outcomes.get(*key, "true_gain")?, outcomes.get(other, "true_gain")?);
+        if here.mean <= there.mean {
+            continue;
+        }
+        rows += 1;
+        let difference = Mean { mean: here.mean - there.mean, se: here.se.hypot(there.se) };
+        let (label, runs) = (WORLDS[key.world].label, grouped(key.runs));
+        let [junk, other_junk] = [*key, other].map(|key| outcomes.get(key, "fdr").map(share));
+        let (junk, other_junk) = (junk?, other_junk?);
+        let [here, there, difference] = [here, there, difference].map(gain);
+        let _ = write!(text, "| {label} | {runs} | `{}` | {here} | {junk} ", key.policy);
+        let _ = writeln!(text, "| {there} | {other_junk} | {difference} |");
+    }
+    Ok(if rows == 0 { "Nowhere in what was played.\n".into() } else { text })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::page_cells::keys;
@@ -131,7 +160,7 @@ mod tests {
     #[test]
     fn numbers_as_they_are_written() {
         assert_eq!(with_error(Mean { mean: 12.34, se: 0.56 }, 1), "12.3 ± 0.6");
-        assert_eq!(with_error(Mean { mean: -0.0, se: 0.0 }, 1), "0.0 ± 0.0");
+        assert_eq!(with_error(Mean { mean: -0.04, se: 0.01 }, 1), "0.0 ± 0.0");
         assert_eq!(with_error(Mean { mean: 1.0, se: f64::NAN }, 1), "1.0");
         assert_eq!(gain(Mean { mean: 1234.5, se: 9.9 }), "1234 ± 10");
         assert_eq!((grouped(701), grouped(2000)), ("701".into(), "2,000".into()));
@@ -143,13 +172,30 @@ mod tests {
         let outcomes = Outcomes::made_up(&keys.iter().copied().collect());
         let long = long(&outcomes, &keys, ALL).unwrap();
         assert_eq!(long.lines().count(), keys.len() + 2);
-        let wide = wide(&outcomes, &["greedy", "scout"], &["mixed", "t4"], &[701, 2000], gain_and_junk).unwrap();
+        let wide =
+            wide(&outcomes, &["greedy", "scout"], &["mixed", "t4"], &[701, 2000], gain_and_junk).unwrap();
         assert_eq!(wide.lines().count(), 4 + 2);
         for table in [long, wide] {
             let columns = |line: &str| line.matches('|').count();
             let first = table.lines().next().map(columns);
             assert!(table.lines().all(|line| Some(columns(line)) == first), "{table}");
         }
+    }
+
+    #[test]
+    fn who_is_ahead_of_whom() {
+        let keys = keys(&["greedy", "guarded", "scout"], &["mixed", "t4"], &[701]).unwrap();
+        let mut outcomes = Outcomes::made_up(&keys.iter().copied().collect());
+        let mut set = |key: usize, mean| {
+            let figures = outcomes.0.get_mut(&keys[key]).map(|o| &mut o.figures).unwrap();
+            figures.insert("true_gain", Mean { mean, se: 0.3 });
+        };
+        [5.0, 1.0, 4.0, 3.0, 1.0, 4.0].into_iter().enumerate().for_each(|(key, mean)| set(key, mean));
+        let table = ahead(&outcomes, &["greedy", "guarded"], "scout").unwrap();
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert!(rows.len() == 1 && rows[0].starts_with("| mixed | 701 | `greedy` | 5.0 ± 0.3 |"), "{table}");
+        assert!(rows[0].ends_with("| 1.0 ± 0.4 |"), "{table}");
+        assert!(ahead(&outcomes, &["guarded"], "scout").unwrap().starts_with("Nowhere"));
     }
 
     #[test]
