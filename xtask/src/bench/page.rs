@@ -8,7 +8,7 @@ use crate::workspace;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Repetitions of a cell of up to 1,000 runs; of longer ones half as many, and fewer in worlds that take long.
 pub(super) const REPS: u32 = 100;
@@ -124,19 +124,29 @@ fn rewritten(page: &str, outcomes: &Outcomes) -> Result<String> {
     let tables = tables();
     page_marks::rewritten(page, |name| match tables.iter().find(|figure| figure.name == name) {
         Some(figure) => Ok(format!("\n{}", (figure.draw)(outcomes)?)),
-        None => bail!("no figures are called {name}"),
+        None => unknown(name),
     })
+}
+
+fn unknown(name: &str) -> Result<String> {
+    let names: Vec<&str> = tables().iter().map(|figure| figure.name).collect();
+    bail!("docs/acceptance.md asks for the figures {name}; there are {}", names.join(", "))
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Plays everything that the page shows and rewrites its figures and charts.
 pub(super) fn write(reps: u32) -> Result<()> {
     let path = page();
-    let reading = || format!("cannot read {}", path.display());
-    let text = fs::read_to_string(&path).with_context(reading)?;
-    // Before anything is played: whether the page can be rewritten at all.
-    page_marks::rewritten(&text, |_| Ok(String::new())).with_context(reading)?;
+    // Before minutes are spent: whether the page can be rewritten at all.
+    let known = tables();
+    page_marks::rewritten(&read(&path)?, |name| {
+        let is_known = known.iter().any(|figure| figure.name == name);
+        if is_known { Ok(String::new()) } else { unknown(name) }
+    })?;
     let outcomes = Outcomes::play(&needed()?, reps)?;
-    let text = rewritten(&text, &outcomes)?;
     for Figure { name, draw, .. } in charts() {
         let (file, svg) = (chart_file(name), draw(&outcomes)?);
         if let Some(folder) = file.parent() {
@@ -144,6 +154,8 @@ pub(super) fn write(reps: u32) -> Result<()> {
         }
         fs::write(&file, svg).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    // Read again: its prose may have been edited meanwhile.
+    let text = rewritten(&read(&path)?, &outcomes)?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
