@@ -116,6 +116,25 @@ impl Key {
 pub(super) struct Outcome {
     pub(super) reps: usize,
     pub(super) figures: BTreeMap<&'static str, Mean>,
+    /// True gains, a repetition each. Policies meet the same worlds in the same order.
+    pub(super) gains: Vec<f64>,
+}
+
+/// How two policies compare that met the same worlds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Compared {
+    pub(super) difference: Mean,
+    pub(super) ratio: Mean,
+}
+
+impl Compared {
+    /// The error of the ratio of means by the delta method.
+    fn of(a: &[f64], b: &[f64]) -> Self {
+        let mean = |xs: &[f64]| Mean::of(xs.iter().copied()).mean;
+        let (below, ratio) = (mean(b), mean(a) / mean(b));
+        let left = |share: f64| Mean::of(a.iter().zip(b).map(move |(a, b)| a - share * b));
+        Self { difference: left(1.0), ratio: Mean { mean: ratio, se: left(ratio).se / below.abs() } }
+    }
 }
 
 /// Everything that was played.
@@ -135,7 +154,8 @@ impl Outcomes {
             let play = |job: usize| cells[job / reps].play((job % reps) as u64);
             pool::each(cells.len(), reps, play, |cell, played| {
                 let figures = Summary::of(&cells[cell], &played).figures().collect();
-                all.insert(keys[cell], Outcome { reps, figures });
+                let gains = played.iter().map(|s| s.true_gain).collect();
+                all.insert(keys[cell], Outcome { reps, figures, gains });
             })?;
         }
         Ok(Self(all))
@@ -152,6 +172,11 @@ impl Outcomes {
         found.with_context(|| format!("{key:?} has no figure {figure}"))
     }
 
+    /// The true gain of one policy against another's in the same worlds.
+    pub(super) fn compare(&self, key: Key, other: Key) -> Result<Compared> {
+        Ok(Compared::of(&self.of(key)?.gains, &self.of(other)?.gains))
+    }
+
     /// Made-up outcomes, for tests of what is made of them.
     #[cfg(test)]
     pub(super) fn made_up(keys: &BTreeSet<Key>) -> Self {
@@ -164,7 +189,8 @@ impl Outcomes {
         ]);
         let outcome = |(i, key): (usize, &Key)| {
             let mean = Mean { mean: 0.5 + (i % 7) as f64, se: 0.25 };
-            (*key, Outcome { reps: 2, figures: names.clone().map(|name| (name, mean)).collect() })
+            let figures = names.clone().map(|name| (name, mean)).collect();
+            (*key, Outcome { reps: 2, figures, gains: vec![mean.mean - 0.25, mean.mean + 0.25] })
         };
         Self(keys.iter().enumerate().map(outcome).collect())
     }
@@ -189,6 +215,17 @@ mod tests {
         let reps = |id, runs, base| Key { world: place(id).unwrap(), runs, policy: "scout" }.reps(base);
         assert_eq!([reps("dense", 701, 60), reps("mixed", 2000, 60), reps("dense", 2000, 60)], [60, 30, 7]);
         assert_eq!(reps("dense", 2000, 1), 2);
+    }
+
+    #[test]
+    fn differences_and_ratios_by_hand() {
+        let Compared { difference, ratio } = Compared::of(&[1.0, 2.0, 6.0], &[1.0, 1.0, 1.0]);
+        // Deviations -2, -1, 3: √(14/2)/√3.
+        let se = (7f64 / 3.0).sqrt();
+        assert!((difference.mean - 2.0).abs() < 1e-12 && (difference.se - se).abs() < 1e-12);
+        assert!((ratio.mean - 3.0).abs() < 1e-12 && (ratio.se - se).abs() < 1e-12);
+        // What goes up and down together says nothing against the ratio.
+        assert!(Compared::of(&[2.0, 4.0, 8.0], &[1.0, 2.0, 4.0]).ratio.se < 1e-12);
     }
 
     #[test]

@@ -136,16 +136,16 @@ pub(super) fn ahead(outcomes: &Outcomes, named: &[&str], of: &'static str) -> Re
         if !outcomes.0.contains_key(&other) {
             continue;
         }
-        let (here, there) = (outcomes.get(*key, "true_gain")?, outcomes.get(other, "true_gain")?);
-        if here.mean <= there.mean {
+        let difference = outcomes.compare(*key, other)?.difference;
+        if difference.mean <= 0.0 {
             continue;
         }
         rows += 1;
-        let difference = Mean { mean: here.mean - there.mean, se: here.se.hypot(there.se) };
         let (label, runs) = (WORLDS[key.world].label, grouped(key.runs));
         let [junk, other_junk] = [*key, other].map(|key| outcomes.get(key, "fdr").map(share));
         let (junk, other_junk) = (junk?, other_junk?);
-        let [here, there, difference] = [here, there, difference].map(gain);
+        let [here, there] = [*key, other].map(|key| outcomes.get(key, "true_gain").map(gain));
+        let (here, there, difference) = (here?, there?, gain(difference));
         let _ = write!(text, "| {label} | {runs} | `{}` | {here} | {junk} ", key.policy);
         let _ = writeln!(text, "| {there} | {other_junk} | {difference} |");
     }
@@ -187,14 +187,15 @@ mod tests {
         let keys = keys(&["greedy", "guarded", "scout"], &["mixed", "t4"], &[701]).unwrap();
         let mut outcomes = Outcomes::made_up(&keys.iter().copied().collect());
         let mut set = |key: usize, mean| {
-            let figures = outcomes.0.get_mut(&keys[key]).map(|o| &mut o.figures).unwrap();
-            figures.insert("true_gain", Mean { mean, se: 0.3 });
+            let outcome = outcomes.0.get_mut(&keys[key]).unwrap();
+            outcome.figures.insert("true_gain", Mean { mean, se: 0.3 });
+            outcome.gains = vec![mean, mean];
         };
         [5.0, 1.0, 4.0, 3.0, 1.0, 4.0].into_iter().enumerate().for_each(|(key, mean)| set(key, mean));
         let table = ahead(&outcomes, &["greedy", "guarded"], "scout").unwrap();
         let rows: Vec<&str> = table.lines().skip(2).collect();
         assert!(rows.len() == 1 && rows[0].starts_with("| mixed | 701 | `greedy` | 5.0 ± 0.3 |"), "{table}");
-        assert!(rows[0].ends_with("| 1.0 ± 0.4 |"), "{table}");
+        assert!(rows[0].ends_with("| 1.0 ± 0.0 |"), "{table}");
         assert!(ahead(&outcomes, &["guarded"], "scout").unwrap().starts_with("Nowhere"));
     }
 

@@ -12,7 +12,7 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.collect();
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
