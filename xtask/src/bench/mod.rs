@@ -1,7 +1,13 @@
 //! `cargo xtask bench`: acceptance policies on simulated worlds whose truth is known, and tests held to their levels.
 mod calibration;
 mod cell;
+mod chart;
+mod chart_svg;
 mod names;
+mod page;
+mod page_cells;
+mod page_marks;
+mod page_tables;
 mod policy;
 mod pool;
 mod scenario;
@@ -40,13 +46,19 @@ struct Landscape {
     scenario: Vec<String>,
     #[command(flatten)]
     options: cell::Options,
-    /// Repetitions of each cell
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    reps: u32,
+    /// Repetitions of each cell [default: 100; with --page 100 of those that are quick, fewer of the others]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    reps: Option<u32>,
     /// One JSON object a line and cell, not a table
     #[arg(long)]
     json: bool,
+    /// Plays what docs/acceptance.md shows, and rewrites its figures and charts
+    #[arg(long, conflicts_with_all = ["policy", "scenario", "json", "Options"])]
+    page: bool,
 }
+
+/// Repetitions of each cell of a table.
+const REPS: u32 = 100;
 
 /// Runs a benchmark.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -63,6 +75,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn landscape(args: &Landscape) -> Result<ExitCode> {
+    if args.page {
+        page::write(args.reps.unwrap_or(page::REPS))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let reps = args.reps.unwrap_or(REPS);
     let (policies, scenarios) =
         (names::chosen(&args.policy, policy::names()), names::chosen(&args.scenario, scenario::names()));
     let cells: Vec<Cell> = scenarios
@@ -70,9 +87,9 @@ fn landscape(args: &Landscape) -> Result<ExitCode> {
         .flat_map(|scenario| policies.iter().map(|policy| Cell::new(policy, scenario, &args.options)))
         .collect::<Result<_>>()?;
     if !args.json {
-        println!("{}", table::header(&args.options, args.reps));
+        println!("{}", table::header(&args.options, reps));
     }
-    let reps = args.reps as usize;
+    let reps = reps as usize;
     let play = |job: usize| cells[job / reps].play((job % reps) as u64);
     pool::each(cells.len(), reps, play, |cell, played| {
         let summary = Summary::of(&cells[cell], &played);

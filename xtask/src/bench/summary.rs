@@ -12,7 +12,7 @@ pub(super) struct Mean {
 }
 
 impl Mean {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.collect();
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -42,6 +42,7 @@ const FIGURES: &[(&str, Figure)] = &[
     ("ideal_gain", |s| s.ideal_gain),
     ("runs", |s| s.runs as f64),
     ("proposals", |s| s.proposals as f64),
+    ("runs_per_proposal", |s| s.runs as f64 / (s.proposals as f64).max(1.0)),
     ("gain_per_1000_runs", |s| 1000.0 * s.true_gain / s.runs as f64),
     ("reported_minus_true", |s| s.reported_gain - s.true_gain),
 ];
@@ -58,6 +59,11 @@ impl<'a> Summary<'a> {
 
     pub(super) fn get(&self, name: &str) -> Option<Mean> {
         self.figures.iter().find(|(known, _)| *known == name).map(|(_, mean)| *mean)
+    }
+
+    /// All of them, by name.
+    pub(super) fn figures(&self) -> impl Iterator<Item = (&'static str, Mean)> + '_ {
+        self.figures.iter().copied()
     }
 
     /// One line.

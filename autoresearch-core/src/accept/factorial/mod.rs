@@ -49,10 +49,11 @@ const REPLACEMENTS: u32 = 3;
 /// ten times as many steps. Where proposals are plentiful, [`Scout`](crate::Scout) climbs higher for the same runs.
 ///
 /// ```
-/// use autoresearch_core::testkit::Landscape;
-/// use autoresearch_core::{Factorial, Limits};
-/// let played = Landscape::mixed(60, 3).play(Factorial::new().horizon(10.0), Limits::new())?;
-/// assert!(played.true_gain > 0.0 && played.junk == 0);
+/// use autoresearch_core::Factorial;
+/// use autoresearch_core::testkit::landscape::{Landscape, Mixture, Rules, simulate};
+/// let world = Landscape::new(Mixture::Mixed, 3);
+/// let played = simulate(&world, Factorial::new().horizon(10.0), &Rules::stream(60))?;
+/// assert!(played.true_gain > 0.0 && played.merit.junk == 0);
 /// # Ok::<(), autoresearch_core::StateError>(())
 /// ```
 #[derive(Debug)]
