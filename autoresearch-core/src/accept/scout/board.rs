@@ -153,8 +153,8 @@ impl Scout {
         }
         if self.climb.queue.is_empty() && cohort.runs_affordable().is_some() {
             // What was turned down is offered again, in the context of now.
-            let again = self.climb.rejected.len().min(wanted);
-            self.climb.queue.extend(self.climb.rejected.drain(..again));
+            let again = self.model.again(&mut self.climb.rejected, wanted, &self.stack, cohort);
+            self.climb.queue.extend(again);
         }
         let (bundle, conflicts) = self.choose(wanted, cohort);
         if !conflicts.is_empty() {

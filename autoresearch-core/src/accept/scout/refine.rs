@@ -4,12 +4,12 @@
 
 use super::Scout;
 use super::stack::Stack;
-use crate::accept::Cohort;
 use crate::accept::decision::Decision;
-use crate::arm::{Arm, Part};
+use crate::accept::{Cohort, UnitInfo};
+use crate::arm::{Arm, Part, ProposalId};
 use crate::compose::Level;
-use crate::stats::{AdditiveRidge, Setting};
-use std::collections::BTreeMap;
+use crate::stats::{AdditiveRidge, Posterior, Setting};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Runs between refinements.
@@ -17,7 +17,7 @@ const EVERY: u64 = 100;
 /// The standard deviation of a weight beforehand, in that of a run.
 const PRIOR: f64 = 2.0;
 /// A value must be this many posterior standard deviations better.
-const CAUTION: f64 = 0.5;
+const CAUTION: f64 = 0.25;
 /// A run that is worse than the stack's mean by more than this many sigma says no more than that.
 pub(super) const CLIP: f64 = 5.0;
 
@@ -30,6 +30,10 @@ pub(super) struct Model {
     /// The part that gives each value.
     parts: Vec<(Arc<str>, Part)>,
     last: u64,
+    /// As of the last refinement.
+    posterior: Option<Posterior>,
+    /// Offered again since then.
+    offered: BTreeSet<ProposalId>,
 }
 
 impl Model {
@@ -65,7 +69,7 @@ impl Model {
     }
 
     /// The best value tried of each key, with how good it is; keys that are best left alone are not named.
-    fn best(&self, s: f64, cohort: &Cohort<'_>) -> Vec<(Arc<str>, Part, f64)> {
+    fn best(&mut self, s: f64, cohort: &Cohort<'_>) -> Vec<(Arc<str>, Part, f64)> {
         let posterior = self.ridge.posterior(PRIOR * s, s);
         let mut best: BTreeMap<Arc<str>, (Part, f64)> = BTreeMap::new();
         for (value, (key, part)) in self.parts.iter().enumerate() {
@@ -77,7 +81,47 @@ impl Model {
                 best.insert(Arc::clone(key), (*part, worth));
             }
         }
+        self.posterior = Some(posterior);
+        self.offered.clear();
         best.into_iter().map(|(key, (part, worth))| (key, part, worth)).collect()
+    }
+
+    /// How much a proposal may still turn out to be worth against the stack: mean plus standard deviation.
+    fn promise(&self, proposal: ProposalId, stack: &Stack, cohort: &Cohort<'_>) -> f64 {
+        let Some(posterior) = &self.posterior else { return 0.0 };
+        let known = |part: Part| self.values.get(&part).copied().flatten();
+        let units = cohort.units(proposal).iter().zip(0u16..);
+        let one = |(unit, k): (&UnitInfo, u16)| {
+            let now = stack.part(&unit.key).and_then(known);
+            let (mean, sd) = posterior.difference(known(Part { proposal, unit: Some(k) }), now);
+            mean + sd
+        };
+        units.map(one).sum()
+    }
+
+    /// Of what was turned down, so many that may be worth another try: in the order of their promise where there is a
+    /// model, else the oldest.
+    pub(super) fn again(
+        &mut self,
+        rejected: &mut VecDeque<ProposalId>,
+        wanted: usize,
+        stack: &Stack,
+        cohort: &Cohort<'_>,
+    ) -> Vec<ProposalId> {
+        if self.posterior.is_none() {
+            return rejected.drain(..wanted.min(rejected.len())).collect();
+        }
+        if rejected.iter().all(|p| self.offered.contains(p)) {
+            self.offered.clear();
+        }
+        let fresh = rejected.iter().filter(|p| !self.offered.contains(p));
+        let mut ranked: Vec<(f64, ProposalId)> =
+            fresh.map(|p| (self.promise(*p, stack, cohort), *p)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let chosen: Vec<ProposalId> = ranked.into_iter().take(wanted).map(|(_, p)| p).collect();
+        rejected.retain(|p| !chosen.contains(p));
+        self.offered.extend(&chosen);
+        chosen
     }
 }
 

@@ -49,6 +49,11 @@ impl Stack {
         self.arm.proposals()
     }
 
+    /// The part that gives a key its value in the stack.
+    pub(super) fn part(&self, key: &str) -> Option<Part> {
+        self.find(key).and_then(|i| self.units[i].arm.parts().first().copied())
+    }
+
     /// The incumbent's value of a key.
     pub(super) fn base(&self, key: &str) -> Option<&Level> {
         self.base.get(key)

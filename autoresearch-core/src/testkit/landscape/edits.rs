@@ -211,11 +211,11 @@ mod tests {
     #[test]
     fn what_can_be_had() {
         let plain = Interactions::None;
-        // 700 · .03 · 2, and the sum of .10·exp(−i/300) times 2.
+        // 700 · .03 · 2, and the sum of .005 + .09·exp(−i/300) times 2.
         for (mixture, expected) in [
             (Mixture::Mixed, 42.0),
             (Mixture::Neutral, 42.0),
-            (Mixture::Decaying, 54.2),
+            (Mixture::Decaying, 55.8),
             (Mixture::AllNull, 0.0),
         ] {
             let ideal = ideal(mixture, plain, 700);

@@ -13,7 +13,7 @@ pub enum Mixture {
     AllNull,
     /// 3 % have merit, the others do nothing.
     Neutral,
-    /// The share with merit falls along the stream: .10·exp(−i/300).
+    /// The share with merit falls along the stream: .005 + .09·exp(−i/300).
     Decaying,
     /// As `Mixed`; 5 % of the harmful ones lose 30 to 100.
     Catastrophic,
@@ -35,7 +35,7 @@ impl Mixture {
             Self::Mixed | Self::Catastrophic => (REAL, HARMFUL),
             Self::AllNull => (0.0, 0.0),
             Self::Neutral => (REAL, 0.0),
-            Self::Decaying => (0.10 * (-f64::from(i) / 300.0).exp(), HARMFUL),
+            Self::Decaying => (0.005 + 0.09 * (-f64::from(i) / 300.0).exp(), HARMFUL),
             Self::Measured => return measured::effect(rng),
         };
         match rng.random::<f64>() {
