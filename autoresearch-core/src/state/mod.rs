@@ -1,9 +1,9 @@
 //! The study as a pure state machine: facts in, actions out. No I/O, no clock, no runtime.
 //!
-//! `mod` holds the state and what callers do with it, `open` makes it, `facts` takes facts in, `apply` says what each
-//! changes, `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout,
-//! `materialise` builds the candidate of an arm, `terms` adds what no acceptor sees, `finale` measures baseline against incumbent at the end, `replay`
-//! rebuilds a state from stored events.
+//! `mod` holds the state and gives actions out, `open` makes it, `facts` takes facts in, `apply` says what each changes,
+//! `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout, `terms`
+//! adds what no acceptor sees, `materialise` builds the candidate of an arm, `finale` measures baseline against result
+//! at the end, `view` is what can be read off, `replay` rebuilds a state from stored events.
 
 mod action;
 mod apply;
@@ -19,6 +19,7 @@ mod pump;
 mod replay;
 mod settings;
 mod terms;
+mod view;
 
 pub use action::{Action, HoldoutQuery, PlannedRun, Split};
 pub use error::StateError;
@@ -26,13 +27,13 @@ pub use event::{Event, Outcome, RunSpec};
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 
-use crate::accept::{Acceptor, Guarantee, HoldoutStatus, Ledger};
+use crate::accept::{Acceptor, Ledger};
 use crate::arm::{Arm, Part, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::{Compose, Conflict, Unit};
-use crate::holdout::{Book, FinalResult, HoldoutLedger};
+use crate::holdout::Book;
 use crate::limits::StopReason;
-use crate::propose::{Effect, History, Proposal, ProposeContext};
+use crate::propose::{History, Proposal};
 use crate::stats::Moments;
 use court::{Case, Court, Hearing};
 use finale::Finale;
@@ -247,21 +248,6 @@ impl<C: Candidate> StudyState<C> {
         Some(Action::AskHoldout(HoldoutQuery { id, split: Split::Holdout, proposal, runs }))
     }
 
-    /// What a proposer may know now.
-    pub fn view(&self) -> ProposeContext<'_, C> {
-        let request = self.request.as_ref();
-        ProposeContext {
-            incumbent: request.map_or(self.incumbent(), |r| &*r.candidate),
-            wanted: request.map_or(1, |r| r.wanted),
-            history: self.history.clone(),
-            pending: self.live.values().map(|l| Arc::clone(&l.proposal)).collect(),
-            seed: mix(self.settings.seed, self.ledger.proposed),
-            proposals: self.ledger.proposed,
-            runs_left: self.ledger.runs_left(),
-            on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
-        }
-    }
-
     /// The events that have happened since the last call, to be stored before any further action is performed.
     pub fn take_events(&mut self) -> Vec<Event<C>> {
         std::mem::take(&mut self.outbox)
@@ -273,118 +259,6 @@ impl<C: Candidate> StudyState<C> {
             || self.flying.contains_key(&run)
             || self.finale.needs(run)
             || self.champions.contains(&run)
-    }
-
-    /// The best candidate that the study stands behind now.
-    pub fn incumbent(&self) -> &C {
-        self.newest()
-    }
-
-    /// The incumbent with everything that was neither certified nor found harmful: the bolder result. Where the policy
-    /// leaves nothing undecided it is the incumbent.
-    pub fn stack(&self) -> &C {
-        self.stack.as_ref().map_or(self.newest(), |(_, candidate)| candidate)
-    }
-
-    /// How much better the incumbent is than the baseline on runs that chose neither, in the objective's units, with
-    /// a 95 % interval over seeds (Welch 1947). `None` before the policy has measured it.
-    pub fn gain(&self) -> Option<Effect> {
-        let (base, now) = (&self.baseline_losses, &self.incumbent_losses);
-        if self.ledger.version == Version(0) || base.n() == 0 || now.n() == 0 {
-            return None;
-        }
-        let test = crate::stats::welch_of(base, now);
-        Some(Effect::new(base.mean() - now.mean(), test.interval(0.95), 0.95, now.n() as u32, true))
-    }
-
-    /// What the study started from.
-    pub fn baseline(&self) -> &C {
-        &self.incumbents[0]
-    }
-
-    /// There is always at least the baseline.
-    fn newest(&self) -> &Arc<C> {
-        &self.incumbents[self.incumbents.len() - 1]
-    }
-
-    /// How often the incumbent has changed.
-    pub fn version(&self) -> Version {
-        self.ledger.version
-    }
-
-    /// Every settled proposal.
-    pub fn history(&self) -> &History<C> {
-        &self.history
-    }
-
-    /// The proposals in the incumbent, oldest first.
-    pub fn kept(&self) -> &[ProposalId] {
-        &self.kept
-    }
-
-    /// What the acceptor promises.
-    pub fn guarantee(&self) -> Guarantee {
-        self.acceptor.guarantee()
-    }
-
-    /// How much runs on equal seeds were found to correlate, where the policy pairs them.
-    pub fn seed_correlation(&self) -> Option<f64> {
-        self.acceptor.seed_correlation()
-    }
-
-    /// What the study was told.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The study's identifier.
-    pub fn id(&self) -> &Arc<str> {
-        &self.study
-    }
-
-    /// Runs started in the search, without retries and final runs.
-    pub fn runs(&self) -> u64 {
-        self.ledger.started
-    }
-
-    /// Proposals made.
-    pub fn proposals(&self) -> u64 {
-        self.ledger.proposed
-    }
-
-    /// Whether the holdout can be asked.
-    pub fn holdout(&self) -> HoldoutStatus {
-        self.ledger.holdout
-    }
-
-    /// What the holdout was asked and what it answered, shard by shard; empty where there is none.
-    pub fn holdout_ledger(&self) -> HoldoutLedger {
-        self.book.ledger()
-    }
-
-    /// Why it stopped, if it has.
-    pub fn stopped(&self) -> Option<&StopReason> {
-        if let Phase::Stopped(reason) = &self.phase { Some(reason) } else { None }
-    }
-
-    /// Whether the search goes on: it is neither stopped nor at its final runs.
-    pub fn is_searching(&self) -> bool {
-        matches!(self.phase, Phase::Searching | Phase::Draining(_))
-    }
-
-    /// Whether proposals are wanted or awaited.
-    pub fn is_asking(&self) -> bool {
-        self.request.is_some()
-    }
-
-    /// Baseline against incumbent, if the test split has been opened.
-    pub fn final_result(&self) -> Option<&FinalResult> {
-        self.finale.result.as_ref()
-    }
-
-    /// Seconds that the study had been running when the latest run ended.
-    pub fn elapsed(&self) -> f64 {
-        self.elapsed
     }
 
     /// The candidate that an arm stands for now.

@@ -2,22 +2,17 @@
 
 use super::REPORT;
 use super::reserve::groups;
-use super::stack::{Stack, StackUnit};
+use super::stack::StackUnit;
 use crate::accept::claim::{EffectsClaim, EffectsGroup, EffectsTest, Noise};
-use crate::accept::decision::{Decision, Plan, Step, Strength};
+use crate::accept::decision::{Plan, Step};
 use crate::accept::{Cohort, Role};
-use crate::arm::{Arm, ProposalId, RunId};
-use crate::propose::Effect;
-use crate::stats::{
-    Design, GroupFit, Residual, RoundNoise, UnitEvidence, block_runs, student_quantile, two_level_design,
-};
+use crate::arm::{Arm, RunId};
+use crate::stats::{Design, GroupFit, Residual, RoundNoise, UnitEvidence, block_runs, two_level_design};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-/// A unit's share in the bolder stack: its estimate must be above this many sigma.
-const BOLD: f64 = 0.5;
 /// From this ratio of variances on units interact, and a second round of many is dealt into groups again.
 const INTERACTING: f64 = 1.5;
 const GROUP: usize = 26;
@@ -27,14 +22,14 @@ const ROUNDS: u32 = 6;
 
 #[derive(Debug)]
 pub(super) struct Certificate {
-    units: Vec<Candidate>,
-    calibration: Residual,
-    alpha: f64,
-    before: usize,
+    pub(super) units: Vec<Candidate>,
+    pub(super) calibration: Residual,
+    pub(super) alpha: f64,
+    pub(super) before: usize,
     drop: f64,
     last: bool,
     round: u32,
-    noise: Option<RoundNoise>,
+    pub(super) noise: Option<RoundNoise>,
     waiting: VecDeque<Vec<usize>>,
     block: Option<Block>,
     /// Of this round: residuals, fits, and the runs for the claim.
@@ -48,21 +43,15 @@ pub(super) struct Certificate {
 }
 
 #[derive(Debug)]
-struct Candidate {
-    unit: StackUnit,
-    evidence: UnitEvidence,
+pub(super) struct Candidate {
+    pub(super) unit: StackUnit,
+    pub(super) evidence: UnitEvidence,
     /// Coefficients summed with their information, and that information.
-    sum: f64,
-    information: f64,
-    runs: u32,
-    dropped: bool,
-    certified: bool,
-}
-
-impl Candidate {
-    fn estimate(&self) -> Option<f64> {
-        (self.information > 0.0).then(|| self.sum / self.information)
-    }
+    pub(super) sum: f64,
+    pub(super) information: f64,
+    pub(super) runs: u32,
+    pub(super) dropped: bool,
+    pub(super) certified: bool,
 }
 
 /// A design under way.
@@ -77,13 +66,6 @@ struct Row {
     on: Vec<bool>,
     run: RunId,
     retried: bool,
-}
-
-/// What a certificate comes to.
-pub(super) struct Settled {
-    pub(super) decisions: Vec<Decision>,
-    pub(super) stack: Stack,
-    pub(super) certified: usize,
 }
 
 impl Certificate {
@@ -333,75 +315,5 @@ impl Certificate {
             before: self.before,
         };
         Step::Ask(EffectsClaim::new(factors, self.claimed.clone(), test))
-    }
-
-    /// What becomes of every proposal, and what stays in the stack.
-    pub(super) fn settle(&self, stack: &Stack, is_last: bool) -> Settled {
-        let certified = self.units.iter().filter(|c| c.certified).count();
-        let variance = self.noise.map_or(f64::NAN, |noise| noise.variance());
-        let s = self.calibration.variance().unwrap_or(0.0).sqrt();
-        let bold = |c: &Candidate| !c.certified && !c.dropped && c.estimate().is_some_and(|b| b > BOLD * s);
-        let open = |c: &Candidate| !c.certified && !c.dropped && !is_last;
-        let mut of: BTreeMap<ProposalId, Vec<&Candidate>> = BTreeMap::new();
-        for candidate in &self.units {
-            candidate.unit.arm.proposals().for_each(|p| of.entry(p).or_default().push(candidate));
-        }
-        let mut decisions = Vec::new();
-        let mut staying: Vec<StackUnit> = Vec::new();
-        for (proposal, units) in of {
-            let chosen = |which: &dyn Fn(&Candidate) -> bool| -> Vec<&Candidate> {
-                units.iter().copied().filter(|c| which(c)).collect()
-            };
-            let kept = chosen(&|c| c.certified);
-            let pending = chosen(&open);
-            let undecided = chosen(&bold);
-            let decision = if !kept.is_empty() {
-                let reason = self.reason(&kept, certified);
-                self.add(Decision::keep(proposal, reason), proposal, &kept, variance, certified)
-            } else if !pending.is_empty() {
-                staying.extend(pending.iter().map(|c| c.unit.clone()));
-                continue;
-            } else if !undecided.is_empty() {
-                let reason = "not certified, and not found harmful: part of the bolder stack";
-                self.add(Decision::undecided(proposal, reason), proposal, &undecided, variance, certified)
-            } else {
-                let reason = "switched on and off in a certificate, it did not earn its place";
-                self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified)
-            };
-            decisions.push(decision);
-        }
-        staying.dedup();
-        Settled { decisions, stack: stack.only(staying), certified }
-    }
-
-    fn reason(&self, kept: &[&Candidate], certified: usize) -> String {
-        let fused = kept.iter().map(|c| c.unit.arm.proposals().count()).max().unwrap_or(1);
-        let unit =
-            if fused > 1 { format!(" as one unit of {fused} overlapping edits") } else { String::new() };
-        format!("certified{unit}: one of {certified} of {} units", self.units.len())
-    }
-
-    fn add(
-        &self,
-        decision: Decision,
-        proposal: ProposalId,
-        units: &[&Candidate],
-        variance: f64,
-        certified: usize,
-    ) -> Decision {
-        let Some(first) = units.first() else { return decision };
-        let parts = units.iter().flat_map(|c| c.unit.arm.parts());
-        let of_it: Vec<u16> = parts.filter(|p| p.proposal == proposal).filter_map(|p| p.unit).collect();
-        let decision = if of_it.is_empty() { decision } else { decision.units(of_it) };
-        let mean: Option<f64> = units.iter().map(|c| c.estimate()).sum();
-        let effect = mean.map(|mean| {
-            let se = units.iter().map(|c| variance / c.information).sum::<f64>().sqrt();
-            let df = self.noise.map_or(1.0, |noise| noise.pooled.df);
-            let half = -student_quantile(0.025, df) * se;
-            Effect::new(mean, (mean - half, mean + half), 0.95, first.runs, true)
-        });
-        let level = self.alpha * (self.before + certified).max(1) as f64 / self.units.len() as f64;
-        let log_e = first.evidence.log_e_validation();
-        decision.effect(effect).strength(Some(Strength::new(log_e, level.min(1.0))))
     }
 }

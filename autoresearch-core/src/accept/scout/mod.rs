@@ -1,8 +1,8 @@
 //! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
 //!
 //! `climb` knows where the unproven stack stands, `board` sends proposals out on it, `stack` knows what in it can be
-//! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `reserve` says
-//! what that costs; this file has the settings and the order of the phases.
+//! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `verdict` says what
+//! that comes to, `reserve` what it costs; this file has the settings and the order of the phases.
 
 mod board;
 mod certify;
@@ -10,6 +10,7 @@ mod climb;
 mod refine;
 mod reserve;
 mod stack;
+mod verdict;
 
 use super::decision::{Plan, Step};
 use super::{Acceptor, Cohort, Guarantee, Role, Seeds, Setup};
