@@ -103,6 +103,9 @@ pub struct TrialRecord<C> {
     pub reason: String,
     /// Runs that trained it.
     pub runs: u32,
+    /// The keys whose values this is about, where it was judged key by key: each against the incumbent's value, which
+    /// need not be the one that the proposal started from.
+    pub keys: Vec<String>,
 }
 
 /// All settled proposals, oldest first: a snapshot that costs nothing to make and never changes.

@@ -93,6 +93,7 @@ fn settle<C: Candidate>(proposer: &mut dyn Proposer<C>, proposal: &Proposal<C>) 
         effect: None,
         reason: String::new(),
         runs: 1,
+        keys: Vec::new(),
     });
 }
 

@@ -212,13 +212,15 @@ impl<C: Candidate> StudyState<C> {
         self.outbox.push(Event::Settled {
             proposal: id,
             fate,
-            units: decision.units,
+            units: decision.units.clone(),
             version: self.ledger.version,
             effect: decision.effect,
             strength: decision.strength,
             runs: live.runs,
             reason: reason.clone(),
         });
+        let key = |k: &u16| live.units.get(usize::from(*k)).map(|unit| unit.key.clone());
+        let keys = decision.units.iter().flatten().filter_map(key).collect();
         self.history.push(TrialRecord {
             id,
             proposal: Arc::clone(&live.proposal),
@@ -227,6 +229,7 @@ impl<C: Candidate> StudyState<C> {
             effect: decision.effect,
             reason,
             runs: live.runs,
+            keys,
         });
         if fate == Fate::SetAside {
             self.aside.insert(id, live);

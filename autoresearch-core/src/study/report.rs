@@ -73,7 +73,11 @@ impl<C: Candidate> Report<C> {
     pub(super) fn of(state: &StudyState<C>, tally: &Tally, stopped: StopReason, elapsed: f64) -> Self {
         let kept = |record: &crate::TrialRecord<C>| KeptEdit {
             id: record.id,
-            title: record.proposal.hypothesis.title.clone(),
+            title: match (&record.proposal.hypothesis.title, record.keys.as_slice()) {
+                (title, []) => title.clone(),
+                // Its effect is against the incumbent's values, not against those that the proposal started from.
+                (title, keys) => format!("{}: as in \"{title}\"", keys.join(", ")),
+            },
             effect: record.effect,
             reason: record.reason.clone(),
         };

@@ -55,7 +55,9 @@ impl Certificate {
                 self.add(Decision::undecided(proposal, reason), proposal, &undecided, variance, certified)
             } else {
                 let reason = "switched on and off in a certificate, it did not earn its place";
-                self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified)
+                let decision =
+                    self.add(Decision::reject(proposal, reason), proposal, &units, variance, certified);
+                Decision { units: None, ..decision } // none of it is kept
             };
             decisions.push(decision);
         }
