@@ -183,12 +183,18 @@ impl World for Landscape {
         let alone: Vec<f64> = candidate.iter().map(|edit| loses(&[*edit])).collect();
         let groups: Vec<f64> = self.groups(candidate).iter().map(|group| loses(group)).collect();
         let below = |losses: &[f64], x: f64| losses.iter().filter(|loss| **loss < x).count();
+        let nothing = |losses: &[f64]| losses.len() - losses.iter().filter(|loss| **loss > 0.0).count();
+        // Measured effects are never exactly nothing: there a negligible one counts as none.
+        let junk = |losses: &[f64]| match self.mixture {
+            Mixture::Measured => below(losses, NEGLIGIBLE),
+            _ => nothing(losses),
+        };
         Merit {
             edits: alone.len(),
-            junk: alone.len() - alone.iter().filter(|loss| **loss > 0.0).count(),
+            junk: junk(&alone),
             weak: below(&alone, NEGLIGIBLE),
             units: groups.len(),
-            junk_units: groups.len() - groups.iter().filter(|loss| **loss > 0.0).count(),
+            junk_units: junk(&groups),
         }
     }
 

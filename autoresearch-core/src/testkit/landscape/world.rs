@@ -42,12 +42,12 @@ pub trait World: Send + Sync {
 pub struct Merit {
     /// Changes.
     pub edits: usize,
-    /// Those whose removal would lose nothing.
+    /// Those whose removal would lose nothing (in the measured scenario, where nothing is exactly nothing: next to it).
     pub junk: usize,
     /// Those whose removal would lose less than a quarter of a standard deviation.
     pub weak: usize,
     /// What can only be switched together counts as one: keys, connected groups of overlapping edits.
     pub units: usize,
-    /// Units whose removal would lose nothing.
+    /// The same for units.
     pub junk_units: usize,
 }
