@@ -85,6 +85,9 @@ pub(crate) trait Merging {
     fn coverage(&self, arm: &Arm) -> Option<f64>;
 }
 
+/// Runs may become slower than they were: of the time that is left, so much is counted upon.
+const CAUTION: f64 = 0.85;
+
 /// The part of a study's state that is not about candidates.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -132,7 +135,7 @@ impl Ledger {
     fn runs_affordable(&self) -> Option<u64> {
         let in_time = self.limits.wall_clock.filter(|_| self.elapsed > 0.0 && self.ended > 0).map(|limit| {
             let left = (limit.as_secs_f64() - self.elapsed).max(0.0);
-            let runs = (left * self.ended as f64 / self.elapsed).floor() as u64;
+            let runs = (CAUTION * left * self.ended as f64 / self.elapsed).floor() as u64;
             runs.saturating_sub(self.outstanding as u64)
         });
         match (self.runs_left(), in_time) {

@@ -1,6 +1,7 @@
 //! Least squares on two-level factors with blocks, and ridge regression to rank them.
 
 use super::StatsError;
+use super::check::{all_finite, same_length};
 use super::error::parameter;
 use std::collections::BTreeMap;
 
@@ -60,7 +61,7 @@ impl Design {
     /// [`StatsError::Empty`] without runs, [`StatsError::LengthMismatch`] if the runs differ in their number of
     /// factors or if there is not one block number a run.
     pub fn new(on: &[Vec<bool>], blocks: &[u32]) -> Result<Self, StatsError> {
-        let factors = check(on)?;
+        let factors = factors(on)?;
         same_length("runs", on.len(), "blocks", blocks.len())?;
         let mut index = BTreeMap::new();
         let mut sizes = Vec::new();
@@ -109,7 +110,7 @@ impl Design {
     /// if they overflow together).
     pub fn fit(&self, response: &[f64]) -> Result<Fit, StatsError> {
         same_length("runs", self.runs(), "response", response.len())?;
-        finite("response", response)?;
+        all_finite("response", response)?;
         let y = centred(response, &self.block, &self.sizes);
         // Coefficients, and once more on the residuals: the second pass takes out the rounding of the first.
         let mut solution = vec![0.0; self.factors()];
@@ -153,9 +154,9 @@ impl Design {
 /// # Ok::<(), autoresearch_core::stats::StatsError>(())
 /// ```
 pub fn ridge(on: &[Vec<bool>], response: &[f64], lambda: f64) -> Result<Vec<f64>, StatsError> {
-    let factors = check(on)?;
+    let factors = factors(on)?;
     same_length("runs", on.len(), "response", response.len())?;
-    finite("response", response)?;
+    all_finite("response", response)?;
     if !(lambda > 0.0 && lambda.is_finite()) {
         return Err(parameter("lambda", lambda, "positive and finite"));
     }
@@ -293,30 +294,10 @@ fn centred(values: &[f64], block: &[usize], sizes: &[f64]) -> Vec<f64> {
 }
 
 /// The number of factors, the same in each run.
-fn check(on: &[Vec<bool>]) -> Result<usize, StatsError> {
+fn factors(on: &[Vec<bool>]) -> Result<usize, StatsError> {
     let first = on.first().ok_or(StatsError::Empty { what: "runs" })?;
     for run in on {
         same_length("the first run", first.len(), "another run", run.len())?;
     }
     Ok(first.len())
-}
-
-fn same_length(
-    left_name: &'static str,
-    left: usize,
-    right_name: &'static str,
-    right: usize,
-) -> Result<(), StatsError> {
-    if left == right {
-        Ok(())
-    } else {
-        Err(StatsError::LengthMismatch { left_name, left, right_name, right })
-    }
-}
-
-fn finite(name: &str, values: &[f64]) -> Result<(), StatsError> {
-    match values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        Some((i, &value)) => Err(StatsError::NonFinite { what: format!("{name}[{i}]"), value }),
-        None => Ok(()),
-    }
 }

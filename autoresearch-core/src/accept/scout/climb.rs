@@ -185,3 +185,65 @@ impl Climb {
         self.window.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise() -> Residual {
+        Residual::new(7.0, 7.0)
+    }
+
+    /// By hand: with variance 3, a re-run weighs 3/4; with 3/4 left, the next weighs 3/7.
+    #[test]
+    fn the_mean_is_measured_again_and_shrunk() {
+        let (mut climb, mut noise) = (Climb::default(), noise());
+        climb.restart(1.0, 3.0, true);
+        climb.remeasure(2.0, &mut noise);
+        assert_eq!((climb.mean, climb.variance), (1.75, 0.75));
+        climb.remeasure(1.05, &mut noise);
+        assert!((climb.mean - 1.45).abs() < 1e-12 && (climb.variance - 3.0 / 7.0).abs() < 1e-12);
+        // The two runs of one stack say something of the noise: (2 - 1.05)²/2 with one degree of freedom.
+        assert!((noise.ss - 7.45125).abs() < 1e-12 && noise.df == 8.0);
+    }
+
+    /// 1.5/5 at first; a claim of 2 sigma of which 1 came true: (.8·1.5 + 1)/(.8·5 + 2).
+    #[test]
+    fn claims_are_believed_as_far_as_they_come_true() {
+        let (mut climb, mut noise) = (Climb::default(), noise());
+        climb.restart(0.0, 0.5, true);
+        assert_eq!(climb.rho(), 0.3);
+        climb.claimed = 2.0;
+        climb.remeasure(1.0, &mut noise);
+        assert!((climb.rho() - 2.2 / 6.0).abs() < 1e-12);
+        climb.remeasure(-9.0, &mut noise); // nothing was claimed since
+        assert!((climb.rho() - 2.2 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn bundles_follow_success() {
+        let mut climb = Climb { realised: 5.0, ..Climb::default() };
+        for success in [true, true, false, false, false, false, false, false] {
+            assert_eq!(climb.bundle, 1);
+            climb.adapt(success, 8); // a quarter of eight
+        }
+        assert_eq!(climb.bundle, 2);
+        (0..7).for_each(|_| climb.adapt(false, 8));
+        assert_eq!(climb.bundle, 2, "too few results at this size");
+        climb.adapt(false, 8);
+        assert_eq!(climb.bundle, 1);
+        // Where claims do not come true, success is luck.
+        climb.realised = 0.0;
+        (0..20).for_each(|_| climb.adapt(true, 8));
+        assert_eq!(climb.bundle, 1);
+    }
+
+    #[test]
+    fn a_shared_seed_is_believed_in_part() {
+        let mut climb = Climb::default();
+        climb.restart(1.0, 0.5, true);
+        assert_eq!(climb.reference(1), 1.0);
+        climb.seed = Some((7, 2.0));
+        assert!((climb.reference(1) - 1.3).abs() < 1e-12 && (climb.reference(2) - 1.09).abs() < 1e-12);
+    }
+}
