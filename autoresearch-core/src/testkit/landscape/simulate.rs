@@ -9,8 +9,9 @@ use crate::failure::RunFailure;
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
-use crate::propose::{Proposal, Proposed};
-use crate::state::{Action, PlannedRun, Settings, StateError, StudyState, mix};
+use crate::propose::{Fate, Proposal, Proposed};
+use crate::state::{Action, Event, PlannedRun, Settings, StateError, StudyState, mix};
+use std::collections::VecDeque;
 
 /// How long a simulated study goes on, and what befalls its runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,21 +118,25 @@ pub fn simulate<W: World>(
 ) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
     limits.runs = rules.runs;
-    limits.proposals = rules.proposals.map(u64::from);
     let mut settings = Settings::new().limits(limits).seed(rules.seed);
     if let (true, Some(error)) = (rules.holdout, world.split_error()) {
         settings = settings.holdout(Holdout::new().queries(u64::MAX).split_error(error));
     }
     let mut study = StudyState::composing(world.baseline(), acceptor, world.composer(), settings)?;
-    let mut made = 0;
+    let mut stream = Stream {
+        made: 0,
+        end: rules.proposals.unwrap_or(u32::MAX),
+        order: Vec::new(),
+        again: VecDeque::new(),
+    };
     let stopped = loop {
         match study.next_action() {
             Action::Propose { wanted } => {
                 let on = study.view().incumbent;
-                let proposals: Vec<_> =
-                    (made..made + wanted as u32).map(|i| Proposal::new(world.propose(i, on))).collect();
-                made += wanted as u32;
-                study.proposed(Proposed::Proposals(proposals))?;
+                let edits: Vec<u32> = (0..wanted).map_while(|_| stream.next()).collect();
+                let proposals: Vec<_> = edits.iter().map(|i| Proposal::new(world.propose(*i, on))).collect();
+                let none = proposals.is_empty();
+                study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
             Action::Run(run) => {
                 let outcome = if is_lost(&run, rules) {
@@ -151,18 +156,46 @@ pub fn simulate<W: World>(
             Action::Wait => return Err(StateError::NotAsked),
             Action::Stop(reason) => break reason,
         }
-        study.take_events();
+        study.take_events().iter().for_each(|event| stream.observe(event));
     };
     Ok(Simulated {
         merit: world.judge(study.incumbent()),
         true_gain: world.gain(study.incumbent()),
         stack_gain: world.gain(study.stack()),
-        ideal_gain: world.ideal(study.proposals()),
+        ideal_gain: world.ideal(u64::from(stream.made)),
         reported_gain: reported(&study),
         runs: study.runs(),
         proposals: study.proposals(),
         stopped,
     })
+}
+
+/// The edits in the order in which they are proposed. One that no longer applies is made anew, later, on what it is to
+/// apply to then.
+struct Stream {
+    made: u32,
+    end: u32,
+    order: Vec<u32>,
+    again: VecDeque<u32>,
+}
+
+impl Stream {
+    fn next(&mut self) -> Option<u32> {
+        let edit = self.again.pop_front().or_else(|| {
+            (self.made < self.end).then(|| {
+                self.made += 1;
+                self.made - 1
+            })
+        })?;
+        self.order.push(edit);
+        Some(edit)
+    }
+
+    fn observe<C>(&mut self, event: &Event<C>) {
+        if let Event::Settled { proposal, fate: Fate::Conflict, .. } = event {
+            self.again.extend(self.order.get(proposal.0 as usize - 1));
+        }
+    }
 }
 
 fn is_lost<C>(run: &PlannedRun<C>, rules: &Rules) -> bool {
