@@ -226,3 +226,26 @@ async fn a_study_of_parameters_scouts_by_itself_and_reports_both_results() {
     assert!(text.contains("certified: one of") || text.contains("Kept"), "{text}");
     assert!(report.result.is_some_and(|r| r.kept.is_some_and(|kept| kept.test.low > 0.0)), "{text}");
 }
+
+/// The policy of a study that names none depends on its limits; a stored study keeps the one that it began with.
+#[tokio::test]
+async fn a_study_goes_on_with_the_policy_that_it_began_with() {
+    let store = MemoryStore::new();
+    let study = |runs| {
+        let executor = executor_fn(|r: Recipe, run| async move {
+            Ok(lost(&r) + (run.seed.wrapping_mul(2_654_435_761) % 1000) as f64 / 1e3)
+        });
+        let baseline = Recipe { lr: 1e-3, width: 4, norm: "layer".into() };
+        Study::new(baseline, LocalSearch::over(recipe_space()), executor, testkit::loss())
+            .limits(Limits::new().runs(runs))
+            .store(store.clone())
+    };
+    let policy = |events: Vec<(Seq, Event<Recipe>)>| match events.first() {
+        Some((_, Event::Opened { policy, .. })) => policy.clone(),
+        other => panic!("{other:?}"),
+    };
+    let first = study(60).run().await.expect("a report");
+    assert!(policy(store.read(Seq(0), 1).await.expect("readable")).starts_with("guarded"));
+    let more = study(300).run().await.expect("it goes on");
+    assert!(more.runs > first.runs, "{} and {}", first.runs, more.runs);
+}
