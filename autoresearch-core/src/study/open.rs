@@ -6,7 +6,7 @@ use super::tally::Tally;
 use crate::accept::{Acceptor, Guarded, Scout};
 use crate::candidate::Candidate;
 use crate::evaluate::Evaluator;
-use crate::state::{Complexity, StateError, StudyState, allowance};
+use crate::state::{Complexity, Event, StateError, StudyState, allowance};
 use crate::store::Seq;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,11 +29,16 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
 ) -> Result<Opened<C>, StudyError> {
     check(study)?;
     let compose = study.compose.take().or_else(|| study.proposer.composer());
-    let acceptor = study.acceptor.take().unwrap_or_else(|| recommended(study, compose.is_some()));
     let identity = identity(study);
     let simplify = study.simplify.take();
     let mut page = study.store.read(Seq(0), PAGE).await?;
     let mut tally = Tally::default();
+    let begun_with = page.first().and_then(|(_, first)| match first {
+        Event::Opened { policy, .. } => Some(policy.as_str()),
+        _ => None,
+    });
+    let named = study.acceptor.take();
+    let acceptor = named.unwrap_or_else(|| recommended(study, compose.is_some(), begun_with));
     let Some((_, first)) = page.first() else {
         let (baseline, settings) = (study.baseline.clone(), study.settings.clone());
         let state = StudyState::open_as(&new_id(), baseline, acceptor, compose, settings, identity)?;
@@ -100,17 +105,23 @@ fn identity<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Stri
     said.map(|(what, text)| format!("{what}: {text}")).collect::<Vec<_>>().join("; ")
 }
 
-/// The policy of a study that names none.
+/// The policy of a study that names none: that with which it began, whatever its limits are by now.
 fn recommended<C: Candidate, A: Send + Sync + 'static>(
     study: &Study<C, A>,
     composes: bool,
+    begun_with: Option<&str>,
 ) -> Box<dyn Acceptor> {
-    let scout = Scout::new();
+    let (scout, guarded) = (Scout::new(), Guarded::new());
+    match begun_with {
+        Some(policy) if policy == scout.describe() => return Box::new(scout),
+        Some(policy) if policy == guarded.describe() => return Box::new(guarded),
+        _ => {}
+    }
     match scout.check(&study.settings.setup(composes)) {
         Ok(()) => Box::new(scout),
         Err(why) => {
             tracing::info!(why, "the policy is Guarded");
-            Box::new(Guarded::new())
+            Box::new(guarded)
         }
     }
 }
