@@ -66,10 +66,14 @@ impl Certificate {
     }
 
     fn reason(&self, kept: &[&Candidate], certified: usize) -> String {
-        let fused = kept.iter().map(|c| c.unit.arm.proposals().count()).max().unwrap_or(1);
-        let unit =
-            if fused > 1 { format!(" as one unit of {fused} overlapping edits") } else { String::new() };
-        format!("certified{unit}: one of {certified} of {} units", self.units.len())
+        let units = kept.iter().filter(|c| c.unit.arm.proposals().count() > 1);
+        let fused: Vec<String> = units.flat_map(|c| c.unit.arm.proposals()).map(|p| p.to_string()).collect();
+        let unit = match fused.as_slice() {
+            [] => String::new(),
+            // The certificate speaks of the unit; which of its edits do the work it cannot tell.
+            edits => format!(", with {} as one unit, since they overlap", edits.join(", ")),
+        };
+        format!("certified: one of {certified} of {} units{unit}", self.units.len())
     }
 
     fn add(
