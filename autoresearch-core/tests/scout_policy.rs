@@ -249,3 +249,18 @@ async fn a_study_goes_on_with_the_policy_that_it_began_with() {
     let more = study(300).run().await.expect("it goes on");
     assert!(more.runs > first.runs, "{} and {}", first.runs, more.runs);
 }
+
+/// An executor without any noise: what is better is certified, holdout or not.
+#[tokio::test]
+async fn without_noise_every_difference_counts() {
+    for held_out in [false, true] {
+        let executor = executor_fn(|r: Recipe, _| async move { Ok(lost(&r)) });
+        let baseline = Recipe { lr: 1e-3, width: 4, norm: "layer".into() };
+        let study =
+            Study::new(baseline.clone(), LocalSearch::over(recipe_space()), executor, testkit::loss());
+        let study = if held_out { study.holdout(testkit::loss()) } else { study };
+        let report = study.limits(Limits::new().runs(250)).run().await.expect("a report");
+        let gained = lost(&baseline) - lost(report.certified());
+        assert!(gained > 5.0, "holdout {held_out}: {gained}: {report}");
+    }
+}

@@ -48,7 +48,7 @@ impl Scout {
         self.climb.flying = flying;
         for (id, flight) in landed {
             let Some(run) = cohort.run(id) else { continue };
-            if let (Ok(loss), true) = (&run.loss, self.stack.is_keyed()) {
+            if let (Ok(loss), true) = (&run.loss, self.stack.is_keyed() && self.s() > 0.0) {
                 let least = self.climb.mean - refine::CLIP * self.s();
                 // Of several new values in a run that was clipped nobody knows which is to blame.
                 if -loss > least || flight.new_values(cohort) < 2 {

@@ -142,7 +142,8 @@ impl Scout {
     /// anything moved.
     pub(super) fn refine_stack(&mut self, most: usize, cohort: &Cohort<'_>) -> (Vec<Decision>, bool) {
         self.model.last = cohort.started();
-        if !(self.rules.refine && self.stack.is_keyed()) {
+        // Without noise there is no scale for the model, and no need of one.
+        if !(self.rules.refine && self.stack.is_keyed() && self.s() > 0.0) {
             return (Vec::new(), false);
         }
         let mut best = self.model.best(self.s(), cohort);
