@@ -20,6 +20,7 @@ use certify::Certificate;
 use climb::Climb;
 use refine::Model;
 use stack::Stack;
+use std::collections::BTreeMap;
 
 /// Runs of the baseline at the start, and of the certified set at the end.
 const CALIBRATE: usize = 8;
@@ -55,6 +56,8 @@ pub struct Scout {
     /// Certificates so far, units certified so far, and runs when the last one ended.
     certificates: u64,
     certified: usize,
+    /// Units that are certified and not settled yet, by the proposal that brings them.
+    promised: BTreeMap<ProposalId, usize>,
     since: u64,
     /// The share of the editable lines that the stack covers, as of its last change.
     coverage: Option<f64>,
@@ -125,6 +128,7 @@ impl Scout {
             model: Model::default(),
             certificates: 0,
             certified: 0,
+            promised: BTreeMap::new(),
             since: 0,
             coverage: None,
             last: false,
@@ -291,10 +295,10 @@ impl Acceptor for Scout {
                         return step;
                     }
                     let settled = certificate.settle(&self.stack, self.last);
-                    self.certified += settled.certified;
+                    self.promised = settled.promised;
                     self.stack = settled.stack;
                     self.coverage = None;
-                    if settled.certified > 0 {
+                    if !self.promised.is_empty() {
                         // Its values are compared with an incumbent of before.
                         self.model = Model::default();
                     }
@@ -316,6 +320,9 @@ impl Acceptor for Scout {
 
     fn settled(&mut self, proposal: ProposalId, kept: bool) {
         self.climb.settled(proposal, kept);
+        // A constraint may have turned down what the certificate found.
+        let units = self.promised.remove(&proposal).filter(|_| kept);
+        self.certified += units.unwrap_or(0);
     }
 
     fn answered(&mut self, answers: &[Option<bool>]) {

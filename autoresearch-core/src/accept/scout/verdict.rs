@@ -14,7 +14,8 @@ const BOLD: f64 = 0.5;
 pub(super) struct Settled {
     pub(super) decisions: Vec<Decision>,
     pub(super) stack: Stack,
-    pub(super) certified: usize,
+    /// How many certified units each accepted proposal brings; edits of one unit share it.
+    pub(super) promised: BTreeMap<ProposalId, usize>,
 }
 
 impl Candidate {
@@ -62,7 +63,13 @@ impl Certificate {
             decisions.push(decision);
         }
         staying.dedup();
-        Settled { decisions, stack: stack.only(staying), certified }
+        let mut promised: BTreeMap<ProposalId, usize> = BTreeMap::new();
+        for candidate in self.units.iter().filter(|c| c.certified) {
+            if let Some(first) = candidate.unit.arm.proposals().next() {
+                *promised.entry(first).or_default() += 1;
+            }
+        }
+        Settled { decisions, stack: stack.only(staying), promised }
     }
 
     fn reason(&self, kept: &[&Candidate], certified: usize) -> String {
