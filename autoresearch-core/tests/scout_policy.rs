@@ -245,7 +245,7 @@ async fn a_study_goes_on_with_the_policy_that_it_began_with() {
         other => panic!("{other:?}"),
     };
     let first = study(60).run().await.expect("a report");
-    assert!(policy(store.read(Seq(0), 1).await.expect("readable")).starts_with("guarded"));
+    assert!(policy(store.read(Seq(0), 1).await.expect("readable")).starts_with("factorial"));
     let more = study(300).run().await.expect("it goes on");
     assert!(more.runs > first.runs, "{} and {}", first.runs, more.runs);
 }
@@ -263,4 +263,77 @@ async fn without_noise_every_difference_counts() {
         let gained = lost(&baseline) - lost(report.certified());
         assert!(gained > 5.0, "holdout {held_out}: {gained}: {report}");
     }
+}
+
+/// The questions run out in the middle of a certificate: what was answered with yes is kept all the same.
+#[test]
+fn what_the_holdout_confirmed_is_kept_when_its_questions_run_out() {
+    let world = Listed::new((0..100).map(|e| if e % 10 == 0 { 4.0 } else { -1.0 }).collect(), 5);
+    for questions in [1, 3] {
+        let settings = Settings::new()
+            .limits(Limits::new().runs(260).proposals(100))
+            .holdout(Holdout::new().queries(questions).split_error(0.01));
+        let mut study = StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings)
+            .expect("it can");
+        let mut made = 0;
+        loop {
+            match study.next_action() {
+                Action::Propose { wanted } => {
+                    let on = study.view().incumbent.clone();
+                    let with = |i| Proposal::new(world.propose(i, &on));
+                    let proposals: Vec<_> = (made..made + wanted as u32).map(with).collect();
+                    made += wanted as u32;
+                    study.proposed(proposals).expect("asked for");
+                }
+                Action::Run(run) => {
+                    let loss = world.loss(&run.candidate, run.seed, 0);
+                    study.finished(run.id, Measurement::scalar(loss).map_err(Into::into)).expect("under way");
+                }
+                Action::AskHoldout(query) => {
+                    let held =
+                        |run: &PlannedRun<_>| Measurement::scalar(world.loss(&run.candidate, run.seed, 1));
+                    let held: Result<Vec<_>, _> =
+                        query.runs.iter().map(|run| held(run).map(HeldOut::from)).collect();
+                    study.held_out(query.id, held.expect("finite")).expect("asked");
+                }
+                Action::Stop(_) => break,
+                Action::Wait => panic!("nothing is under way"),
+            }
+        }
+        assert_eq!(study.kept().len() as u64, questions, "{:?}", study.stopped());
+    }
+}
+
+/// Some candidates never run: they are found out one by one, and the others are not punished for their company.
+#[test]
+fn those_that_crash_are_found_out_alone() {
+    let world = Listed::new((0..120).map(|e| if e % 8 == 0 { 3.0 } else { 0.0 }).collect(), 6);
+    let settings = Settings::new().limits(Limits::new().runs(300).proposals(120));
+    let mut study =
+        StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings).expect("it can");
+    let (mut made, crashes) = (0, |edit: &u32| edit % 7 == 3);
+    loop {
+        match study.next_action() {
+            Action::Propose { wanted } => {
+                let on = study.view().incumbent.clone();
+                let with = |i| Proposal::new(world.propose(i, &on));
+                let proposals: Vec<_> = (made..made + wanted as u32).map(with).collect();
+                made += wanted as u32;
+                study.proposed(proposals).expect("asked for");
+            }
+            Action::Run(run) => {
+                let loss = world.loss(&run.candidate, run.seed, 0);
+                let outcome = match run.candidate.iter().any(crashes) {
+                    true => Err(RunFailure::candidate("crash")),
+                    false => Measurement::scalar(loss).map_err(Into::into),
+                };
+                study.finished(run.id, outcome).expect("under way");
+            }
+            Action::Stop(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    let failed = study.history().iter().filter(|r| r.fate == Fate::Failed).count();
+    assert!(failed >= 10, "{failed}");
+    assert!(study.kept().len() >= 8, "{:?}", study.kept());
 }

@@ -261,6 +261,12 @@ impl<'a> Cohort<'a> {
         self.ledger.runs_affordable()
     }
 
+    /// Whether it is the limit on time that leaves so few.
+    pub fn time_binds(&self) -> bool {
+        let affordable = self.ledger.runs_affordable();
+        affordable.is_some() && affordable != self.ledger.runs_left()
+    }
+
     /// Runs started so far.
     pub fn started(&self) -> u64 {
         self.ledger.started

@@ -23,7 +23,8 @@ use std::time::Duration;
 ///
 /// These four are required and are the arguments of [`new`](Self::new); everything else has a default and is a
 /// method, in any order. Unless said, the acceptor is [`Scout`](crate::Scout) where
-/// candidates compose and the limit on runs suffices for a certificate, else [`Guarded`](crate::Guarded). Opening the same store again resumes the study.
+/// candidates compose, [`Factorial`](crate::Factorial) if they do and the limit is below 150 runs, else
+/// [`Guarded`](crate::Guarded). Opening the same store again resumes the study.
 ///
 /// ```
 /// use autoresearch_core::{evaluator_fn, executor_fn, Limits, LocalSearch, Measurement, ParamSpace, Study};

@@ -7,6 +7,9 @@ use crate::accept::{Cohort, Role, Seeds};
 use crate::arm::{Arm, ProposalId, RunId};
 use crate::stats::Moments;
 
+/// A rule may ask for more pairs than memory holds: so many are planned at once, at most.
+const MOST_PAIRS: u32 = 1000;
+
 /// A proposal that is being tested.
 pub(super) struct Trial {
     pub(super) proposal: ProposalId,
@@ -94,6 +97,7 @@ impl<J: Judge> Engine<J> {
     /// Fresh pairs, candidate and incumbent in turn.
     pub(super) fn plan_pairs(&mut self, cohort: &Cohort<'_>, pairs: u32) -> Step {
         let Some(trial) = self.trial.as_mut() else { return Step::Wait };
+        let pairs = pairs.min(MOST_PAIRS);
         let mut plans = Vec::with_capacity(2 * pairs as usize);
         for i in 0..pairs {
             let (c, b) = match self.design.seeds {

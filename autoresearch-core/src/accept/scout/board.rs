@@ -65,10 +65,14 @@ impl Scout {
                     self.climb.owed = self.climb.owed.saturating_sub(1);
                     self.climb.variance = self.climb.variance.min(MOST);
                 }
-                (Flight::Bundle { proposals, .. }, Err(failure)) => {
-                    self.climb.turned_down += 1;
-                    decisions.extend(blame(&proposals, failure));
-                }
+                (Flight::Bundle { proposals, .. }, Err(failure)) => match proposals.as_slice() {
+                    [one] => {
+                        self.climb.turned_down += 1;
+                        decisions.push(Decision::failed(*one, failure.clone()));
+                    }
+                    // One of them is to blame: each is tried alone.
+                    _ => self.climb.disband(proposals),
+                },
                 (Flight::Bundle { proposals, reference, generation }, Ok(loss)) => {
                     let as_then = generation == self.climb.generation;
                     if !as_then && !cohort.composes(&self.stack.with(&proposals, cohort)) {
@@ -210,17 +214,4 @@ impl Scout {
 fn conflict(proposal: ProposalId) -> Decision {
     let failure = RunFailure::candidate("it does not apply to the stack of now").kind(FailureKind::Conflict);
     Decision::failed(proposal, failure)
-}
-
-/// What a failed run of a stack says of the proposals that were new in it.
-fn blame(proposals: &[ProposalId], failure: &RunFailure) -> Vec<Decision> {
-    match proposals {
-        [one] => vec![Decision::failed(*one, failure.clone())],
-        many => many
-            .iter()
-            .map(|p| {
-                Decision::set_aside(*p, format!("one of {} that ran together failed: {failure}", many.len()))
-            })
-            .collect(),
-    }
 }

@@ -5,7 +5,7 @@ use super::reserve::groups;
 use super::stack::StackUnit;
 use crate::accept::claim::{EffectsClaim, EffectsGroup, EffectsTest, Noise};
 use crate::accept::decision::{Plan, Step};
-use crate::accept::{Cohort, Role};
+use crate::accept::{Cohort, HoldoutStatus, Role};
 use crate::arm::{Arm, RunId};
 use crate::stats::{Design, GroupFit, Residual, RoundNoise, UnitEvidence, block_runs, two_level_design};
 use rand::SeedableRng;
@@ -149,8 +149,10 @@ impl Certificate {
         let mut open: Vec<usize> =
             (0..self.units.len()).filter(|&j| !self.units[j].dropped && !self.units[j].certified).collect();
         // The last certificate may use what is left for further looks.
-        let most = if self.last && cohort.runs_affordable().is_some() { ROUNDS } else { 2 };
-        if self.round > most || open.is_empty() {
+        let more = self.last && cohort.runs_affordable().is_some() && !cohort.time_binds();
+        let most = if more { ROUNDS } else { 2 };
+        // Without a question left no further look can change anything.
+        if self.round > most || open.is_empty() || cohort.holdout() == HoldoutStatus::Spent {
             self.finished = true;
             return;
         }

@@ -157,6 +157,13 @@ impl Climb {
         self.mean_then = self.mean;
     }
 
+    /// From here on one proposal a run, these first, until success makes the bundles grow again.
+    pub(super) fn disband(&mut self, proposals: Vec<ProposalId>) {
+        self.bundle = 1;
+        self.window.clear();
+        proposals.into_iter().rev().for_each(|p| self.queue.push_front(p));
+    }
+
     pub(super) fn needs_rerun(&self) -> bool {
         let under_way = self.flying.iter().any(|(_, flight)| matches!(flight, Flight::Stack));
         let due =

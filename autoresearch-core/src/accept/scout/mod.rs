@@ -25,6 +25,8 @@ use std::collections::BTreeMap;
 /// Runs of the baseline at the start, and of the certified set at the end.
 const CALIBRATE: usize = 8;
 const REPORT: usize = 8;
+/// What shares a run is certified in one group.
+const MOST_BUNDLED: usize = 26;
 /// How often lost incumbent runs are replaced.
 const REPLACEMENTS: u32 = 3;
 
@@ -166,7 +168,8 @@ impl Scout {
 
     /// Certifies now and then, whenever a certificate costs no more than a quarter of the runs since the last one, also
     /// where the budget is known: there is something to stand behind long before the end. The k-th certificate has
-    /// `alpha/(k(k+1))`. Without a limit on runs or time it is always so.
+    /// `alpha/(k(k+1))`. Without a limit on runs or time it is always so. (Otherwise the one certificate has all of
+    /// `alpha`; if the study is granted more runs after it, later ones have their shares besides.)
     #[must_use]
     pub fn epochs(mut self) -> Self {
         self.rules.epochs = true;
@@ -245,6 +248,9 @@ impl Scout {
     fn is_the_end(&self, cohort: &Cohort<'_>) -> bool {
         let units = self.stack.len() + self.climb.bundle();
         let needed = reserve::reserve(units, self.stack.is_keyed());
+        // Of a limit on time nobody knows for sure how many runs it leaves, and all those under way end first.
+        let needed =
+            if cohort.time_binds() { needed + needed / 4 + cohort.outstanding() as u64 } else { needed };
         cohort.runs_affordable().is_some_and(|left| left <= needed)
     }
 
@@ -280,7 +286,7 @@ impl Acceptor for Scout {
                     if let Some(step) = self.climb(cohort) {
                         return step;
                     }
-                    let (moved, _) = self.refine_stack(self.room(cohort), cohort);
+                    let (moved, _) = self.refine_stack(self.room(cohort).max(self.stack.len()), cohort);
                     if self.stack.is_empty() {
                         self.phase = Phase::Done;
                     } else {
@@ -341,8 +347,17 @@ impl Acceptor for Scout {
                 "scout: the threshold is {threshold}; it must be a number of sigmas, 0 or more"
             ));
         }
-        if bundle == 0 {
-            return Err("scout: a bundle has at least 1 proposal, and 0 were asked for".into());
+        if !(1..=MOST_BUNDLED).contains(&bundle) {
+            return Err(format!(
+                "scout: a bundle has 1 to {MOST_BUNDLED} proposals, and {bundle} were asked for"
+            ));
+        }
+        if setup.questions == Some(0) {
+            return Err(
+                "scout: the holdout answers no question at all, so that nothing could be certified; give it \
+                        some (`Holdout::queries`), or leave it out"
+                    .into(),
+            );
         }
         if !setup.composes {
             return Err("scout stacks proposals, and this study does not know how to merge candidates: implement \

@@ -20,6 +20,8 @@ const PRIOR: f64 = 2.0;
 const CAUTION: f64 = 0.25;
 /// A run that is worse than the stack's mean by more than this many sigma says no more than that.
 pub(super) const CLIP: f64 = 5.0;
+/// Places on a numeric key's scale that the model tells apart, two to the distance between its knots.
+const CELLS: f64 = 24.0;
 
 /// What all runs say of the values of keys.
 #[derive(Debug, Default)]
@@ -127,7 +129,8 @@ impl Model {
 
 fn setting(level: Option<&Level>, part: Part) -> Setting {
     match level {
-        Some(Level::Number(x)) => Setting::Place(*x),
+        // Values that lie close together count as one: the model is to stay small however many are tried.
+        Some(Level::Number(x)) => Setting::Place((x * CELLS).round() / CELLS),
         Some(Level::Choice(text)) => Setting::Choice(text.clone()),
         None => Setting::Choice(format!("{part:?}")),
     }

@@ -49,7 +49,12 @@ impl Certificate {
                 let reason = self.reason(&kept, certified);
                 self.add(Decision::keep(proposal, reason), proposal, &kept, variance, certified)
             } else if !pending.is_empty() {
-                staying.extend(pending.iter().map(|c| c.unit.clone()));
+                for candidate in pending {
+                    // Edits of one unit come by one after the other.
+                    if !staying.contains(&candidate.unit) {
+                        staying.push(candidate.unit.clone());
+                    }
+                }
                 continue;
             } else if !undecided.is_empty() {
                 let reason = "not certified, and not found harmful: part of the bolder stack";
@@ -62,7 +67,6 @@ impl Certificate {
             };
             decisions.push(decision);
         }
-        staying.dedup();
         let mut promised: BTreeMap<ProposalId, usize> = BTreeMap::new();
         for candidate in self.units.iter().filter(|c| c.certified) {
             if let Some(first) = candidate.unit.arm.proposals().next() {
