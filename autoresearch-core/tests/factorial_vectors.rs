@@ -2,7 +2,6 @@
 
 use autoresearch_core::stats::{
     Design, ELond, coefficient_log_e, coefficient_log_e_two_sided, holdout_p_value, mean, ridge,
-    two_level_design,
 };
 use serde_json::Value;
 
@@ -112,18 +111,4 @@ fn the_ranking_is_reproduced() {
         let survivors: Vec<f64> = (0..b.len()).filter(|&j| b[j] > 0.5).map(|j| j as f64).collect();
         assert_eq!(survivors, list(&case["survivors_at_0p5_sigma1"]));
     }
-}
-
-/// Only the time is of interest: `cargo test --release --test factorial_vectors -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn time_of_an_update_of_63_factors() {
-    let on = two_level_design(63, 64, 1).expect("a design");
-    let y: Vec<f64> = (0..64).map(|i| f64::from(i * i % 17)).collect();
-    let start = std::time::Instant::now();
-    let mut sum = 0.0;
-    for _ in 0..200 {
-        sum += Design::new(&on, &[0; 64]).and_then(|design| design.fit(&y)).expect("a fit").coefficients[5];
-    }
-    println!("{:?} an update ({sum})", start.elapsed() / 200);
 }

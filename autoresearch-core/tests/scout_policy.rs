@@ -1,7 +1,7 @@
 //! Scout and certify through the real state machine: truth, null streams, units, epochs, budgets, both results.
 
 use autoresearch_core::testkit::landscape::{
-    Landscape, Listed, Mixture, Noise, Rules, Simulated, Slots, World, simulate,
+    Edits, Landscape, Listed, Mixture, Noise, Rules, Simulated, Slots, World, simulate,
 };
 use autoresearch_core::*;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,50 @@ fn play(world: &impl World, acceptor: Scout, rules: &Rules) -> Simulated {
 
 fn mean(played: &[Simulated], of: impl Fn(&Simulated) -> f64) -> f64 {
     played.iter().map(of).sum::<f64>() / played.len() as f64
+}
+
+/// Plays a study of listed edits to its end; of what is under way the one in the middle ends first. Gives all events,
+/// and how many runs were under way at most.
+fn drive(
+    study: &mut StudyState<Edits>,
+    world: &Listed,
+    outcome: impl Fn(&PlannedRun<Edits>) -> Outcome,
+) -> (Vec<Event<Edits>>, usize) {
+    let (mut events, mut flying, mut most, mut made) = (study.take_events(), Vec::new(), 0, 0);
+    loop {
+        match study.next_action() {
+            Action::Propose { wanted } => {
+                let on = study.view().incumbent.clone();
+                let proposals: Vec<_> =
+                    (made..made + wanted as u32).map(|i| Proposal::new(world.propose(i, &on))).collect();
+                made += wanted as u32;
+                study.proposed(proposals).expect("asked for");
+            }
+            Action::Run(run) => {
+                flying.push(run);
+                most = most.max(flying.len());
+            }
+            Action::Wait => {
+                let run = flying.swap_remove(flying.len() / 2);
+                study.finished(run.id, outcome(&run)).expect("under way");
+            }
+            Action::AskHoldout(query) => {
+                let held = |run: &PlannedRun<_>| Measurement::scalar(world.loss(&run.candidate, run.seed, 1));
+                let held: Result<Vec<_>, _> =
+                    query.runs.iter().map(|run| held(run).map(HeldOut::from)).collect();
+                study.held_out(query.id, held.expect("finite")).expect("asked");
+            }
+            Action::Stop(_) => {
+                events.extend(study.take_events());
+                return (events, most);
+            }
+        }
+        events.extend(study.take_events());
+    }
+}
+
+fn measured(world: &Listed) -> impl Fn(&PlannedRun<Edits>) -> Outcome + '_ {
+    |run| Ok(Measurement::scalar(world.loss(&run.candidate, run.seed, 0))?)
 }
 
 /// An independent simulation of the policy: gain 22.2 ± .8 at 701 runs of the mixed stream, leave-one-out FDR .002.
@@ -93,31 +137,13 @@ fn without_a_budget_it_certifies_in_epochs() {
     let mut study =
         StudyState::composing(world.baseline(), Scout::new().bundle(1), world.composer(), settings)
             .expect("it can");
-    let (mut examined, mut made) = (Vec::new(), 0);
-    loop {
-        match study.next_action() {
-            Action::Propose { wanted } => {
-                let on = study.view().incumbent.clone();
-                let with = |i| Proposal::new(world.propose(i, &on));
-                let proposals: Vec<_> = (made..made + wanted as u32).map(with).collect();
-                made += wanted as u32;
-                study.proposed(proposals).expect("asked for");
-            }
-            Action::Run(run) => {
-                let loss = world.loss(&run.candidate, run.seed, 0);
-                study.finished(run.id, Measurement::scalar(loss).map_err(Into::into)).expect("under way");
-            }
-            Action::Stop(reason) => {
-                assert_eq!(reason, StopReason::Exhausted);
-                break;
-            }
-            other => panic!("{other:?}"),
-        }
-        examined.extend(study.take_events().into_iter().filter_map(|e| match e {
-            Event::Settled { fate: Fate::Kept, version, .. } => Some(version),
-            _ => None,
-        }));
-    }
+    let (events, _) = drive(&mut study, &world, measured(&world));
+    assert_eq!(study.stopped(), Some(&StopReason::Exhausted));
+    let kept = |event: Event<Edits>| match event {
+        Event::Settled { fate: Fate::Kept, version, .. } => Some(version),
+        _ => None,
+    };
+    let mut examined: Vec<Version> = events.into_iter().filter_map(kept).collect();
     examined.dedup();
     assert!(examined.len() > 1, "one certificate only: {examined:?}");
     assert!(world.gain(study.incumbent()) > 50.0, "{}", world.gain(study.incumbent()));
@@ -131,32 +157,8 @@ fn slots_are_filled() {
     let settings = Settings::new().in_flight(4).limits(Limits::new().runs(300).proposals(200));
     let mut study =
         StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings).expect("it can");
-    let (mut flying, mut made, mut most) = (Vec::new(), 0, 0);
-    loop {
-        match study.next_action() {
-            Action::Propose { wanted } => {
-                let on = study.view().incumbent.clone();
-                let proposals: Vec<_> =
-                    (made..made + wanted as u32).map(|i| Proposal::new(world.propose(i, &on))).collect();
-                made += wanted as u32;
-                study.proposed(proposals).expect("asked for");
-            }
-            Action::Run(run) => {
-                flying.push(run);
-                most = most.max(flying.len());
-            }
-            Action::Wait => {
-                let run = flying.swap_remove(flying.len() / 2);
-                let loss = world.loss(&run.candidate, run.seed, 0);
-                study.finished(run.id, Measurement::scalar(loss).map_err(Into::into)).expect("under way");
-            }
-            Action::Stop(reason) => {
-                assert_eq!(reason, StopReason::Exhausted);
-                break;
-            }
-            Action::AskHoldout(_) => panic!("there is none"),
-        }
-    }
+    let (_, most) = drive(&mut study, &world, measured(&world));
+    assert_eq!(study.stopped(), Some(&StopReason::Exhausted));
     assert_eq!(most, 4);
     assert!(world.gain(study.incumbent()) > 30.0, "{}", world.gain(study.incumbent()));
 }
@@ -275,31 +277,7 @@ fn what_the_holdout_confirmed_is_kept_when_its_questions_run_out() {
             .holdout(Holdout::new().queries(questions).split_error(0.01));
         let mut study = StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings)
             .expect("it can");
-        let mut made = 0;
-        loop {
-            match study.next_action() {
-                Action::Propose { wanted } => {
-                    let on = study.view().incumbent.clone();
-                    let with = |i| Proposal::new(world.propose(i, &on));
-                    let proposals: Vec<_> = (made..made + wanted as u32).map(with).collect();
-                    made += wanted as u32;
-                    study.proposed(proposals).expect("asked for");
-                }
-                Action::Run(run) => {
-                    let loss = world.loss(&run.candidate, run.seed, 0);
-                    study.finished(run.id, Measurement::scalar(loss).map_err(Into::into)).expect("under way");
-                }
-                Action::AskHoldout(query) => {
-                    let held =
-                        |run: &PlannedRun<_>| Measurement::scalar(world.loss(&run.candidate, run.seed, 1));
-                    let held: Result<Vec<_>, _> =
-                        query.runs.iter().map(|run| held(run).map(HeldOut::from)).collect();
-                    study.held_out(query.id, held.expect("finite")).expect("asked");
-                }
-                Action::Stop(_) => break,
-                Action::Wait => panic!("nothing is under way"),
-            }
-        }
+        drive(&mut study, &world, measured(&world));
         assert_eq!(study.kept().len() as u64, questions, "{:?}", study.stopped());
     }
 }
@@ -311,28 +289,10 @@ fn those_that_crash_are_found_out_alone() {
     let settings = Settings::new().limits(Limits::new().runs(300).proposals(120));
     let mut study =
         StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings).expect("it can");
-    let (mut made, crashes) = (0, |edit: &u32| edit % 7 == 3);
-    loop {
-        match study.next_action() {
-            Action::Propose { wanted } => {
-                let on = study.view().incumbent.clone();
-                let with = |i| Proposal::new(world.propose(i, &on));
-                let proposals: Vec<_> = (made..made + wanted as u32).map(with).collect();
-                made += wanted as u32;
-                study.proposed(proposals).expect("asked for");
-            }
-            Action::Run(run) => {
-                let loss = world.loss(&run.candidate, run.seed, 0);
-                let outcome = match run.candidate.iter().any(crashes) {
-                    true => Err(RunFailure::candidate("crash")),
-                    false => Measurement::scalar(loss).map_err(Into::into),
-                };
-                study.finished(run.id, outcome).expect("under way");
-            }
-            Action::Stop(_) => break,
-            other => panic!("{other:?}"),
-        }
-    }
+    drive(&mut study, &world, |run| match run.candidate.iter().any(|edit| edit % 7 == 3) {
+        true => Err(RunFailure::candidate("crash")),
+        false => measured(&world)(run),
+    });
     let failed = study.history().iter().filter(|r| r.fate == Fate::Failed).count();
     assert!(failed >= 10, "{failed}");
     assert!(study.kept().len() >= 8, "{:?}", study.kept());
