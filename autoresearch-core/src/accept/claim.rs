@@ -82,7 +82,8 @@ impl EffectsGroup {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EffectsTest {
-    /// Each at a level of its own: `1 − T_N(γ/SE) <= level`.
+    /// Each at a level of its own: `1 − T_N(γ/SE) <= level`. Where the documents' part of SE is estimated as well, with
+    /// the smaller degrees of freedom of that sum (Satterthwaite 1946).
     Levels(Vec<f64>),
     /// All together by e-BH on the smaller of two e-values, that of validation, given here, and that of the holdout.
     Certificate {
