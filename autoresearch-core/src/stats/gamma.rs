@@ -62,20 +62,25 @@ fn fraction(a: f64, x: f64) -> f64 {
     value
 }
 
+/// `ln(1 - e^ln_p)`, where rounding may have lifted `ln_p` a little above 0.
+fn ln_rest(ln_p: f64) -> f64 {
+    (-ln_p.min(0.0).exp()).ln_1p()
+}
+
 /// `ln Q(a, x)`, the upper tail of a gamma variable of shape `a > 0` beyond `x >= 0`.
 pub(super) fn ln_gamma_q(a: f64, x: f64) -> f64 {
     if x <= 0.0 {
         0.0
     } else if x > a + 1.0 {
-        ln_front(a, x) + fraction(a, x).ln()
+        (ln_front(a, x) + fraction(a, x).ln()).min(0.0)
     } else {
-        (-(ln_front(a, x) + series(a, x).ln()).exp()).ln_1p()
+        ln_rest(ln_front(a, x) + series(a, x).ln())
     }
 }
 
 /// `ln(Γ(a)·P(a, x)·x^-a·e^x)`: the lower tail without the factor in front, which never overflows.
 pub(super) fn ln_gamma_p_scaled(a: f64, x: f64) -> f64 {
-    if x > a + 1.0 { (-ln_gamma_q(a, x).exp()).ln_1p() - ln_front(a, x) } else { series(a, x).ln() }
+    if x > a + 1.0 { ln_rest(ln_gamma_q(a, x)) - ln_front(a, x) } else { series(a, x).ln() }
 }
 
 /// `P(X > x)` for a chi-squared variable with `df` degrees of freedom; NaN unless `df` is positive and finite.
@@ -112,11 +117,8 @@ pub fn chi_square_quantile(p: f64, df: f64) -> f64 {
     let gap = |ln_x: f64| {
         let x = ln_x.exp();
         if p < 0.5 {
-            let ln_p = if x > a + 1.0 {
-                (-ln_gamma_q(a, x).exp()).ln_1p()
-            } else {
-                ln_front(a, x) + series(a, x).ln()
-            };
+            let ln_p =
+                if x > a + 1.0 { ln_rest(ln_gamma_q(a, x)) } else { ln_front(a, x) + series(a, x).ln() };
             ln_p - p.ln()
         } else {
             (-p).ln_1p() - ln_gamma_q(a, x)
