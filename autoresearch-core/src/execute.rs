@@ -5,6 +5,7 @@ use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::failure::RunFailure;
 use crate::fidelity::Fidelity;
+use crate::meter::Meter;
 use async_trait::async_trait;
 use std::fmt;
 use std::future::Future;
@@ -44,6 +45,7 @@ pub struct RunContext {
     pub cancel: Cancellation,
     pub(crate) scratch: Option<Arc<Path>>,
     pub(crate) progress: Option<Sink>,
+    pub(crate) meter: Meter,
 }
 
 impl RunContext {
@@ -60,6 +62,7 @@ impl RunContext {
             cancel: Cancellation::new(),
             scratch: Some(scratch.into()),
             progress: None,
+            meter: Meter::default(),
         }
     }
 
@@ -87,6 +90,12 @@ impl RunContext {
             std::io::Error::new(e.kind(), format!("cannot make the run's folder {}: {e}", path.display()))
         })?;
         Ok(path)
+    }
+
+    /// Says that this run costs money, in the currency of [`Limits::money`](crate::Limits::money): once or in parts, also
+    /// for a run that fails. An amount that is negative or not a number ends the study with a message.
+    pub fn charge(&self, amount: f64) {
+        self.meter.charge(amount, "runs");
     }
 
     /// Tells displays how far the run is. Cheap, never blocks, may be ignored.

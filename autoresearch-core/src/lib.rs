@@ -22,6 +22,7 @@ mod holdout;
 mod limits;
 mod log;
 mod measure;
+mod meter;
 mod observe;
 mod propose;
 mod space;
@@ -60,7 +61,8 @@ pub use propose::{
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
 pub use state::{
-    Action, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, StateError, StudyState,
+    Action, DecisionOrder, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, Stale,
+    StateError, StudyState,
 };
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;

@@ -18,12 +18,24 @@ pub struct Limits {
     pub(crate) runs: Option<u64>,
     pub(crate) accepted: Option<u64>,
     pub(crate) wall_clock: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compute: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) money: Option<f64>,
     pub(crate) consecutive_failures: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { proposals: None, runs: None, accepted: None, wall_clock: None, consecutive_failures: 20 }
+        Self {
+            proposals: None,
+            runs: None,
+            accepted: None,
+            wall_clock: None,
+            compute: None,
+            money: None,
+            consecutive_failures: 20,
+        }
     }
 }
 
@@ -63,6 +75,23 @@ impl Limits {
         self
     }
 
+    /// Stop once the runs of the search, failed ones and retries included, took this much time together; what is under
+    /// way then is finished and judged. With two runs under way an hour has two hours of it.
+    #[must_use]
+    pub fn compute(mut self, duration: Duration) -> Self {
+        self.compute = Some(duration);
+        self
+    }
+
+    /// Stop once this much was charged for, in whatever currency executor and proposer charge
+    /// ([`RunContext::charge`](crate::RunContext::charge), [`ProposeContext::charge`](crate::ProposeContext::charge));
+    /// what is under way then is finished and judged, so that a little more may be spent.
+    #[must_use]
+    pub fn money(mut self, amount: f64) -> Self {
+        self.money = Some(amount);
+        self
+    }
+
     /// Stop when this many runs in a row failed, whoever's fault it was (default 20).
     #[must_use]
     pub fn consecutive_failures(mut self, n: u32) -> Self {
@@ -84,6 +113,10 @@ pub enum StopReason {
     Accepted,
     /// The limit on time.
     WallClock,
+    /// The limit on the time that runs take together.
+    Compute,
+    /// The limit on money.
+    Money,
     /// Somebody cancelled it; it can be resumed.
     Cancelled,
     /// The holdout's query budget is spent, so nothing more can be kept.
@@ -110,7 +143,16 @@ pub enum StopReason {
 impl StopReason {
     /// Whether the study came to its end, so that the test split may be opened.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Exhausted | Self::Runs | Self::Accepted | Self::WallClock | Self::HoldoutSpent)
+        matches!(
+            self,
+            Self::Exhausted
+                | Self::Runs
+                | Self::Accepted
+                | Self::WallClock
+                | Self::Compute
+                | Self::Money
+                | Self::HoldoutSpent
+        )
     }
 }
 
@@ -121,6 +163,8 @@ impl fmt::Display for StopReason {
             Self::Runs => f.write_str("the limit on runs was reached"),
             Self::Accepted => f.write_str("the limit on accepted proposals was reached"),
             Self::WallClock => f.write_str("the time was up"),
+            Self::Compute => f.write_str("the limit on compute time was reached"),
+            Self::Money => f.write_str("the limit on money was reached"),
             Self::Cancelled => f.write_str("cancelled; it can be resumed"),
             Self::HoldoutSpent => f.write_str("the holdout's query budget is spent"),
             Self::ConsecutiveFailures(last) => {

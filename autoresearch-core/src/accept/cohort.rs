@@ -3,11 +3,12 @@
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::compose::Level;
 use crate::failure::RunFailure;
-use crate::limits::Limits;
+use crate::limits::{Limits, StopReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,6 +111,9 @@ pub(crate) struct Ledger {
     /// Seconds that the study had been running when the latest run ended, and how many runs had.
     pub(crate) elapsed: f64,
     pub(crate) ended: u64,
+    /// Seconds that those runs took together, and what has been charged for.
+    pub(crate) compute: f64,
+    pub(crate) money: f64,
     pub(crate) holdout: HoldoutStatus,
 }
 
@@ -131,17 +135,36 @@ impl Ledger {
         self.limits.runs.map(|limit| limit.saturating_sub(self.started))
     }
 
-    /// The same, or what the limit on time leaves at the pace so far, if that is less.
-    fn runs_affordable(&self) -> Option<u64> {
-        let in_time = self.limits.wall_clock.filter(|_| self.elapsed > 0.0 && self.ended > 0).map(|limit| {
-            let left = (limit.as_secs_f64() - self.elapsed).max(0.0);
-            let runs = (CAUTION * left * self.ended as f64 / self.elapsed).floor() as u64;
-            runs.saturating_sub(self.outstanding as u64)
+    /// The limits on what runs cost, in hours or in money: what is granted, what is spent, and the reason to stop.
+    fn accounts(&self) -> [(Option<f64>, f64, StopReason); 3] {
+        let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
+        [
+            (seconds(self.limits.wall_clock), self.elapsed, StopReason::WallClock),
+            (seconds(self.limits.compute), self.compute, StopReason::Compute),
+            (self.limits.money, self.money, StopReason::Money),
+        ]
+    }
+
+    /// The limit by which nothing more may start. Time is the clock's to say: it ends runs under way as well.
+    pub(crate) fn spent(&self) -> Option<StopReason> {
+        let [_, others @ ..] = self.accounts();
+        let gone = |(limit, spent, _): &(Option<f64>, f64, _)| limit.is_some_and(|limit| *spent >= limit);
+        others.into_iter().find(gone).map(|(_, _, reason)| reason)
+    }
+
+    /// How many runs may still start, at the cost so far, and which limit says so.
+    pub(crate) fn affordable(&self) -> Option<(u64, StopReason)> {
+        let by_account = self.accounts().into_iter().filter_map(|(limit, spent, reason)| {
+            let limit = limit.filter(|_| spent > 0.0 && self.ended > 0)?;
+            let runs = (CAUTION * (limit - spent).max(0.0) * self.ended as f64 / spent).floor() as u64;
+            Some((runs.saturating_sub(self.outstanding as u64), reason))
         });
-        match (self.runs_left(), in_time) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let by_count = self.runs_left().map(|left| (left, StopReason::Runs));
+        by_count.into_iter().chain(by_account).min_by_key(|(runs, _)| *runs)
+    }
+
+    fn runs_affordable(&self) -> Option<u64> {
+        self.affordable().map(|(runs, _)| runs)
     }
 
     pub(crate) fn pending(&self, proposal: ProposalId) -> Option<&Pending> {
@@ -255,13 +278,13 @@ impl<'a> Cohort<'a> {
         self.ledger.runs_left()
     }
 
-    /// Runs that may still be started within all limits: as [`runs_left`](Self::runs_left), or as many as the limit on
-    /// time leaves at the pace so far, if that is less.
+    /// Runs that may still be started within all limits: as [`runs_left`](Self::runs_left), or as many as the limits on
+    /// time, compute or money leave at the pace so far, if that is less.
     pub fn runs_affordable(&self) -> Option<u64> {
         self.ledger.runs_affordable()
     }
 
-    /// Whether it is the limit on time that leaves so few.
+    /// Whether it is time, compute or money that leaves so few.
     pub fn time_binds(&self) -> bool {
         let affordable = self.ledger.runs_affordable();
         affordable.is_some() && affordable != self.ledger.runs_left()

@@ -13,6 +13,7 @@ pub use random::RandomSearch;
 use crate::arm::Arm;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
+use crate::meter::Meter;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -148,6 +149,7 @@ pub struct ProposeContext<'a, C: Candidate> {
     /// Runs that the study may still start, where that is limited.
     pub runs_left: Option<u64>,
     pub(crate) on: Arm,
+    pub(crate) meter: Meter,
 }
 
 impl<'a, C: Candidate> ProposeContext<'a, C> {
@@ -162,7 +164,15 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
             proposals: 0,
             runs_left: None,
             on: Arm::incumbent(),
+            meter: Meter::default(),
         }
+    }
+
+    /// Says that the answer costs money, in the currency of [`Limits::money`](crate::Limits::money); `what` names whom
+    /// it is paid to, for the reader of the history. An amount that is negative or not a number ends the study with a
+    /// message.
+    pub fn charge(&self, amount: f64, what: &str) {
+        self.meter.charge(amount, what);
     }
 
     /// The arm that [`incumbent`](Self::incumbent) is: empty for the incumbent itself.

@@ -1,6 +1,6 @@
 //! What each event changes; the same when it happens and when it is replayed.
 
-use super::{Event, Hearing, Job, Live, Outcome, Phase, RunSpec, StudyState};
+use super::{Event, Hearing, Job, Live, Outcome, Phase, StudyState};
 use crate::accept::{Pending, Role, RunRecord, UnitInfo};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
@@ -23,13 +23,13 @@ impl<C: Candidate> StudyState<C> {
                 self.ledger.asked = 0;
                 self.request = None;
             }
-            Event::Finished { run, outcome, elapsed, .. } => {
-                // The final runs are not the search's: its clock stands still meanwhile.
-                if run.role != Role::Final {
-                    self.elapsed = self.elapsed.max(*elapsed);
-                    (self.ledger.elapsed, self.ledger.ended) = (self.elapsed, self.ledger.ended + 1);
+            Event::Waited => return self.apply_waited(),
+            Event::Charged { amount, .. } => self.ledger.money += amount,
+            Event::Finished { run, outcome, seconds, elapsed, .. } => {
+                let Some(job) = self.take_job(run.id) else { return };
+                if !self.arrive(job, outcome, *seconds, *elapsed) {
+                    return; // it changes nothing yet
                 }
-                self.apply_finished(run, outcome);
             }
             Event::Answered { question, answer, release, .. } => {
                 for case in self.court.iter_mut().flat_map(|c| &mut c.cases) {
@@ -54,7 +54,7 @@ impl<C: Candidate> StudyState<C> {
                 self.ledger.limits = limits.clone();
                 self.settings.limits = limits.clone();
                 self.settings.in_flight = *in_flight;
-                self.ledger.capacity = *in_flight;
+                self.ledger.capacity = self.settings.width();
                 self.failures = 0;
                 self.ledger.exhausted = false; // whoever proposes now may have more to say
                 self.phase = Phase::Searching;
@@ -65,9 +65,7 @@ impl<C: Candidate> StudyState<C> {
             Event::Opened { .. } | Event::Settled { .. } | Event::Deferred { .. } | Event::Stopped { .. } => {
             }
         }
-        if let Some(request) = &mut self.request {
-            request.snoozing = false;
-        }
+        self.wake();
     }
 
     fn apply_proposed(&mut self, first: ProposalId, on: &Arm, version: Version, proposals: &[Proposal<C>]) {
@@ -105,8 +103,8 @@ impl<C: Candidate> StudyState<C> {
         units.ok().filter(|units| !units.is_empty()).unwrap_or_else(whole)
     }
 
-    fn apply_finished(&mut self, spec: &RunSpec, outcome: &Outcome) {
-        let Some(mut job) = self.take_job(spec.id) else { return };
+    pub(super) fn apply_finished(&mut self, mut job: Job<C>, outcome: &Outcome) {
+        let spec = job.spec.clone();
         match outcome {
             Ok(_) => self.failures = 0,
             Err(_) => self.failures += 1,

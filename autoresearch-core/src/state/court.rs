@@ -194,6 +194,9 @@ impl<C: Candidate> StudyState<C> {
         if self.ledger.limits.accepted.is_some_and(|limit| self.ledger.kept >= limit) {
             return Some(StopReason::Accepted);
         }
+        if let Some(reason) = self.ledger.spent() {
+            return Some(reason);
+        }
         let spent = self.refused || self.ledger.holdout == HoldoutStatus::Spent;
         spent.then_some(StopReason::HoldoutSpent)
     }

@@ -38,6 +38,14 @@ pub enum StateError {
         /// What the study was told.
         study: &'static str,
     },
+    /// A charge that is no amount of money.
+    #[error("{amount} was charged for {what}: give an amount of 0 or more, in the currency of the limit")]
+    Charge {
+        /// What was charged.
+        amount: f64,
+        /// For what.
+        what: String,
+    },
     /// A setting that cannot work.
     #[error("{0}")]
     Settings(String),

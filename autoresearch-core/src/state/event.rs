@@ -71,6 +71,16 @@ pub enum Event<C> {
     },
     /// The proposer will make no more proposals.
     Exhausted,
+    /// The proposer has nothing to say before something else has happened. Stored where runs are judged in order
+    /// ([`DecisionOrder::AsProposed`](crate::DecisionOrder::AsProposed)), since it decides when the next one is.
+    Waited,
+    /// Something cost money.
+    Charged {
+        /// How much, in the currency of the limit.
+        amount: f64,
+        /// For what.
+        what: String,
+    },
     /// A run ended. A run lost to the infrastructure ends here too, and is then attempted again.
     Finished {
         /// Which run.
@@ -167,6 +177,8 @@ impl<C> Event<C> {
             Self::Resumed { .. } => "resumed",
             Self::Proposed { .. } => "proposed",
             Self::Exhausted => "exhausted",
+            Self::Waited => "waited",
+            Self::Charged { .. } => "charged",
             Self::Finished { .. } => "finished",
             Self::Answered { .. } => "answered",
             Self::Examined { .. } => "examined",

@@ -16,7 +16,7 @@ impl<C: Candidate> StudyState<C> {
     /// Nobody asked.
     pub fn proposed(&mut self, answer: impl Into<Proposed<C>>) -> Result<(), StateError> {
         self.check_terms()?;
-        let Some(request) = &mut self.request else { return Err(StateError::NotAsked) };
+        let Some(request) = &self.request else { return Err(StateError::NotAsked) };
         let (on, version) = (request.on.clone(), request.handed.unwrap_or(request.version));
         match answer.into() {
             Proposed::Proposals(mut proposals) if !proposals.is_empty() => {
@@ -25,10 +25,7 @@ impl<C: Candidate> StudyState<C> {
                 self.record(Event::Proposed { first, on, version, proposals });
             }
             Proposed::Exhausted => self.record(Event::Exhausted),
-            Proposed::Proposals(_) | Proposed::Wait => {
-                request.handed = None;
-                request.snoozing = true;
-            }
+            Proposed::Proposals(_) | Proposed::Wait => self.snooze(),
         }
         Ok(())
     }
@@ -168,6 +165,21 @@ impl<C: Candidate> StudyState<C> {
         Ok(())
     }
 
+    /// Says that something cost money: a run, or a question to a language model; `what` is for the reader of the
+    /// history. Counts towards [`Limits::money`].
+    ///
+    /// # Errors
+    /// The amount is negative or not a number.
+    pub fn charged(&mut self, amount: f64, what: &str) -> Result<(), StateError> {
+        if !(amount >= 0.0 && amount.is_finite()) {
+            return Err(StateError::Charge { amount, what: what.into() });
+        }
+        if amount > 0.0 {
+            self.record(Event::Charged { amount, what: what.into() });
+        }
+        Ok(())
+    }
+
     /// Tells the study to stop: nothing new starts, and what is under way is set back.
     pub fn stop(&mut self, reason: StopReason) {
         self.stop_after(reason, self.elapsed);
@@ -187,12 +199,12 @@ impl<C: Candidate> StudyState<C> {
     }
 
     /// Applies an event, remembers it for the store, and draws its consequences.
-    fn record(&mut self, event: Event<C>) {
+    pub(super) fn record(&mut self, event: Event<C>) {
         // A fact that ends the study draws that conclusion at once: it still comes first.
         let place = self.outbox.len();
         self.apply(&event);
         self.outbox.insert(place, event);
-        self.pump();
+        self.draw();
     }
 }
 

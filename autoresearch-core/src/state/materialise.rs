@@ -5,6 +5,7 @@ use crate::accept::{Ledger, Merging};
 use crate::arm::{Arm, Part, ProposalId};
 use crate::candidate::Candidate;
 use crate::compose::{Change, Compose, Conflict};
+use crate::state::Stale;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(super) struct Workshop<'a, C> {
     pub(super) aside: &'a BTreeMap<ProposalId, Live<C>>,
     pub(super) ledger: &'a Ledger,
     pub(super) compose: Option<&'a dyn Compose<C>>,
+    pub(super) stale: Stale,
 }
 
 impl<C: Candidate> Workshop<'_, C> {
@@ -55,6 +57,11 @@ impl<C: Candidate> Workshop<'_, C> {
     fn apply(&self, base: &C, part: Part) -> Result<C, Conflict> {
         let change = self.change(part)?;
         let place = || format!("proposal {}", part.proposal.0);
+        let made = self.ledger.pending(part.proposal);
+        if self.stale == Stale::Drop && made.is_some_and(|made| made.version != self.ledger.version) {
+            let reason = "the incumbent has changed since it was made, and stale proposals are to be dropped";
+            return Err(Conflict { place: place(), reason: reason.into() });
+        }
         let compose = self.compose.ok_or_else(|| Conflict {
             place: place(),
             reason: "the incumbent has changed since it was made, and the study does not know how to merge \

@@ -1,7 +1,7 @@
 //! The study as a pure state machine: facts in, actions out. No I/O, no clock, no runtime.
 //!
 //! `mod` holds the state and gives actions out, `open` makes it, `facts` takes facts in, `apply` says what each changes,
-//! `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout, `terms`
+//! `order` whose turn it is, `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout, `terms`
 //! adds what no acceptor sees, `materialise` builds the candidate of an arm, `finale` measures baseline against result
 //! at the end, `view` is what can be read off, `replay` rebuilds a state from stored events.
 
@@ -15,6 +15,7 @@ mod finale;
 mod inquiry;
 mod materialise;
 mod open;
+mod order;
 mod pump;
 mod replay;
 mod settings;
@@ -24,6 +25,7 @@ mod view;
 pub use action::{Action, HoldoutQuery, PlannedRun, Split};
 pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
+pub use order::{DecisionOrder, Stale};
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 
@@ -131,6 +133,8 @@ pub struct StudyState<C: Candidate> {
     /// Planned when no run may start any more: they wait for the study to be resumed.
     shelf: Vec<Job<C>>,
     flying: BTreeMap<RunId, Job<C>>,
+    /// Ended, and not judged before those planned earlier.
+    arrived: BTreeMap<RunId, order::Arrived<C>>,
     /// Finished runs that the holdout may be asked about.
     confirmed: BTreeMap<RunId, Job<C>>,
     request: Option<Request<C>>,
@@ -257,6 +261,7 @@ impl<C: Candidate> StudyState<C> {
     pub fn needs_output(&self, run: RunId) -> bool {
         self.confirmed.contains_key(&run)
             || self.flying.contains_key(&run)
+            || self.arrived.contains_key(&run)
             || self.finale.needs(run)
             || self.champions.contains(&run)
     }
@@ -273,6 +278,7 @@ impl<C: Candidate> StudyState<C> {
             aside: &self.aside,
             ledger: &self.ledger,
             compose: self.compose.as_deref(),
+            stale: self.settings.stale,
         }
     }
 }

@@ -48,6 +48,13 @@ impl<C: Candidate> StudyState<C> {
                     .into(),
             ));
         }
+        if let Some(money) = settings.limits.money
+            && !(money > 0.0 && money.is_finite())
+        {
+            return Err(StateError::Settings(format!(
+                "the limit on money is {money}; give an amount above 0, in the currency in which runs and answers are charged"
+            )));
+        }
         settings.constraints.iter().try_for_each(|c| c.check()).map_err(StateError::Settings)?;
         acceptor.check(&settings.setup(compose.is_some())).map_err(StateError::Settings)?;
         if let Some(rules) = &settings.holdout {
@@ -63,7 +70,7 @@ impl<C: Candidate> StudyState<C> {
             next_seed: 0,
             seed_offset: fold_seed(settings.seed),
             outstanding: 0,
-            capacity: settings.in_flight,
+            capacity: settings.width(),
             asked: 0,
             exhausted: false,
             started: 0,
@@ -71,6 +78,8 @@ impl<C: Candidate> StudyState<C> {
             kept: 0,
             limits: settings.limits.clone(),
             elapsed: 0.0,
+            compute: 0.0,
+            money: 0.0,
             ended: 0,
             holdout: book.status(),
         };
@@ -90,6 +99,7 @@ impl<C: Candidate> StudyState<C> {
             queue: VecDeque::new(),
             shelf: Vec::new(),
             flying: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             request: None,
             court: None,

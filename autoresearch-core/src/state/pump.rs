@@ -43,6 +43,7 @@ impl<C: Candidate> StudyState<C> {
                     aside: &self.aside,
                     ledger: &self.ledger,
                     compose: self.compose.as_deref(),
+                    stale: self.settings.stale,
                 };
                 let cohort = Cohort::new(&self.ledger, &workshop);
                 let acceptor = &mut self.acceptor;
@@ -110,12 +111,8 @@ impl<C: Candidate> StudyState<C> {
 
     /// Why an acceptor has had enough: there is nothing left to try, or what is left of the budget is of no use to it.
     fn why_finished(&self) -> StopReason {
-        let limits = &self.ledger.limits;
-        match (self.ledger.no_more_proposals(), limits.runs, limits.wall_clock) {
-            (false, Some(_), _) => StopReason::Runs,
-            (false, None, Some(_)) => StopReason::WallClock,
-            _ => StopReason::Exhausted,
-        }
+        let scarce = self.ledger.affordable().filter(|_| !self.ledger.no_more_proposals());
+        scarce.map_or(StopReason::Exhausted, |(_, limit)| limit)
     }
 
     fn ask(&mut self, on: Arm, wanted: usize) {
@@ -171,8 +168,9 @@ impl<C: Candidate> StudyState<C> {
         {
             return self.halt(StopReason::TooFewRuns { needed: planned as u64, limit });
         }
-        if self.ledger.runs_left().is_some_and(|left| left < planned as u64) {
-            self.phase = Phase::Draining(StopReason::Runs);
+        let too_many = self.ledger.runs_left().is_some_and(|left| left < planned as u64);
+        if let Some(reason) = too_many.then_some(StopReason::Runs).or(self.ledger.spent()) {
+            self.phase = Phase::Draining(reason);
             return;
         }
         self.queue.extend(self.shelf.drain(..));

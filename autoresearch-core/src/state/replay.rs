@@ -36,6 +36,8 @@ impl<C: Candidate> StudyState<C> {
         same("holdout", &format!("{:?}", was.holdout), &format!("{:?}", settings.holdout))?;
         same("test split", &format!("{:?}", was.test), &format!("{:?}", settings.test))?;
         same("constraints", &listed(&was.constraints), &listed(&settings.constraints))?;
+        same("decision order", &was.rhythm(), &settings.rhythm())?;
+        same("rule for stale proposals", &format!("{:?}", was.stale), &format!("{:?}", settings.stale))?;
         // Equal to what is stored, but for a rule of the holdout's that is there and not just named.
         let now = Settings { holdout: settings.holdout.clone(), ..was.clone() };
         let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, now)?;
@@ -72,7 +74,7 @@ impl<C: Candidate> StudyState<C> {
             self.check_terms()?;
         }
         self.apply(event);
-        self.pump();
+        self.draw();
         Ok(())
     }
 

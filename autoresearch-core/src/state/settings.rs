@@ -5,6 +5,7 @@ use crate::constraint::Constraint;
 use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::measure::Direction;
+use crate::state::{DecisionOrder, Stale};
 use serde::{Deserialize, Serialize};
 
 /// Direction, seed, slots, limits, holdout, test split and constraints of a study.
@@ -19,6 +20,13 @@ pub struct Settings {
     pub(crate) direction: Direction,
     pub(crate) seed: u64,
     pub(crate) in_flight: usize,
+    /// Runs planned at once; nothing: as many as may be under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ahead: Option<usize>,
+    #[serde(default, skip_serializing_if = "DecisionOrder::is_default")]
+    pub(crate) order: DecisionOrder,
+    #[serde(default, skip_serializing_if = "Stale::is_default")]
+    pub(crate) stale: Stale,
     pub(crate) limits: Limits,
     pub(crate) holdout: Option<Holdout>,
     pub(crate) test: Option<TestSplit>,
@@ -35,6 +43,9 @@ impl Default for Settings {
             direction: Direction::Minimize,
             seed: 0,
             in_flight: 1,
+            ahead: None,
+            order: DecisionOrder::default(),
+            stale: Stale::default(),
             limits: Limits::default(),
             holdout: None,
             test: None,
@@ -75,6 +86,41 @@ impl Settings {
     pub fn in_flight(mut self, n: usize) -> Self {
         self.in_flight = n.max(1);
         self
+    }
+
+    /// How many runs are planned at once (at least 1), where that is not as many as may be under way: with more, a
+    /// slot that falls free need not wait for the acceptor or the proposer; what is planned further ahead knows less.
+    #[must_use]
+    pub fn ahead(mut self, n: usize) -> Self {
+        self.ahead = Some(n.max(1));
+        self
+    }
+
+    /// In which order finished runs are judged.
+    #[must_use]
+    pub fn order(mut self, order: DecisionOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// What becomes of proposals that were made for an incumbent of before.
+    #[must_use]
+    pub fn stale(mut self, stale: Stale) -> Self {
+        self.stale = stale;
+        self
+    }
+
+    /// Runs planned at once.
+    pub(crate) fn width(&self) -> usize {
+        self.ahead.unwrap_or(self.in_flight)
+    }
+
+    /// What decides when the acceptor is asked, besides the runs under way.
+    pub(crate) fn rhythm(&self) -> String {
+        match self.ahead {
+            Some(ahead) => format!("{:?}, {ahead} runs ahead", self.order),
+            None => format!("{:?}", self.order),
+        }
     }
 
     /// When to stop.

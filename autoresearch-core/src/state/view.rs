@@ -6,6 +6,7 @@ use crate::arm::{Arm, ProposalId, Version};
 use crate::candidate::Candidate;
 use crate::holdout::{FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
+use crate::meter::Meter;
 use crate::propose::{Effect, History, ProposeContext};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ impl<C: Candidate> StudyState<C> {
             proposals: self.ledger.proposed,
             runs_left: self.ledger.runs_left(),
             on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
+            meter: Meter::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::observe::Observe;
 use crate::propose::Proposer;
-use crate::state::{Complexity, Settings};
+use crate::state::{Complexity, DecisionOrder, Settings, Stale};
 use crate::store::{MemoryStore, Store};
 use std::fmt;
 use std::path::PathBuf;
@@ -210,6 +210,27 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn in_flight(mut self, n: usize) -> Self {
         self.settings = self.settings.in_flight(n);
+        self
+    }
+
+    /// How many runs are planned at once, where that is not as many as may be under way ([`Settings::ahead`]).
+    #[must_use]
+    pub fn ahead(mut self, n: usize) -> Self {
+        self.settings = self.settings.ahead(n);
+        self
+    }
+
+    /// In which order finished runs are judged (default: as they end).
+    #[must_use]
+    pub fn order(mut self, order: DecisionOrder) -> Self {
+        self.settings = self.settings.order(order);
+        self
+    }
+
+    /// What becomes of proposals that were made for an incumbent of before (default: rebased and tested anew).
+    #[must_use]
+    pub fn stale(mut self, stale: Stale) -> Self {
+        self.settings = self.settings.stale(stale);
         self
     }
 

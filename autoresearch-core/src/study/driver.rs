@@ -18,6 +18,7 @@ use crate::execute::{RunContext, RunProgress};
 use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
+use crate::meter::Meter;
 use crate::observe::Notice;
 use crate::propose::{Fate, ProposeContext, Proposed, Proposer, proposer_fn};
 use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
@@ -59,6 +60,8 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     /// Raised for the runs of now; renewed after each stop.
     pub(super) run_cancel: Cancellation,
     progress: Channel,
+    /// What runs and proposer have charged since the last look.
+    meter: Meter,
     _ends_with_us: CancelOnDrop,
 }
 
@@ -113,6 +116,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             heard: HashMap::new(),
             hearing_failures: 0,
             progress: mpsc::channel(64),
+            meter: Meter::default(),
         };
         driver.sweep();
         driver.notify(&Notice::Opened { resumed });
@@ -152,6 +156,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     /// Stores what has happened, before anything acts on it.
     async fn persist(&mut self) -> Result<(), StudyError> {
+        for (amount, what) in self.meter.collect() {
+            self.state.charged(amount, &what)?;
+        }
         let events = self.state.take_events();
         if !events.is_empty() {
             self.seq = self.study.store.append(self.seq, &events).await?;
@@ -196,6 +203,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 // A display may miss a step; a run never waits for one.
                 let _ = sender.try_send((run, progress));
             })),
+            meter: self.meter.clone(),
         }
     }
 
@@ -211,14 +219,16 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     fn start_thinking(&mut self) {
         let Some(mut proposer) = self.proposer.take() else { return };
-        let ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on } =
+        let ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on, .. } =
             self.state.view();
+        let meter = self.meter.clone();
         let incumbent = incumbent.clone();
         let pause = backoff(self.proposer_failures.max(self.proposer_waits));
         let task = async move {
             tokio::time::sleep(pause).await;
             let incumbent = &incumbent;
-            let cx = ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on };
+            let cx =
+                ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on, meter };
             let answer = proposer.propose(cx).await;
             Thought { proposer, answer }
         };
