@@ -17,6 +17,14 @@ impl Holdout {
         held.into_iter().map(|one| self.restrict(shard, &one)).collect()
     }
 
+    /// Whether measurements like this one can be divided into the shards.
+    ///
+    /// # Errors
+    /// As [`on_shard`](Self::on_shard), for the first shard that gets nothing.
+    pub(crate) fn fits(&self, held: &HeldOut) -> Result<(), String> {
+        (0..self.shards).try_for_each(|shard| self.on_shard(shard, vec![held.clone()]).map(drop))
+    }
+
     /// Which shard a source belongs to.
     fn shard_of(&self, source: u64) -> u64 {
         mix(source, 0x5AAD) % self.shards.max(1)

@@ -106,6 +106,10 @@ pub struct Status {
     pub elapsed: f64,
     /// Seconds that it may run.
     pub wall_clock: Option<f64>,
+    /// Seconds of all runs together.
+    pub compute: f64,
+    /// What was charged for.
+    pub money: f64,
 }
 
 /// Is told what happens in a study, in order. Called between facts: be quick, or hand over to a thread of your own.

@@ -17,7 +17,8 @@ pub enum DecisionOrder {
     AsCompleted,
     /// As they were planned, one after the other, and none while the proposer or the holdout is being asked. With a
     /// deterministic executor and proposer the study is the same bit for bit, however long its runs take and however
-    /// many of them are under way ([`Settings::ahead`](crate::Settings::ahead) stated). Slots stand idle where a slow
+    /// many of them are under way ([`Settings::ahead`](crate::Settings::ahead) stated), but for what limits on
+    /// time and compute cut short. Slots stand idle where a slow
     /// run, or a slow proposer, is waited for.
     AsProposed,
 }

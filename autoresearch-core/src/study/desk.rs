@@ -93,6 +93,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             },
             elapsed: self.elapsed(),
             wall_clock: limits.wall_clock.map(|d| d.as_secs_f64()),
+            compute: self.tally.compute_seconds,
+            money: self.tally.money,
         };
         // One that panics is told nothing more; the study goes on.
         self.study.observers.retain_mut(|observer| {

@@ -57,6 +57,8 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     hearings: JoinSet<Heard>,
     pub(super) heard: HashMap<Id, HoldoutQuery<C>>,
     pub(super) hearing_failures: u32,
+    /// Whether an output was measured on the holdout, to see that it can be.
+    pub(super) rehearsed: bool,
     /// Raised for the runs of now; renewed after each stop.
     pub(super) run_cancel: Cancellation,
     progress: Channel,
@@ -115,6 +117,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             hearings: JoinSet::new(),
             heard: HashMap::new(),
             hearing_failures: 0,
+            rehearsed: resumed,
             progress: mpsc::channel(64),
             meter: Meter::default(),
         };
@@ -211,7 +214,10 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let (id, arm, attempt) = (planned.id, planned.arm.clone(), planned.attempt);
         let span = tracing::info_span!("run", run = id.0, arm = %arm, seed = planned.seed, attempt);
         let cx = self.context(&planned);
-        let task = run(Arc::clone(&self.study.executor), Arc::clone(&self.study.evaluator), planned, cx);
+        let rules = self.state.settings().holdout.clone().filter(|_| !self.rehearsed);
+        let holdout = self.study.holdout.clone().zip(rules);
+        let task =
+            run(Arc::clone(&self.study.executor), Arc::clone(&self.study.evaluator), holdout, planned, cx);
         let handle = self.runs.spawn(task.instrument(span));
         self.under_way.insert(handle.id(), id);
         self.notify(&Notice::RunStarted { run: id, arm: &arm, attempt });

@@ -51,6 +51,8 @@ pub struct Report<C> {
     pub lost_runs: u64,
     /// Seconds of all runs together.
     pub compute_seconds: f64,
+    /// What was charged for, in the currency of [`Limits::money`](crate::Limits::money).
+    pub money: f64,
     /// Seconds that the study took, resumptions included.
     pub elapsed: f64,
     /// Proposals made.
@@ -95,6 +97,7 @@ impl<C: Candidate> Report<C> {
             failed_runs: tally.failed,
             lost_runs: tally.lost,
             compute_seconds: tally.compute_seconds,
+            money: tally.money,
             elapsed,
             proposals: tally.proposals,
             holdout: (asked.answered, asked.yes),
@@ -131,7 +134,11 @@ impl<C: Candidate> Report<C> {
             write!(f, " ({} failed, {} more lost and repeated)", self.failed_runs, self.lost_runs)?;
         }
         let (minutes, compute) = (self.elapsed / 60.0, self.compute_seconds / 60.0);
-        writeln!(f, ", {} proposals, {minutes:.1} min ({compute:.1} min of runs).", self.proposals)?;
+        write!(f, ", {} proposals, {minutes:.1} min ({compute:.1} min of runs)", self.proposals)?;
+        if self.money > 0.0 {
+            write!(f, ", {:.2} charged", self.money)?;
+        }
+        writeln!(f, ".")?;
         let mut fates: Vec<String> = self.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
         if self.open > 0 {
             fates.push(format!("{} not judged yet", self.open));

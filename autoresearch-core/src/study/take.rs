@@ -25,7 +25,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Happening::Run(Err(error)) => {
                 if let Some(run) = self.under_way.remove(&error.id()) {
                     let failure = RunFailure::candidate(format!("the run {}", panic_message(error)));
-                    self.take_run(Done { run, seconds: 0.0, result: Err(failure) })?;
+                    self.take_run(Done { run, seconds: 0.0, result: Err(failure), holdout: None })?;
                 }
             }
             Happening::Thought(Ok(Thought { proposer, answer })) => {
@@ -57,11 +57,16 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     fn take_run(&mut self, done: Done<A>) -> Result<(), StudyError> {
         let elapsed = self.elapsed();
-        let Done { run, seconds, result } = done;
+        let Done { run, seconds, result, holdout } = done;
         match result {
             Ok((output, measurement)) => {
                 self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
                 self.outputs.insert(run, output);
+                self.rehearsed = true;
+                if let Some(failure) = holdout.filter(|failure| failure.fault() != Fault::Cancelled) {
+                    let why = format!("on the output of run {}: {failure}", run.0);
+                    self.state.stop(StopReason::HeldOutFailed(why));
+                }
             }
             Err(mut failure) => {
                 if failure.fault() == Fault::Cancelled && !self.run_cancel.is_cancelled() {

@@ -14,6 +14,7 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     pub(super) lost: u64,
     pub(super) compute_seconds: f64,
+    pub(super) money: f64,
     pub(super) proposals: u64,
     pub(super) fates: BTreeMap<String, u64>,
     pub(super) kept: u64,
@@ -43,6 +44,7 @@ impl Tally {
                     }
                 }
             }
+            Event::Charged { amount, .. } => self.money += amount,
             Event::Settled { fate, version, .. } => {
                 *self.fates.entry(fate.to_string()).or_default() += 1;
                 self.kept += u64::from(*fate == Fate::Kept);

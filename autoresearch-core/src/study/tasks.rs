@@ -6,7 +6,7 @@ use crate::candidate::Candidate;
 use crate::evaluate::{EvalContext, Evaluator};
 use crate::execute::{Executor, RunContext};
 use crate::failure::{Fault, RunFailure};
-use crate::holdout::HeldOut;
+use crate::holdout::{HeldOut, Holdout};
 use crate::measure::Measurement;
 use crate::propose::{ProposeError, Proposed, Proposer};
 use crate::state::PlannedRun;
@@ -19,6 +19,8 @@ pub(super) struct Done<A> {
     pub(super) run: RunId,
     pub(super) seconds: f64,
     pub(super) result: Result<(Arc<A>, Measurement), RunFailure>,
+    /// Why the holdout could not measure this output; only the first run is tried on it.
+    pub(super) holdout: Option<RunFailure>,
 }
 
 /// Waits a little longer before each further attempt: none, .1 s, .2 s … 30 s.
@@ -33,23 +35,44 @@ pub(super) fn backoff(attempt: u32) -> Duration {
 pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     executor: Arc<dyn Executor<C, Output = A>>,
     evaluator: Arc<dyn Evaluator<A>>,
+    holdout: Option<(Arc<dyn Evaluator<A>>, Holdout)>,
     run: PlannedRun<C>,
     cx: RunContext,
 ) -> Done<A> {
     // Code that cannot be dropped (a thread) learns through this guard that its future was.
     let _told = cx.cancel.on_drop();
     if run.attempt > 0 && !cx.cancel.sleep(backoff(run.attempt)).await {
-        return Done { run: run.id, seconds: 0.0, result: Err(RunFailure::cancelled()) };
+        return Done { run: run.id, seconds: 0.0, result: Err(RunFailure::cancelled()), holdout: None };
     }
     let start = Instant::now();
     let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
+    let once_more = eval.clone();
     let result = async {
         let output = Arc::new(executor.execute((*run.candidate).clone(), cx).await?);
         let measurement = evaluator.evaluate(&output, eval).await?;
         Ok((output, measurement))
     }
     .await;
-    Done { run: run.id, seconds: start.elapsed().as_secs_f64(), result }
+    let seconds = start.elapsed().as_secs_f64();
+    let holdout = match (&result, holdout) {
+        (Ok((output, _)), Some((evaluator, rules))) => {
+            rehearse(&**output, &*evaluator, &rules, once_more).await.err()
+        }
+        _ => None,
+    };
+    Done { run: run.id, seconds, result, holdout }
+}
+
+/// Measures one output on the holdout and throws the measurement away: a holdout that cannot be measured or divided as
+/// told comes to light with the first run, not when something is to be kept. It is no question: nothing is answered.
+async fn rehearse<A: Send + Sync>(
+    output: &A,
+    evaluator: &dyn Evaluator<A>,
+    rules: &Holdout,
+    eval: EvalContext,
+) -> Result<(), RunFailure> {
+    let held = HeldOut::from(evaluator.evaluate(output, eval).await?);
+    rules.fits(&held).map_err(RunFailure::infrastructure)
 }
 
 /// One run whose output a held-out split is asked about.
