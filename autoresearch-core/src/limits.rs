@@ -109,6 +109,8 @@ pub enum StopReason {
     Exhausted,
     /// The limit on runs.
     Runs,
+    /// The limit on proposals, and all of them are settled.
+    Proposals,
     /// The limit on accepted proposals.
     Accepted,
     /// The limit on time.
@@ -147,6 +149,7 @@ impl StopReason {
             self,
             Self::Exhausted
                 | Self::Runs
+                | Self::Proposals
                 | Self::Accepted
                 | Self::WallClock
                 | Self::Compute
@@ -161,6 +164,7 @@ impl fmt::Display for StopReason {
         match self {
             Self::Exhausted => f.write_str("nothing left to try"),
             Self::Runs => f.write_str("the limit on runs was reached"),
+            Self::Proposals => f.write_str("the limit on proposals was reached, and everything is settled"),
             Self::Accepted => f.write_str("the limit on accepted proposals was reached"),
             Self::WallClock => f.write_str("the time was up"),
             Self::Compute => f.write_str("the limit on compute time was reached"),

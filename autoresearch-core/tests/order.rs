@@ -120,7 +120,7 @@ fn a_stale_proposal_is_rebased_or_dropped_as_stated() {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!((made, stopped), (2, StopReason::Exhausted));
+        assert_eq!((made, stopped), (2, StopReason::Proposals));
         assert_eq!(study.history().get(1).map(|r| r.fate), Some(fate), "{stale:?}");
     }
 }

@@ -175,6 +175,15 @@ impl Ledger {
         self.limits.proposals.map(|limit| limit.saturating_sub(self.proposed))
     }
 
+    /// Why no further proposals come.
+    pub(crate) fn nobody_proposes(&self) -> StopReason {
+        if self.exhausted || self.proposals_left() != Some(0) {
+            StopReason::Exhausted
+        } else {
+            StopReason::Proposals
+        }
+    }
+
     pub(crate) fn no_more_proposals(&self) -> bool {
         self.exhausted || self.proposals_left() == Some(0)
     }

@@ -112,12 +112,12 @@ impl<C: Candidate> StudyState<C> {
     /// Why an acceptor has had enough: there is nothing left to try, or what is left of the budget is of no use to it.
     fn why_finished(&self) -> StopReason {
         let scarce = self.ledger.affordable().filter(|_| !self.ledger.no_more_proposals());
-        scarce.map_or(StopReason::Exhausted, |(_, limit)| limit)
+        scarce.map_or_else(|| self.ledger.nobody_proposes(), |(_, limit)| limit)
     }
 
     fn ask(&mut self, on: Arm, wanted: usize) {
         if self.ledger.no_more_proposals() {
-            self.phase = Phase::Draining(StopReason::Exhausted);
+            self.phase = Phase::Draining(self.ledger.nobody_proposes());
             return;
         }
         let left = self.ledger.proposals_left().map_or(usize::MAX, |n| n as usize);

@@ -43,6 +43,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     /// Tells the observers of a stored event.
     pub(super) fn announce(&mut self, event: &Event<C>) {
+        self.spans.open(event);
         match event {
             Event::Proposed { first, proposals, .. } => {
                 for (id, proposal) in (first.0..).map(ProposalId).zip(proposals) {
@@ -59,7 +60,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
             Event::Settled { proposal, fate, effect, reason, .. } => {
                 let title = self.title(*proposal);
-                tracing::info!(proposal = proposal.0, %fate, title, reason, "settled");
+                self.spans.close(*proposal).in_scope(|| {
+                    tracing::info!(trial = proposal.0, %fate, title, reason, "settled");
+                });
                 let (proposal, fate, effect) = (*proposal, *fate, *effect);
                 self.notify(&Notice::Settled { proposal, title: &title, fate, effect, reason });
             }

@@ -9,6 +9,7 @@ use super::StudyError;
 use super::builder::Study;
 use super::open::{Opened, open, scratch};
 use super::report::Report;
+use super::spans::Spans;
 use super::tally::Tally;
 use super::tasks::{Done, Exhibit, Thought, backoff, held_out, run};
 use crate::arm::RunId;
@@ -61,6 +62,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) rehearsed: bool,
     /// Raised for the runs of now; renewed after each stop.
     pub(super) run_cancel: Cancellation,
+    pub(super) spans: Spans,
     progress: Channel,
     /// What runs and proposer have charged since the last look.
     meter: Meter,
@@ -98,6 +100,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         study.cancel = cancel.clone();
         let mut driver = Self {
             scratch: scratch(&study, state.id()),
+            spans: Spans::new(state.id()),
             before: state.elapsed(),
             run_cancel: cancel.child(),
             _ends_with_us: cancel.on_drop(),
@@ -117,7 +120,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             hearings: JoinSet::new(),
             heard: HashMap::new(),
             hearing_failures: 0,
-            rehearsed: resumed,
+            rehearsed: false,
             progress: mpsc::channel(64),
             meter: Meter::default(),
         };
@@ -127,7 +130,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     }
 
     pub(super) async fn run(mut self) -> Result<Report<C>, StudyError> {
-        let span = tracing::info_span!("study", id = %self.state.id());
+        let span = self.spans.study.clone();
         async move {
             loop {
                 self.persist().await?;
@@ -212,7 +215,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     fn start_run(&mut self, planned: PlannedRun<C>) {
         let (id, arm, attempt) = (planned.id, planned.arm.clone(), planned.attempt);
-        let span = tracing::info_span!("run", run = id.0, arm = %arm, seed = planned.seed, attempt);
+        let span = self.spans.run(&planned);
         let cx = self.context(&planned);
         let rules = self.state.settings().holdout.clone().filter(|_| !self.rehearsed);
         let holdout = self.study.holdout.clone().zip(rules);

@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod open;
 mod report;
+mod spans;
 mod take;
 mod tally;
 mod tasks;

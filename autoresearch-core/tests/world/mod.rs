@@ -150,7 +150,8 @@ impl World {
                 Action::Propose { wanted } => {
                     // Once for each state that it sees, so that it does not wait for ever.
                     let at = (state.proposals(), state.history().len());
-                    let waits = self.waits && hash(&[at.0, at.1 as u64]) % 3 == 0 && waited.insert(at);
+                    let waits =
+                        self.waits && hash(&[at.0, at.1 as u64]).is_multiple_of(3) && waited.insert(at);
                     let ideas = if waits { Proposed::Wait } else { self.ideas(state, wanted) };
                     state.proposed(ideas).expect("asked for");
                 }

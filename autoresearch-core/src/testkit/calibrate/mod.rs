@@ -160,7 +160,9 @@ fn judge_one(
                 study.finished(run.id, measured.map_err(Into::into))?;
             }
             Action::AskHoldout(_) | Action::Wait => return Err(StateError::NotAsked),
-            Action::Stop(StopReason::Exhausted) => return Ok((!study.kept().is_empty(), runs)),
+            Action::Stop(StopReason::Exhausted | StopReason::Proposals) => {
+                return Ok((!study.kept().is_empty(), runs));
+            }
             Action::Stop(reason) => {
                 return Err(StateError::Settings(format!("no verdict on a proposal: {reason}")));
             }
