@@ -11,8 +11,9 @@ use crate::measure::Measurement;
 use crate::propose::{ProposeError, Proposed, Proposer};
 use crate::state::PlannedRun;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 /// A finished run.
 pub(super) struct Done<A> {

@@ -2,6 +2,8 @@
 //! conformance suites that this crate's own parts pass.
 
 pub mod calibrate;
+pub mod conformance;
+mod faults;
 pub mod landscape;
 mod mock;
 mod play;
@@ -10,6 +12,7 @@ mod scripted;
 pub use crate::store::store_conformance;
 
 pub use calibrate::{Calibrate, Calibrated, Rate, UnderNoise, calibrate};
+pub use faults::{Faults, Faulty};
 pub use mock::{BaselineScript, MockExecutor, MockRun, MockRuns, mock_executor};
 pub use play::{Played, play};
 pub use scripted::{Scripted, scripted};
