@@ -2,7 +2,7 @@
 
 use super::in_time;
 use crate::evaluate::{EvalContext, Evaluator};
-use crate::measure::Measurement;
+use crate::measure::PerUnit;
 
 /// Checks an evaluator against the contract of [`Evaluator`] on two outputs of runs.
 ///
@@ -38,16 +38,10 @@ pub async fn evaluator<A: Send + Sync>(evaluator: &impl Evaluator<A>, one: &A, o
         second.stated_direction(),
         "two outputs are measured in two directions"
     );
-    assert_eq!(
-        layout(&first),
-        layout(&second),
-        "two outputs are measured on different units, so that they cannot be compared unit by unit"
-    );
+    let (one, other) = (first.units(), second.units());
+    let units = "two outputs are measured on different units, so that they cannot be compared unit by unit";
+    assert_eq!(one.map(|u| u.values().len()), other.map(|u| u.values().len()), "{units}");
+    assert_eq!(one.map(PerUnit::weights), other.map(PerUnit::weights), "{units}: their weights differ");
+    assert_eq!(one.map(PerUnit::clusters), other.map(PerUnit::clusters), "{units}: their clusters differ");
     assert_eq!(evaluator.identity(), evaluator.identity(), "`identity` changes from call to call");
-}
-
-/// The units without their values.
-fn layout(measurement: &Measurement) -> Option<(usize, Option<&[f64]>, Option<&[u64]>)> {
-    let units = measurement.units()?;
-    Some((units.values().len(), units.weights(), units.clusters()))
 }
