@@ -8,3 +8,12 @@ pub use autoresearch_tch as tch;
 
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
+
+/// Guides: how to write parts of your own, and how to test them.
+pub mod guide {
+    #[doc = include_str!("../docs/parts.md")]
+    pub mod parts {}
+
+    #[doc = include_str!("../docs/testing.md")]
+    pub mod testing {}
+}
