@@ -1,14 +1,22 @@
 //! What to try next: proposals, their hypotheses, and the trait of those who make them.
 
+mod dedupe;
 mod draft;
+mod ext;
 mod history;
 mod local;
 mod over_space;
+mod portfolio;
 mod random;
+mod take;
 
+pub use dedupe::Dedupe;
+pub use ext::ProposerExt;
 pub use history::{Effect, Fate, History, TrialRecord};
 pub use local::LocalSearch;
+pub use portfolio::Portfolio;
 pub use random::RandomSearch;
+pub use take::Take;
 
 use crate::arm::Arm;
 use crate::candidate::Candidate;
@@ -216,6 +224,7 @@ pub trait Proposer<C: Candidate>: Send {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<C: Candidate, P: Proposer<C> + ?Sized> Proposer<C> for Box<P> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         (**self).propose(cx).await

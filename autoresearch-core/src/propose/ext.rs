@@ -1,0 +1,40 @@
+//! What can be put around a proposer.
+
+use super::{Dedupe, Portfolio, Proposer, Take};
+use crate::candidate::Candidate;
+
+/// What can be put around any [`Proposer`]. Not to be implemented: every proposer has it.
+///
+/// Each call wraps what is before it. `.dedupe().take(20)` counts new proposals only; `.take(20).dedupe()` may
+/// end sooner, since duplicates count as well.
+///
+/// ```
+/// use autoresearch_core::{proposer_fn, testkit, Proposal, ProposeContext, ProposerExt};
+/// let dice = proposer_fn(|cx: ProposeContext<'_, u64>| Ok(Proposal::new(cx.seed % 6 + 1).into()));
+/// let played = testkit::play(dice.dedupe().tries(50).take(4), 6, 100, |side, _| *side as f64);
+/// let mut sides: Vec<u64> = played.history().iter().map(|t| t.proposal.candidate).collect();
+/// sides.sort();
+/// sides.dedup();
+/// assert_eq!(sides.len(), 4);
+/// ```
+pub trait ProposerExt<C: Candidate>: Proposer<C> + Sized {
+    /// Drops proposals whose candidate was proposed before, and asks again.
+    fn dedupe(self) -> Dedupe<Self> {
+        Dedupe::new(self)
+    }
+
+    /// Exhausted after `n` proposals.
+    fn take(self, n: u64) -> Take<Self> {
+        Take::new(self, n)
+    }
+
+    /// The first member of a portfolio, under this name; add others with [`Portfolio::with`].
+    fn portfolio(self, name: impl Into<String>) -> Portfolio<C>
+    where
+        Self: 'static,
+    {
+        Portfolio::of(name, self)
+    }
+}
+
+impl<C: Candidate, P: Proposer<C>> ProposerExt<C> for P {}
