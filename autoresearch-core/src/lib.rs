@@ -57,8 +57,8 @@ pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use observe::Progress;
 pub use observe::{Notice, Observe, Status};
 pub use propose::{
-    Dedupe, Effect, Fate, History, Hypothesis, LocalSearch, Portfolio, Proposal, ProposeContext,
-    ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Take, TrialRecord, proposer_fn,
+    Dedupe, Effect, Evolution, Fate, History, Hypothesis, LocalSearch, Portfolio, Proposal, ProposeContext,
+    ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Take, Tpe, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
 pub use state::{

@@ -2,21 +2,26 @@
 
 mod dedupe;
 mod draft;
+mod evolution;
 mod ext;
 mod history;
 mod local;
 mod over_space;
 mod portfolio;
 mod random;
+mod score;
 mod take;
+mod tpe;
 
 pub use dedupe::Dedupe;
+pub use evolution::Evolution;
 pub use ext::ProposerExt;
 pub use history::{Effect, Fate, History, TrialRecord};
 pub use local::LocalSearch;
 pub use portfolio::Portfolio;
 pub use random::RandomSearch;
 pub use take::Take;
+pub use tpe::Tpe;
 
 use crate::arm::Arm;
 use crate::candidate::Candidate;
