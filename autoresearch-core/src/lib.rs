@@ -57,8 +57,9 @@ pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use observe::Progress;
 pub use observe::{Notice, Observe, Status};
 pub use propose::{
-    Dedupe, Effect, Evolution, Fate, History, Hypothesis, LocalSearch, Portfolio, Proposal, ProposeContext,
-    ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Take, Tpe, TrialRecord, proposer_fn,
+    Dedupe, Effect, Evolution, Fate, Halving, History, Hypothesis, LocalSearch, Portfolio, Proposal,
+    ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Take,
+    Tpe, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
 pub use state::{

@@ -89,9 +89,8 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Evolution {
         let alive: Vec<&Scored> = self.scores.iter().chain([&incumbent]).collect();
         round.run(1..=all, |round| {
             let mut draft = round.draft();
-            let best = alive
-                .sample(&mut round.rng, self.tournament)
-                .max_by(|a, b| a.score.total_cmp(&b.score));
+            let best =
+                alive.sample(&mut round.rng, self.tournament).max_by(|a, b| a.score.total_cmp(&b.score));
             for i in round.selected.clone() {
                 if let Some(value) = best.and_then(|b| b.values.get(i)).and_then(Option::as_ref) {
                     draft.set(i, value);

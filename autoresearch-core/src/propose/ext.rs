@@ -1,7 +1,10 @@
 //! What can be put around a proposer.
 
-use super::{Dedupe, Portfolio, Proposer, Take};
+use super::{Dedupe, Halving, Portfolio, Proposer, Take};
 use crate::candidate::Candidate;
+use crate::evaluate::Evaluator;
+use crate::execute::Executor;
+use crate::fidelity::Fidelity;
 
 /// What can be put around any [`Proposer`]. Not to be implemented: every proposer has it.
 ///
@@ -34,6 +37,21 @@ pub trait ProposerExt<C: Candidate>: Proposer<C> + Sized {
         Self: 'static,
     {
         Portfolio::of(name, self)
+    }
+
+    /// Screens candidates in cheap runs of `executor`, measured by `evaluator`, at these fidelities (lowest first, all
+    /// below the study's), and proposes those that come through: asynchronous successive halving. Needs tokio.
+    fn halving<E, V>(
+        self,
+        executor: E,
+        evaluator: V,
+        rungs: impl IntoIterator<Item = Fidelity>,
+    ) -> Halving<C, Self>
+    where
+        E: Executor<C> + 'static,
+        V: Evaluator<E::Output> + 'static,
+    {
+        Halving::new(self, executor, evaluator, rungs)
     }
 }
 

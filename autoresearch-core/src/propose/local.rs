@@ -101,7 +101,12 @@ impl LocalSearch {
 }
 
 /// Lets some of the selected parameters take a step, the smallest number of them as a rule.
-pub(super) fn change(round: &mut Round<'_>, draft: &mut Draft<'_>, counts: RangeInclusive<usize>, steps: Steps) {
+pub(super) fn change(
+    round: &mut Round<'_>,
+    draft: &mut Draft<'_>,
+    counts: RangeInclusive<usize>,
+    steps: Steps,
+) {
     let (mut count, most) = counts.into_inner();
     while count < most && round.rng.random_bool(ANOTHER) {
         count += 1;

@@ -52,11 +52,7 @@ impl Scores {
         self.latest.iter()
     }
 
-    pub(super) fn observe<C: Candidate + Serialize>(
-        &mut self,
-        space: &ParamSpace,
-        settled: &TrialRecord<C>,
-    ) {
+    pub(super) fn observe<C: Candidate + Serialize>(&mut self, space: &ParamSpace, settled: &TrialRecord<C>) {
         let effect = settled.effect.map(|e| e.mean).filter(|mean| mean.is_finite());
         let score = match (settled.fate, effect) {
             (Fate::Failed, _) => f64::NEG_INFINITY,

@@ -8,7 +8,9 @@ use crate::candidate::Candidate;
 use crate::compose::{Compose, Level};
 use crate::space::{ParamKind, ParamSpace, ParamValue, json};
 use ::tpe::density_estimation::DefaultEstimatorBuilder;
-use ::tpe::{TpeOptimizer, TpeOptimizerBuilder, categorical_range, histogram_estimator, parzen_estimator, range};
+use ::tpe::{
+    TpeOptimizer, TpeOptimizerBuilder, categorical_range, histogram_estimator, parzen_estimator, range,
+};
 use async_trait::async_trait;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -72,7 +74,10 @@ impl Tpe {
     /// The share of settings that count as good; 0.2 unless said. What lies outside of `0.01..=0.5` is brought
     /// inside. The noisier the runs, the larger.
     #[must_use]
-    #[expect(clippy::manual_clamp, reason = "`max` and `min` turn NaN into a bound; `clamp` would pass it on")]
+    #[expect(
+        clippy::manual_clamp,
+        reason = "`max` and `min` turn NaN into a bound; `clamp` would pass it on"
+    )]
     pub fn good(mut self, share: f64) -> Self {
         self.good = share.max(0.01).min(0.5);
         self
@@ -107,7 +112,8 @@ impl<'a> Density<'a> {
             Some(values) => (histogram_estimator(), categorical_range(values.len())),
         };
         let range = range.map_err(|e| say(&e))?;
-        let optimizer = TpeOptimizerBuilder::new().gamma(good).build(estimator, range).map_err(|e| say(&e))?;
+        let optimizer =
+            TpeOptimizerBuilder::new().gamma(good).build(estimator, range).map_err(|e| say(&e))?;
         Ok(Self { kind, values, optimizer })
     }
 
