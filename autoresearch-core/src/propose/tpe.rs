@@ -26,7 +26,7 @@ const AT_RANDOM: f64 = 0.1;
 /// Tree-structured Parzen estimators (Bergstra et al. 2011): draws each parameter where good settings were dense and
 /// others were not.
 ///
-/// Of the settings measured so far (the last 500, and the incumbent) the best fifth ([`good`](Self::good)) count as
+/// Of the settings measured so far (the last 500, and the incumbent) the best tenth ([`good`](Self::good)) count as
 /// good. For each parameter, densities of the good and of the other values are estimated; of 24 draws from the
 /// first the one with the largest ratio of both is taken. The first 10 settings ([`startup`](Self::startup)) and a tenth of those that
 /// follow are drawn at random as in [`RandomSearch`](super::RandomSearch), so that it never stops looking elsewhere
@@ -61,7 +61,7 @@ pub struct Tpe {
 impl Tpe {
     /// Searches this space. A mistake in the space comes out of the first proposal.
     pub fn over(space: ParamSpace) -> Self {
-        Self { searched: Searched::new(space), scores: Scores::new(WINDOW), startup: 10, good: 0.2 }
+        Self { searched: Searched::new(space), scores: Scores::new(WINDOW), startup: 10, good: 0.1 }
     }
 
     /// How many settings must have been measured before it learns from them, at least 2; 10 unless said.
@@ -71,7 +71,7 @@ impl Tpe {
         self
     }
 
-    /// The share of settings that count as good; 0.2 unless said. What lies outside of `0.01..=0.5` is brought
+    /// The share of settings that count as good; 0.1 unless said. What lies outside of `0.01..=0.5` is brought
     /// inside. The noisier the runs, the larger.
     #[must_use]
     #[expect(
