@@ -7,7 +7,9 @@ use std::time::Duration;
 
 /// Numbers between 0 and 1, scattered.
 fn dice() -> impl Proposer<f64> {
-    proposer_fn(|cx: ProposeContext<'_, f64>| Ok(Proposal::new((cx.seed >> 11) as f64 / (1u64 << 53) as f64).into()))
+    proposer_fn(|cx: ProposeContext<'_, f64>| {
+        Ok(Proposal::new((cx.seed >> 11) as f64 / (1u64 << 53) as f64).into())
+    })
 }
 
 /// The loss is the candidate itself, blurred at the lowest fidelity.

@@ -124,7 +124,10 @@ fn on_a_space_with_conditions_both_do_better_than_random_search() {
     let random = arrives(&|| Box::new(RandomSearch::over(space())));
     let tpe = arrives(&|| Box::new(Tpe::over(space())));
     let evolution = arrives(&|| Box::new(Evolution::over(space())));
-    assert!(tpe < 0.8 * random && evolution < 0.8 * random, "random {random} tpe {tpe} evolution {evolution}");
+    assert!(
+        tpe < 0.8 * random && evolution < 0.8 * random,
+        "random {random} tpe {tpe} evolution {evolution}"
+    );
 }
 
 #[test]
@@ -136,7 +139,10 @@ fn on_ripples_both_do_better_than_random_search() {
     let random = arrives(&|| Box::new(RandomSearch::over(six())));
     let tpe = arrives(&|| Box::new(Tpe::over(six())));
     let evolution = arrives(&|| Box::new(Evolution::over(six())));
-    assert!(tpe < 0.8 * random && evolution < 0.8 * random, "random {random} tpe {tpe} evolution {evolution}");
+    assert!(
+        tpe < 0.8 * random && evolution < 0.8 * random,
+        "random {random} tpe {tpe} evolution {evolution}"
+    );
 }
 
 #[test]
@@ -191,7 +197,11 @@ fn brittle() -> impl Executor<Recipe, Output = f64> {
 
 async fn facts(store: &MemoryStore<Recipe>) -> Vec<String> {
     let events = store.read(Seq(0), usize::MAX).await.expect("readable");
-    events.iter().filter(|(_, e)| matches!(e, Event::Proposed { .. })).map(|(_, e)| format!("{e:?}")).collect()
+    events
+        .iter()
+        .filter(|(_, e)| matches!(e, Event::Proposed { .. }))
+        .map(|(_, e)| format!("{e:?}"))
+        .collect()
 }
 
 /// What proposers remember comes back through `observe`: cut anywhere, a study proposes what it would have.

@@ -41,18 +41,18 @@ use std::time::Duration;
 /// ```
 pub trait ExecutorExt<C: Candidate>: Executor<C> + Sized {
     /// Ends a run that takes longer than `limit`, as the candidate's fault. Needs a runtime with a timer.
-    fn timeout(self, limit: Duration) -> Timeout<Self> {
+    fn timeout(self, limit: Duration) -> Timeout<C, Self> {
         Timeout::new(self, limit)
     }
 
     /// Makes so many attempts in all (at least one) at a run that the infrastructure loses, with growing pauses.
     /// Needs a runtime with a timer.
-    fn retry(self, attempts: u32) -> Retry<Self> {
+    fn retry(self, attempts: u32) -> Retry<C, Self> {
         Retry::new(self, attempts)
     }
 
     /// Runs at most `n` (at least one) at once, over all clones of what comes out.
-    fn limit(self, n: usize) -> Limit<Self> {
+    fn limit(self, n: usize) -> Limit<C, Self> {
         Limit::new(self, n)
     }
 

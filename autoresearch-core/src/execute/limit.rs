@@ -4,6 +4,7 @@ use super::{Executor, RunContext};
 use crate::candidate::Candidate;
 use crate::failure::RunFailure;
 use async_trait::async_trait;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -19,20 +20,21 @@ use tokio::sync::Semaphore;
 /// # Cancel safety
 /// A run that is dropped while it waits gives up its place, one that is dropped while it runs frees it.
 #[derive(Debug, Clone)]
-pub struct Limit<E> {
+pub struct Limit<C, E> {
     inner: E,
+    of: PhantomData<fn() -> C>,
     places: Arc<Semaphore>,
 }
 
-impl<E> Limit<E> {
+impl<C, E> Limit<C, E> {
     pub(super) fn new(inner: E, n: usize) -> Self {
-        Self { inner, places: Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS))) }
+        Self { inner, of: PhantomData, places: Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS))) }
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<C: Candidate, E: Executor<C>> Executor<C> for Limit<E> {
+impl<C: Candidate, E: Executor<C>> Executor<C> for Limit<C, E> {
     type Output = E::Output;
 
     async fn execute(&self, candidate: C, cx: RunContext) -> Result<E::Output, RunFailure> {

@@ -8,6 +8,7 @@ use crate::state::mix;
 use async_trait::async_trait;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 /// Tries a run again that was lost to the infrastructure. Made by [`ExecutorExt::retry`](super::ExecutorExt::retry).
@@ -33,17 +34,18 @@ use std::time::Duration;
 /// The pause ends when [`RunContext::cancel`] goes up, and the run then counts as cancelled. Each attempt has a flag
 /// of its own below the run's, which goes up when the attempt has failed or the outer future is dropped.
 #[derive(Debug, Clone)]
-pub struct Retry<E> {
+pub struct Retry<C, E> {
     inner: E,
+    of: PhantomData<fn() -> C>,
     attempts: u32,
     first: Duration,
     longest: Duration,
 }
 
-impl<E> Retry<E> {
+impl<C, E> Retry<C, E> {
     pub(super) fn new(inner: E, attempts: u32) -> Self {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(30));
-        Self { inner, attempts: attempts.max(1), first, longest }
+        Self { inner, of: PhantomData, attempts: attempts.max(1), first, longest }
     }
 
     /// The pause before the second attempt, and the longest one.
@@ -63,7 +65,7 @@ impl<E> Retry<E> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<C: Candidate, E: Executor<C>> Executor<C> for Retry<E> {
+impl<C: Candidate, E: Executor<C>> Executor<C> for Retry<C, E> {
     type Output = E::Output;
 
     async fn execute(&self, candidate: C, cx: RunContext) -> Result<E::Output, RunFailure> {

@@ -5,6 +5,7 @@ use super::{Executor, RunContext};
 use crate::candidate::Candidate;
 use crate::failure::{FailureKind, RunFailure};
 use async_trait::async_trait;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 /// Ends a run that takes longer than it may. Made by [`ExecutorExt::timeout`](super::ExecutorExt::timeout).
@@ -25,20 +26,21 @@ use std::time::Duration;
 /// The limit is no part of [`identity`](Executor::identity): a stored study may go on with another one. What timed out
 /// before stays failed.
 #[derive(Debug, Clone)]
-pub struct Timeout<E> {
+pub struct Timeout<C, E> {
     inner: E,
+    of: PhantomData<fn() -> C>,
     limit: Duration,
 }
 
-impl<E> Timeout<E> {
+impl<C, E> Timeout<C, E> {
     pub(super) fn new(inner: E, limit: Duration) -> Self {
-        Self { inner, limit }
+        Self { inner, of: PhantomData, limit }
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<C: Candidate, E: Executor<C>> Executor<C> for Timeout<E> {
+impl<C: Candidate, E: Executor<C>> Executor<C> for Timeout<C, E> {
     type Output = E::Output;
 
     async fn execute(&self, candidate: C, mut cx: RunContext) -> Result<E::Output, RunFailure> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// Asks again for what was proposed before. Made by [`ProposerExt::dedupe`](super::ProposerExt::dedupe).
@@ -27,15 +28,16 @@ use std::sync::Arc;
 /// # Cancel safety
 /// That of the proposer within; nothing is remembered of an answer that was not given.
 #[derive(Debug, Clone)]
-pub struct Dedupe<P> {
+pub struct Dedupe<C, P> {
     inner: P,
+    of: PhantomData<fn() -> C>,
     tries: u32,
     seen: HashSet<u64>,
 }
 
-impl<P> Dedupe<P> {
+impl<C, P> Dedupe<C, P> {
     pub(super) fn new(inner: P) -> Self {
-        Self { inner, tries: 8, seen: HashSet::new() }
+        Self { inner, of: PhantomData, tries: 8, seen: HashSet::new() }
     }
 
     /// How often the proposer is asked for one answer, at least once.
@@ -55,7 +57,7 @@ fn fingerprint<C: Serialize>(candidate: &C) -> Option<u64> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<C: Candidate + Serialize, P: Proposer<C>> Proposer<C> for Dedupe<P> {
+impl<C: Candidate + Serialize, P: Proposer<C>> Proposer<C> for Dedupe<C, P> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let known: HashSet<u64> = cx
             .pending

@@ -20,14 +20,16 @@ use crate::fidelity::Fidelity;
 /// sides.dedup();
 /// assert_eq!(sides.len(), 4);
 /// ```
+/// The candidate's type is part of what comes out, so that proposers for all sorts of candidates can be wrapped before it
+/// is known what they are for.
 pub trait ProposerExt<C: Candidate>: Proposer<C> + Sized {
     /// Drops proposals whose candidate was proposed before, and asks again.
-    fn dedupe(self) -> Dedupe<Self> {
+    fn dedupe(self) -> Dedupe<C, Self> {
         Dedupe::new(self)
     }
 
     /// Exhausted after `n` proposals.
-    fn take(self, n: u64) -> Take<Self> {
+    fn take(self, n: u64) -> Take<C, Self> {
         Take::new(self, n)
     }
 

@@ -4,6 +4,7 @@ use super::{ProposeContext, ProposeError, Proposed, Proposer, TrialRecord};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
 use async_trait::async_trait;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// Exhausted after so many proposals. Made by [`ProposerExt::take`](super::ProposerExt::take).
@@ -17,22 +18,23 @@ use std::sync::Arc;
 /// # Cancel safety
 /// That of the proposer within.
 #[derive(Debug, Clone)]
-pub struct Take<P> {
+pub struct Take<C, P> {
     inner: P,
+    of: PhantomData<fn() -> C>,
     most: u64,
     /// Handed out since it was made: some of it the study may not have counted yet.
     given: u64,
 }
 
-impl<P> Take<P> {
+impl<C, P> Take<C, P> {
     pub(super) fn new(inner: P, most: u64) -> Self {
-        Self { inner, most, given: 0 }
+        Self { inner, of: PhantomData, most, given: 0 }
     }
 }
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<C: Candidate, P: Proposer<C>> Proposer<C> for Take<P> {
+impl<C: Candidate, P: Proposer<C>> Proposer<C> for Take<C, P> {
     async fn propose(&mut self, mut cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let left = self.most.saturating_sub(self.given.max(cx.proposals));
         if left == 0 {
