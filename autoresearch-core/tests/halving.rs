@@ -53,7 +53,8 @@ async fn a_third_goes_up_and_every_run_is_counted() {
         proposed.push(one(ask(&mut proposer, seed).await));
         let by: Vec<u64> = screens.by_rung().into_iter().map(|(_, n)| n).collect();
         let n = proposed.len() as u64;
-        assert!(by[1] >= 3 * n && by[0] >= 3 * by[1], "{n} proposals, runs {by:?}");
+        // Some more than a third go up: one that is among the best third now need not be later.
+        assert!(by[1] >= 2 * n + 1 && by[0] >= 2 * by[1] + 1, "{n} proposals, runs {by:?}");
         assert!(by[0] <= 9 * n + 12, "{n} proposals, runs {by:?}");
     }
     assert_eq!((screens.runs(), screens.proposed(), screens.lost()), (runs.load(Ordering::Relaxed), 12, 0));
@@ -151,6 +152,14 @@ async fn a_new_incumbent_and_a_drop_end_what_is_under_way() {
     assert_eq!(up(), [true; 4]);
 }
 
+struct Present(Arc<AtomicUsize>);
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_shares_a_device_with_the_study() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -159,8 +168,8 @@ async fn it_shares_a_device_with_the_study() {
         let (n, m) = (Arc::clone(&n), Arc::clone(&m));
         async move {
             m.fetch_max(n.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _present = Present(n); // also when it is dropped, since the incumbent has changed
             tokio::time::sleep(Duration::from_secs(1)).await;
-            n.fetch_sub(1, Ordering::SeqCst);
             Ok::<f64, RunFailure>(x)
         }
     });

@@ -111,7 +111,7 @@ fn arrives<C: Candidate, P: Proposer<C>>(
 }
 
 const PROPOSALS: u64 = 120;
-const REPETITIONS: u64 = 10;
+const REPETITIONS: u64 = 20;
 const SD: f64 = 0.02;
 
 /// Seeds are fixed, so that these cannot flake. With 20 repetitions the means were, on the bowl: random 0.123, TPE
@@ -134,7 +134,7 @@ fn on_a_space_with_conditions_both_do_better_than_random_search() {
 fn on_ripples_both_do_better_than_random_search() {
     let start = Six { a: 0.9, b: 0.9, c: 0.9, d: 0.9, e: 0.9, f: 0.9 };
     let arrives = |make: &dyn Fn() -> Box<dyn Proposer<Six>>| {
-        arrives(make, &start, rippled, PROPOSALS, REPETITIONS, SD)
+        arrives(make, &start, rippled, PROPOSALS, REPETITIONS / 2, SD)
     };
     let random = arrives(&|| Box::new(RandomSearch::over(six())));
     let tpe = arrives(&|| Box::new(Tpe::over(six())));
@@ -209,7 +209,7 @@ async fn facts(store: &MemoryStore<Recipe>) -> Vec<String> {
 async fn a_portfolio_of_everything_goes_on_where_it_was_cut() {
     let proposer = || {
         LocalSearch::over(space())
-            .take(6)
+            .take(3)
             .portfolio("local")
             .with("random", RandomSearch::over(space()))
             .with("tpe", Tpe::over(space()).startup(4).dedupe())
@@ -227,9 +227,9 @@ async fn a_portfolio_of_everything_goes_on_where_it_was_cut() {
     let expected = facts(&whole).await;
     let events = whole.read(Seq(0), usize::MAX).await.expect("readable");
     let by = |name: &str| expected.iter().filter(|f| f.contains(&format!("by:{name}\""))).count();
-    assert_eq!(by("local"), 6, "the member's own budget");
+    assert_eq!(by("local"), 3, "the member's own budget");
     assert_eq!(by("local") + by("random") + by("tpe") + by("evolution"), 28);
-    for cut in (1..events.len()).step_by(9) {
+    for cut in (1..events.len()).step_by(13) {
         let store = MemoryStore::new();
         let prefix: Vec<Event<Recipe>> = events[..cut].iter().map(|(_, e)| e.clone()).collect();
         store.append(Seq(0), &prefix).await.expect("an append");

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{Beta, ContinuousCDF};
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What was settled longer ago than that many proposals no longer sways who is asked.
@@ -103,8 +104,11 @@ impl<C: Candidate> Portfolio<C> {
         tags.iter().rev().find_map(|tag| self.members.iter().position(|m| m.mark == *tag))
     }
 
-    /// Draws for each of `slots` proposals who is asked, among those that are `open`.
-    fn draw(&self, open: &[usize], slots: usize, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
+    /// Draws for each of the proposals of these numbers who is asked, among those that are `open`.
+    ///
+    /// A draw depends on the member and the proposal's number alone, so that it makes no difference whether a member
+    /// is known to be exhausted or says so when it is asked: after a restart it is not known.
+    fn draw(&self, open: &[usize], numbers: Range<usize>, seed: u64) -> Vec<(usize, usize)> {
         let largest = self.recent.iter().map(|e| e.gain).fold(0.0, f64::max);
         let worth: Vec<(usize, f64, f64)> = open
             .iter()
@@ -116,9 +120,9 @@ impl<C: Candidate> Portfolio<C> {
             })
             .collect();
         let mut asked: Vec<(usize, usize)> = Vec::new();
-        for _ in 0..slots {
+        for number in numbers {
             let draws = worth.iter().map(|(member, a, b)| {
-                let u: f64 = rng.random();
+                let u: f64 = ChaCha8Rng::seed_from_u64(own_seed(seed, *member, number)).random();
                 // Both parameters are at least 1, so that the distribution exists.
                 (*member, Beta::new(*a, *b).map_or(u, |beta| beta.inverse_cdf(u)))
             });
@@ -132,25 +136,27 @@ impl<C: Candidate> Portfolio<C> {
     }
 }
 
+/// A member's randomness for a proposal of this number.
+fn own_seed(seed: u64, member: usize, number: usize) -> u64 {
+    mix(mix(seed, member as u64), number as u64)
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<C: Candidate> Proposer<C> for Portfolio<C> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let wanted = cx.wanted.max(1);
-        let mut rng = ChaCha8Rng::seed_from_u64(cx.seed);
         let mut open: Vec<usize> = (0..self.members.len()).filter(|i| !self.members[*i].exhausted).collect();
         let (mut made, mut failure, mut waits): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, false);
         let mut pending = cx.pending.clone();
-        let mut asks = 0;
         while made.len() < wanted && !open.is_empty() {
-            for (i, count) in self.draw(&open, wanted - made.len(), &mut rng) {
+            for (i, count) in self.draw(&open, made.len()..wanted, cx.seed) {
                 let waiting = pending.iter().filter(|p| self.made(p) == Some(i)).count() as u64;
                 let member = &mut self.members[i];
                 let mut own = cx.clone();
                 (own.wanted, own.pending) = (count, pending.clone());
                 own.proposals = member.settled + waiting;
-                own.seed = mix(cx.seed, asks);
-                asks += 1;
+                own.seed = mix(own_seed(cx.seed, i, made.len()), 1);
                 match member.proposer.propose(own).await {
                     Ok(Proposed::Proposals(proposals)) if !proposals.is_empty() => {
                         for proposal in proposals {

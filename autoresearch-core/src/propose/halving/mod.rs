@@ -64,7 +64,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 ///     .run()
 ///     .await?;
 /// println!("{} proposals, {} screening runs", report.proposals, screens.runs());
-/// # assert!(screens.runs() >= 10 * (3 + 9) && report.stack().float("rate")? < 0.9);
+/// # assert!(screens.runs() >= 10 * (2 + 4) && report.stack().float("rate")? < 0.9);
 /// # Ok(())
 /// # }
 /// ```
