@@ -90,3 +90,50 @@ pub(super) fn values(space: &ParamSpace, candidate: &Value) -> Vec<Option<ParamV
     let active = space.activity(candidate);
     space.params().iter().zip(active).map(|(p, active)| at(&p.name).filter(|_| active)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arm::Version;
+    use crate::propose::{Effect, Proposal};
+    use crate::space::ParamSet;
+    use std::sync::Arc;
+
+    fn settled(id: u64, x: f64, fate: Fate, effect: Option<f64>) -> TrialRecord<ParamSet> {
+        TrialRecord {
+            id: ProposalId(id),
+            proposal: Arc::new(Proposal::new(ParamSet::new().with("x", x))),
+            version: Version(0),
+            fate,
+            effect: effect.map(|mean| Effect::new(mean, (f64::NAN, f64::NAN), 0.95, 1, false)),
+            reason: String::new(),
+            runs: 1,
+            keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn effects_are_put_on_the_baselines_scale() {
+        let space = ParamSpace::new().float("x", 0.0..=1.0);
+        let mut scores = Scores::new(4);
+        let seen = |scores: &Scores| scores.iter().map(|s| s.score).collect::<Vec<_>>();
+        for record in [
+            settled(1, 0.1, Fate::Rejected, Some(-1.0)),
+            settled(2, 0.2, Fate::Kept, Some(2.0)),
+            settled(3, 0.3, Fate::Rejected, Some(-1.0)), // against an incumbent that is better by 2
+            settled(4, 0.4, Fate::HeldBack, Some(5.0)),  // the holdout did not see that
+            settled(5, 0.5, Fate::Conflict, None),       // not known
+        ] {
+            scores.observe(&space, &record);
+        }
+        assert_eq!(seen(&scores), [-1.0, 2.0, 1.0, 2.0]);
+        assert_eq!(scores.incumbent(), 2.0);
+        // Settled again, and a failure: the oldest goes.
+        scores.observe(&space, &settled(3, 0.3, Fate::Kept, Some(0.5)));
+        scores.observe(&space, &settled(6, 0.6, Fate::Failed, None));
+        assert_eq!(seen(&scores), [2.0, 2.0, 2.5, f64::NEG_INFINITY]);
+        assert_eq!(scores.incumbent(), 2.5);
+        scores.observe(&space, &settled(2, 0.2, Fate::Revoked, Some(0.0)));
+        assert_eq!(scores.incumbent(), 0.5);
+    }
+}

@@ -197,3 +197,56 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Tpe {
         Some(Arc::new(self.searched.space.composer()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn what_has_an_order_is_drawn_where_good_values_are() {
+        let space = ParamSpace::new()
+            .log_float("rate", 1e-4..=1.0)
+            .int("n", 0..=100)
+            .choice("size", [1, 2, 4, 8, 16])
+            .choice("kind", ["a", "b", "c"])
+            .bool("on");
+        let good: [ParamValue; 5] = [1e-3.into(), 80.into(), 8.into(), "b".into(), true.into()];
+        let bad: [ParamValue; 5] = [0.5.into(), 10.into(), 1.into(), "a".into(), false.into()];
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for (i, param) in space.params().iter().enumerate() {
+            let mut density = Density::new(&param.kind, 0.2).expect("a density");
+            for trial in 0..50 {
+                let (value, loss) = if trial % 5 == 0 { (&good[i], 0.0) } else { (&bad[i], 1.0) };
+                density.tell(Some(value), loss).expect("a number");
+            }
+            density.tell(None, 0.5).expect("not in use");
+            let (near, far) = (density.place(Some(&good[i])), density.place(Some(&bad[i])));
+            let drawn: Vec<ParamValue> = (0..40).filter_map(|_| density.draw(&mut rng)).collect();
+            assert!(drawn.len() == 40 && drawn.iter().all(|v| param.kind.contains(v)), "{param}: {drawn:?}");
+            let closer = |v: &&ParamValue| {
+                let place = density.place(Some(v));
+                (place - near).abs() < (place - far).abs()
+            };
+            assert!(drawn.iter().filter(closer).count() >= 36, "{param}: {drawn:?}");
+        }
+    }
+
+    #[test]
+    fn places_and_values_agree() {
+        let space = ParamSpace::new()
+            .log_float("a", 1e-4..=1.0)
+            .float("b", -2.0..=3.0)
+            .log_int("c", 16..=1024)
+            .int("d", -5..=5)
+            .choice("e", [1, 2, 4]);
+        for param in space.params() {
+            for place in [0.0, 0.5, 1.0] {
+                let value = param.kind.at(place).expect("it has an order");
+                assert!(param.kind.contains(&value), "{param}: {value}");
+                let Level::Number(back) = param.kind.level(&value) else { panic!("{param} has an order") };
+                assert!((back - place).abs() < 0.01, "{param}: {place} became {back}");
+            }
+        }
+    }
+}

@@ -36,11 +36,12 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Screens a proposer's candidates in cheap runs, and proposes those that come through. Made by
 /// [`ProposerExt::halving`](super::ProposerExt::halving).
 ///
-/// Asynchronous successive halving (ASHA; Li et al. 2020). Candidates are run at the lowest fidelity; one in
-/// three of those measured there ([`one_in`](Self::one_in)), the best, goes up to the next fidelity, as soon as it is among
-/// the best third and without waiting for the others; and so on. What goes up from the highest *rung* is proposed:
-/// the study's own runs are the top. So a proposal costs about 3 runs at the highest rung, 9 at the one below it, and so
-/// on: choose fidelities that are about a third of the next one.
+/// Asynchronous successive halving (ASHA; Li et al. 2020). Candidates are run at the lowest fidelity; the best third
+/// of those measured there ([`one_in`](Self::one_in)) goes up to the next fidelity, each as soon as it is among the best
+/// third of those measured so far, without waiting for others; and so on. What goes up from the highest *rung* is
+/// proposed: the study's own runs are the top. So a proposal costs about 3 runs at the highest rung, 9 at the one below
+/// it, and so on (somewhat fewer while rungs are short, since what is among the best third now need not be later):
+/// choose fidelities that are about a third of the next one.
 ///
 /// ```
 /// use autoresearch_core::{
@@ -84,6 +85,8 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// and is one of 2^32; that the study later confirms on the same seed is possible, next to impossible, and
 /// would be a run at another fidelity. What ranks differently at a low fidelity (a schedule, a large model) is screened
 /// out for the wrong reason.
+///
+/// When the proposer within has nothing more, what has not come through by then is not proposed.
 ///
 /// When the incumbent changes, or the stack that is built upon, all rungs start anew: a loss on the one before
 /// says little about a change to this one, and a candidate made of the one before would undo what was kept since.
