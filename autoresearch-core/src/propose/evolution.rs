@@ -17,18 +17,20 @@ use std::sync::Arc;
 /// Regularised evolution (Real et al. 2019): the winner of a tournament among the latest settled settings, with a
 /// small change.
 ///
-/// The population is the last 20 settings that were measured ([`population`](Self::population)), and the incumbent.
+/// The population is those of the last 20 settled settings ([`population`](Self::population)) whose effect is known, and
+/// the incumbent.
 /// Members leave by age, however good they were: a setting that was lucky once leaves as well, unless its children do
 /// well again. Of 5 members drawn at random ([`tournament`](Self::tournament)) the best is the parent; one of its
-/// parameters takes a step, now and then two, as in [`LocalSearch`](super::LocalSearch). Until the population is full,
+/// parameters takes a step, now and then two, as in [`LocalSearch`](super::LocalSearch). Until 20 are settled,
 /// settings are drawn at random as in [`RandomSearch`](super::RandomSearch).
 ///
 /// A proposal can differ from the incumbent in many parameters. So it finds its way out of a local optimum, at the price
 /// that gains are harder to credit to single changes; policies that certify unit by unit take it apart again.
 ///
 /// Settings are ranked by their measured effects, on the scale of the baseline: an effect is relative to
-/// the incumbent of its time, and the effects of what was kept are added up. Failures rank last. What was settled
-/// without having been measured is left out. It never proposes a setting twice, and answers
+/// the incumbent of its time, and the effects of what was kept are added up. Policies that screen (`Fast`,
+/// [`Guarded`](crate::Guarded)) reject most proposals without telling an effect; then hardly anybody but incumbents is alive, and this is
+/// a local search. It never proposes a setting twice, and answers
 /// [`Proposed::Exhausted`] when a discrete space is used up.
 ///
 /// ```
@@ -86,7 +88,8 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Evolution {
             return round.run(1..=all, afresh);
         }
         let incumbent = self.scores.of_incumbent(round.space(), round.parent());
-        let alive: Vec<&Scored> = self.scores.iter().chain([&incumbent]).collect();
+        let alive: Vec<&Scored> =
+            self.scores.iter().filter(|s| s.score.is_finite()).chain([&incumbent]).collect();
         round.run(1..=all, |round| {
             let mut draft = round.draft();
             let best =

@@ -14,7 +14,8 @@ pub(super) struct Scored {
     proposal: Option<ProposalId>,
     /// The value of each of the space's parameters; `None` where the parameter is inactive or unset.
     pub(super) values: Vec<Option<ParamValue>>,
-    /// How much better it is than the baseline, in the objective's units; −∞ where it failed.
+    /// How much better it is than the baseline, in the objective's units; −∞ where it failed, or was rejected without
+    /// its effect being told.
     pub(super) score: f64,
 }
 
@@ -55,7 +56,8 @@ impl Scores {
     pub(super) fn observe<C: Candidate + Serialize>(&mut self, space: &ParamSpace, settled: &TrialRecord<C>) {
         let effect = settled.effect.map(|e| e.mean).filter(|mean| mean.is_finite());
         let score = match (settled.fate, effect) {
-            (Fate::Failed, _) => f64::NEG_INFINITY,
+            // Rejected in a screen, say, which is no measurement that anybody would stand behind.
+            (Fate::Failed, _) | (Fate::Rejected, None) => f64::NEG_INFINITY,
             // The holdout did not see what validation saw.
             (Fate::HeldBack, Some(effect)) => self.incumbent() + effect.min(0.0),
             (_, Some(effect)) => self.incumbent() + effect,
@@ -92,14 +94,19 @@ pub(super) fn values(space: &ParamSpace, candidate: &Value) -> Vec<Option<ParamV
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::arm::Version;
     use crate::propose::{Effect, Proposal};
     use crate::space::ParamSet;
     use std::sync::Arc;
 
-    fn settled(id: u64, x: f64, fate: Fate, effect: Option<f64>) -> TrialRecord<ParamSet> {
+    pub(in super::super) fn settled(
+        id: u64,
+        x: f64,
+        fate: Fate,
+        effect: Option<f64>,
+    ) -> TrialRecord<ParamSet> {
         TrialRecord {
             id: ProposalId(id),
             proposal: Arc::new(Proposal::new(ParamSet::new().with("x", x))),
@@ -115,23 +122,25 @@ mod tests {
     #[test]
     fn effects_are_put_on_the_baselines_scale() {
         let space = ParamSpace::new().float("x", 0.0..=1.0);
-        let mut scores = Scores::new(4);
+        let mut scores = Scores::new(5);
         let seen = |scores: &Scores| scores.iter().map(|s| s.score).collect::<Vec<_>>();
         for record in [
+            settled(7, 0.1, Fate::Rejected, None),
             settled(1, 0.1, Fate::Rejected, Some(-1.0)),
             settled(2, 0.2, Fate::Kept, Some(2.0)),
             settled(3, 0.3, Fate::Rejected, Some(-1.0)), // against an incumbent that is better by 2
             settled(4, 0.4, Fate::HeldBack, Some(5.0)),  // the holdout did not see that
             settled(5, 0.5, Fate::Conflict, None),       // not known
+            settled(5, 0.5, Fate::SetAside, None),       // nor this
         ] {
             scores.observe(&space, &record);
         }
-        assert_eq!(seen(&scores), [-1.0, 2.0, 1.0, 2.0]);
+        assert_eq!(seen(&scores), [f64::NEG_INFINITY, -1.0, 2.0, 1.0, 2.0]);
         assert_eq!(scores.incumbent(), 2.0);
-        // Settled again, and a failure: the oldest goes.
+        // One is settled again, one is new: the oldest goes.
         scores.observe(&space, &settled(3, 0.3, Fate::Kept, Some(0.5)));
         scores.observe(&space, &settled(6, 0.6, Fate::Failed, None));
-        assert_eq!(seen(&scores), [2.0, 2.0, 2.5, f64::NEG_INFINITY]);
+        assert_eq!(seen(&scores), [-1.0, 2.0, 2.0, 2.5, f64::NEG_INFINITY]);
         assert_eq!(scores.incumbent(), 2.5);
         scores.observe(&space, &settled(2, 0.2, Fate::Revoked, Some(0.0)));
         assert_eq!(scores.incumbent(), 0.5);

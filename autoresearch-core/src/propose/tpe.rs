@@ -26,11 +26,13 @@ const AT_RANDOM: f64 = 0.1;
 /// Tree-structured Parzen estimators (Bergstra et al. 2011): draws each parameter where good settings were dense and
 /// others were not.
 ///
-/// Of the settings measured so far (the last 500, and the incumbent) the best tenth ([`good`](Self::good)) count as
+/// Of the settings settled so far (the last 500, and the incumbent) the best tenth ([`good`](Self::good)) count as
 /// good. For each parameter, densities of the good and of the other values are estimated; of 24 draws from the
 /// first the one with the largest ratio of both is taken. The first 10 settings ([`startup`](Self::startup)) and a tenth of those that
 /// follow are drawn at random as in [`RandomSearch`](super::RandomSearch), so that it never stops looking elsewhere
 /// (as Falkner et al. 2018 do).
+///
+/// What failed, and what was rejected without its effect being told (as policies that screen do), is never good.
 ///
 /// Parameters are looked at one by one: that one is good only together with another it does not see. Conditions are
 /// minded: a parameter learns from the settings in which it was active. What is being judged counts as bad until it is
@@ -64,7 +66,7 @@ impl Tpe {
         Self { searched: Searched::new(space), scores: Scores::new(WINDOW), startup: 10, good: 0.1 }
     }
 
-    /// How many settings must have been measured before it learns from them, at least 2; 10 unless said.
+    /// How many settings must have been settled before it learns from them, at least 2; 10 unless said.
     #[must_use]
     pub fn startup(mut self, settings: usize) -> Self {
         self.startup = settings.max(2);
@@ -162,10 +164,13 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Tpe {
             .filter_map(|pending| Some(values(space, &json(&pending.candidate).ok()?)))
             .collect();
         known.extend(pending.iter().map(|values| (&values[..], f64::INFINITY)));
+        // What failed is never good, however few others there are.
+        let finite = known.iter().filter(|(_, loss)| loss.is_finite()).count() as f64;
+        let good = self.good.min((finite - 0.5) / known.len() as f64);
         let mut densities = Vec::new();
         for i in &round.selected {
             let Some(param) = space.params().get(*i) else { continue };
-            let mut density = Density::new(&param.kind, self.good)?;
+            let mut density = Density::new(&param.kind, good)?;
             for (values, loss) in &known {
                 density.tell(values.get(*i).and_then(Option::as_ref), *loss)?;
             }
@@ -200,7 +205,10 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Tpe {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fate;
+    use super::super::score::tests::settled;
     use super::*;
+    use crate::space::ParamSet;
     use rand::SeedableRng;
 
     #[test]
@@ -230,6 +238,27 @@ mod tests {
             };
             assert!(drawn.iter().filter(closer).count() >= 36, "{param}: {drawn:?}");
         }
+    }
+
+    #[test]
+    fn it_learns_from_bare_verdicts_too() {
+        let space = ParamSpace::new().float("x", 0.0..=1.0);
+        let mut tpe = Tpe::over(space);
+        for i in 0..30 {
+            let (x, fate) = (f64::from(i) / 30.0, if i < 3 { Fate::Kept } else { Fate::Rejected });
+            let effect = (fate == Fate::Kept).then_some(0.01);
+            tpe.observe(&settled(1 + i as u64, x, fate, effect));
+        }
+        let incumbent = ParamSet::new().with("x", 0.05);
+        let mut small = 0;
+        for seed in 0..50 {
+            let cx = ProposeContext::for_test(&incumbent, seed);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let Ok(Proposed::Proposals(made)) = runtime.block_on(tpe.propose(cx)) else { panic!("one") };
+            small += u32::from(made[0].candidate.float("x").expect("a number") < 0.3);
+        }
+        // Nine tenths are drawn by the densities; at random it would be 15.
+        assert!(small >= 35, "{small}");
     }
 
     #[test]
