@@ -278,9 +278,13 @@ proptest! {
     }
 
     #[test]
-    fn dedupe_never_repeats_itself_nor_what_was_settled_or_waits(sides in 2u64..12, seeds in prop::collection::vec(any::<u64>(), 1..30)) {
+    fn dedupe_never_repeats_itself_nor_what_was_settled_or_waits(
+        sides in 2u64..12,
+        seeds in prop::collection::vec(any::<u64>(), 1..30),
+    ) {
         let dice = move || proposer_fn(move |cx: ProposeContext<'_, u64>| {
-            let list: Vec<_> = (0..cx.wanted as u64).map(|i| Proposal::new((cx.seed >> 7).wrapping_add(i * i) % sides)).collect();
+            let side = |i: u64| (cx.seed >> 7).wrapping_add(i * i) % sides;
+            let list: Vec<_> = (0..cx.wanted as u64).map(|i| Proposal::new(side(i))).collect();
             Ok(list.into())
         });
         // Settled in an earlier session.

@@ -27,11 +27,11 @@ use std::sync::Arc;
 /// A proposal can differ from the incumbent in many parameters. So it finds its way out of a local optimum, at the price
 /// that gains are harder to credit to single changes; policies that certify unit by unit take it apart again.
 ///
-/// Settings are ranked by their measured effects, on the scale of the baseline: an effect is relative to
-/// the incumbent of its time, and the effects of what was kept are added up. Policies that screen (`Fast`,
-/// [`Guarded`](crate::Guarded)) reject most proposals without telling an effect; then hardly anybody but incumbents is alive, and this is
-/// a local search. It never proposes a setting twice, and answers
-/// [`Proposed::Exhausted`] when a discrete space is used up.
+/// Settings are ranked by their measured effects, on the scale of the baseline: an effect is relative to the incumbent
+/// of its time, and the effects of what was kept are added up. Policies that screen (`Fast`,
+/// [`Guarded`](crate::Guarded)) reject most proposals without telling an effect; then hardly anybody but incumbents is
+/// alive, and this is a local search. It never proposes a setting twice, and answers [`Proposed::Exhausted`] when a
+/// discrete space is used up.
 ///
 /// ```
 /// use autoresearch_core::{testkit, Evolution, ParamSet, ParamSpace};

@@ -20,8 +20,8 @@ use crate::fidelity::Fidelity;
 /// sides.dedup();
 /// assert_eq!(sides.len(), 4);
 /// ```
-/// The candidate's type is part of what comes out, so that proposers for all sorts of candidates can be wrapped before it
-/// is known what they are for.
+/// The candidate's type is part of what comes out, so that proposers for all sorts of candidates can be wrapped before
+/// it is known what they are for.
 pub trait ProposerExt<C: Candidate>: Proposer<C> + Sized {
     /// Drops proposals whose candidate was proposed before, and asks again.
     fn dedupe(self) -> Dedupe<C, Self> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Exhausted after so many proposals. Made by [`ProposerExt::take`](super::ProposerExt::take).
 ///
-/// It counts what the study has of this proposer ([`ProposeContext::proposals`]), so a study that goes on after a restart does
-/// not begin anew. Within a [`Portfolio`](super::Portfolio) that is what this arm proposed, within a
+/// It counts what the study has of this proposer ([`ProposeContext::proposals`]), so a study that goes on after a
+/// restart does not begin anew. Within a [`Portfolio`](super::Portfolio) that is what this arm proposed, within a
 /// [`Halving`](super::Halving) what was drawn for screening. An answer that is too long is cut.
 ///
 /// Unlike `Limits::proposals`, which ends the search, it leaves the others in a portfolio to go on.

@@ -27,10 +27,10 @@ const AT_RANDOM: f64 = 0.1;
 /// others were not.
 ///
 /// Of the settings settled so far (the last 500, and the incumbent) the best tenth ([`good`](Self::good)) count as
-/// good. For each parameter, densities of the good and of the other values are estimated; of 24 draws from the
-/// first the one with the largest ratio of both is taken. The first 10 settings ([`startup`](Self::startup)) and a tenth of those that
-/// follow are drawn at random as in [`RandomSearch`](super::RandomSearch), so that it never stops looking elsewhere
-/// (as Falkner et al. 2018 do).
+/// good. For each parameter, densities of the good and of the other values are estimated; of 24 draws from the first
+/// the one with the largest ratio of both is taken. The first 10 settings ([`startup`](Self::startup)) and a tenth of
+/// those that follow are drawn at random as in [`RandomSearch`](super::RandomSearch), so that it never stops looking
+/// elsewhere (as Falkner et al. 2018 do).
 ///
 /// What failed, and what was rejected without its effect being told (as policies that screen do), is never good.
 ///
