@@ -42,7 +42,9 @@ pub use candidate::Candidate;
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
-pub use execute::{Executor, ExecutorFn, RunContext, RunProgress, executor_fn};
+pub use execute::{
+    Cache, Executor, ExecutorExt, ExecutorFn, Limit, Retry, RunContext, RunProgress, Timeout, executor_fn,
+};
 pub use failure::{FailureKind, Fault, RunFailure};
 pub use fidelity::Fidelity;
 pub use holdout::{
@@ -56,8 +58,9 @@ pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use observe::Progress;
 pub use observe::{Notice, Observe, Status};
 pub use propose::{
-    Effect, Fate, History, Hypothesis, LocalSearch, Proposal, ProposeContext, ProposeError, Proposed,
-    Proposer, ProposerFn, RandomSearch, TrialRecord, proposer_fn,
+    Dedupe, Effect, Evolution, Fate, Halving, History, Hypothesis, LocalSearch, Portfolio, Proposal,
+    ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Take,
+    Tpe, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
 pub use state::{

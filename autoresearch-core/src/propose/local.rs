@@ -1,5 +1,6 @@
 //! Small changes to the incumbent: the proposer to begin with.
 
+use super::draft::Draft;
 use super::over_space::{Round, Searched};
 use super::{ProposeContext, ProposeError, Proposed, Proposer, TrialRecord};
 use crate::candidate::Candidate;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// How often a proposal that could stop changing parameters changes another one.
 const ANOTHER: f64 = 0.2;
+/// How far a number moves, unless said.
+pub(super) const STEPS: Steps = Steps { least: 0.02, most: 0.5 };
 
 /// Changes one parameter of the incumbent, now and then two.
 ///
@@ -64,7 +67,7 @@ pub struct LocalSearch {
 impl LocalSearch {
     /// Searches around the incumbent in this space. A mistake in the space comes out of the first proposal.
     pub fn over(space: ParamSpace) -> Self {
-        Self { searched: Searched::new(space), changes: (1, 2), steps: Steps { least: 0.02, most: 0.5 } }
+        Self { searched: Searched::new(space), changes: (1, 2), steps: STEPS }
     }
 
     /// How many parameters one proposal changes, at least one; `1..=2` unless said. The smallest number is the usual
@@ -97,6 +100,31 @@ impl LocalSearch {
     }
 }
 
+/// Lets some of the selected parameters take a step, the smallest number of them as a rule.
+pub(super) fn change(
+    round: &mut Round<'_>,
+    draft: &mut Draft<'_>,
+    counts: RangeInclusive<usize>,
+    steps: Steps,
+) {
+    let (mut count, most) = counts.into_inner();
+    while count < most && round.rng.random_bool(ANOTHER) {
+        count += 1;
+    }
+    let mut picked: Vec<usize> = round.selected.sample(&mut round.rng, count).copied().collect();
+    picked.sort_unstable();
+    for i in picked {
+        // One that an earlier change made inactive is left alone.
+        if let Some(param) = round.space().params().get(i).filter(|_| draft.is_active(i)) {
+            let value = match draft.get(i) {
+                Some(here) => param.kind.step(&here, steps, &mut round.rng),
+                None => param.kind.draw(&mut round.rng),
+            };
+            draft.set(i, &value);
+        }
+    }
+}
+
 #[async_trait]
 impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for LocalSearch {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
@@ -107,23 +135,8 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for LocalSearch {
         let (least, most) =
             (self.changes.0.min(round.selected.len()), self.changes.1.min(round.selected.len()));
         round.run(least..=most, |round| {
-            let mut count = least;
-            while count < most && round.rng.random_bool(ANOTHER) {
-                count += 1;
-            }
-            let mut picked: Vec<usize> = round.selected.sample(&mut round.rng, count).copied().collect();
-            picked.sort_unstable();
             let mut draft = round.draft();
-            for i in picked {
-                // One that an earlier change made inactive is left alone.
-                if let Some(param) = round.space().params().get(i).filter(|_| draft.is_active(i)) {
-                    let value = match draft.get(i) {
-                        Some(here) => param.kind.step(&here, self.steps, &mut round.rng),
-                        None => param.kind.draw(&mut round.rng),
-                    };
-                    draft.set(i, &value);
-                }
-            }
+            change(round, &mut draft, least..=most, self.steps);
             draft
         })
     }

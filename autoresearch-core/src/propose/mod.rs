@@ -1,14 +1,29 @@
 //! What to try next: proposals, their hypotheses, and the trait of those who make them.
 
+mod dedupe;
 mod draft;
+mod evolution;
+mod ext;
+mod halving;
 mod history;
 mod local;
 mod over_space;
+mod portfolio;
 mod random;
+mod score;
+mod take;
+mod tpe;
 
+pub use dedupe::Dedupe;
+pub use evolution::Evolution;
+pub use ext::ProposerExt;
+pub use halving::{Halving, Screens};
 pub use history::{Effect, Fate, History, TrialRecord};
 pub use local::LocalSearch;
+pub use portfolio::Portfolio;
 pub use random::RandomSearch;
+pub use take::Take;
+pub use tpe::Tpe;
 
 use crate::arm::Arm;
 use crate::candidate::Candidate;
@@ -226,6 +241,7 @@ pub trait Proposer<C: Candidate>: Send {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<C: Candidate, P: Proposer<C> + ?Sized> Proposer<C> for Box<P> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         (**self).propose(cx).await

@@ -98,6 +98,11 @@ impl<'a> Round<'a> {
         Ok(Self { searched, parent, selected, taken, waiting, wanted, rng })
     }
 
+    /// The incumbent's JSON.
+    pub(super) fn parent(&self) -> &Value {
+        &self.parent
+    }
+
     pub(super) fn space(&self) -> &'a ParamSpace {
         &self.searched.space
     }

@@ -1,5 +1,6 @@
 //! Independent random settings: the yardstick that every cleverer proposer has to beat.
 
+use super::draft::Draft;
 use super::over_space::{Round, Searched};
 use super::{ProposeContext, ProposeError, Proposed, Proposer, TrialRecord};
 use crate::candidate::Candidate;
@@ -45,21 +46,24 @@ impl RandomSearch {
     }
 }
 
+/// The incumbent with all selected parameters that are active drawn anew.
+pub(super) fn afresh<'a>(round: &mut Round<'a>) -> Draft<'a> {
+    let mut draft = round.draft();
+    for i in round.selected.clone() {
+        // Conditions look back only: what was drawn so far decides what is drawn next.
+        if let Some(param) = round.space().params().get(i).filter(|_| draft.is_active(i)) {
+            draft.set(i, &param.kind.draw(&mut round.rng));
+        }
+    }
+    draft
+}
+
 #[async_trait]
 impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for RandomSearch {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let round = Round::new(&self.searched, &cx)?;
         let all = round.selected.len();
-        round.run(1..=all, |round| {
-            let mut draft = round.draft();
-            for i in round.selected.clone() {
-                // Conditions look back only: what was drawn so far decides what is drawn next.
-                if let Some(param) = round.space().params().get(i).filter(|_| draft.is_active(i)) {
-                    draft.set(i, &param.kind.draw(&mut round.rng));
-                }
-            }
-            draft
-        })
+        round.run(1..=all, |round| afresh(round))
     }
 
     fn observe(&mut self, settled: &TrialRecord<C>) {

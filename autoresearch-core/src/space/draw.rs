@@ -68,7 +68,12 @@ impl Scale {
     }
 
     fn draw(self, rng: &mut impl Rng) -> f64 {
-        let x = self.at(rng.random());
+        self.readable(rng.random())
+    }
+
+    /// The value at a place, in as many digits as matter.
+    fn readable(self, place: f64) -> f64 {
+        let x = self.at(place);
         // A thousandth of the range, and on a log scale a hundredth of the value, is as fine as anybody can measure.
         let span = magnitude(self.high - self.low) - 3;
         let digits = if self.log { span.min(magnitude(x) - 2) } else { span };
@@ -143,6 +148,21 @@ impl ParamKind {
                 Level::Number(here as f64 / (values.len() - 1).max(1) as f64)
             }
             _ => Level::Choice(value.to_string()),
+        }
+    }
+
+    /// The value at a place from 0 to 1, if values have an order: what [`level`](Self::level) gives back as a number.
+    pub(crate) fn at(&self, place: f64) -> Option<ParamValue> {
+        match (self, self.scale()) {
+            (Self::Float { .. }, Some(scale)) => Some(ParamValue::Float(scale.readable(place))),
+            (Self::Int { low, high, .. }, Some(scale)) => {
+                Some(ParamValue::Int((scale.at(place).round() as i64).clamp(*low, *high)))
+            }
+            (Self::Choice { values }, _) if ascending(values) => {
+                let last = values.len().saturating_sub(1) as f64;
+                values.get((place.clamp(0.0, 1.0) * last).round() as usize).cloned()
+            }
+            _ => None,
         }
     }
 

@@ -1,4 +1,17 @@
-//! Running a candidate.
+//! Running a candidate, and what can be put around it.
+
+mod cache;
+mod ext;
+mod leash;
+mod limit;
+mod retry;
+mod timeout;
+
+pub use cache::Cache;
+pub use ext::ExecutorExt;
+pub use limit::Limit;
+pub use retry::Retry;
+pub use timeout::Timeout;
 
 use crate::arm::{Arm, RunId};
 use crate::cancel::Cancellation;
@@ -165,33 +178,30 @@ pub trait Executor<C: Candidate>: Send + Sync {
     }
 }
 
-#[async_trait]
-impl<C: Candidate, E: Executor<C> + ?Sized> Executor<C> for Arc<E> {
-    type Output = E::Output;
-    async fn execute(&self, candidate: C, cx: RunContext) -> Result<Self::Output, RunFailure> {
-        (**self).execute(candidate, cx).await
-    }
-    async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<Self::Output> {
-        (**self).reopen(candidate, cx).await
-    }
-    fn identity(&self) -> String {
-        (**self).identity()
-    }
+macro_rules! forward {
+    ($pointer:ident) => {
+        #[async_trait]
+        #[deny(clippy::missing_trait_methods)]
+        impl<C: Candidate, E: Executor<C> + ?Sized> Executor<C> for $pointer<E> {
+            type Output = E::Output;
+
+            async fn execute(&self, candidate: C, cx: RunContext) -> Result<Self::Output, RunFailure> {
+                (**self).execute(candidate, cx).await
+            }
+
+            async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<Self::Output> {
+                (**self).reopen(candidate, cx).await
+            }
+
+            fn identity(&self) -> String {
+                (**self).identity()
+            }
+        }
+    };
 }
 
-#[async_trait]
-impl<C: Candidate, E: Executor<C> + ?Sized> Executor<C> for Box<E> {
-    type Output = E::Output;
-    async fn execute(&self, candidate: C, cx: RunContext) -> Result<Self::Output, RunFailure> {
-        (**self).execute(candidate, cx).await
-    }
-    async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<Self::Output> {
-        (**self).reopen(candidate, cx).await
-    }
-    fn identity(&self) -> String {
-        (**self).identity()
-    }
-}
+forward!(Arc);
+forward!(Box);
 
 /// An executor from a closure `|candidate, cx| async move { … }`.
 pub fn executor_fn<C, A, F, Fut>(run: F) -> ExecutorFn<F>
