@@ -1,0 +1,59 @@
+//! The tokio driver with the memory store.
+
+use crate::figure::{Bound, Figure, Scale, median};
+use autoresearch_core::{
+    Greedy, Limits, Measurement, MemoryStore, Proposal, ProposeContext, Proposed, Store, Study, evaluator_fn,
+    executor_fn, proposer_fn,
+};
+use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+
+/// A study whose parts do nothing, and whose baseline is never beaten.
+pub fn study(store: impl Store<f64> + 'static, proposals: u64, in_flight: usize) -> Study<f64, f64> {
+    let same = proposer_fn(|cx: ProposeContext<'_, f64>| {
+        Ok(Proposed::Proposals((0..cx.wanted).map(|_| Proposal::new(1.0)).collect()))
+    });
+    Study::new(
+        0.0,
+        same,
+        executor_fn(|candidate: f64, _| async move { Ok(candidate) }),
+        evaluator_fn(|loss: &f64| Ok(Measurement::scalar(*loss)?)),
+    )
+    .acceptor(Greedy::new())
+    .store(store)
+    .in_flight(in_flight)
+    .limits(Limits::new().proposals(proposals))
+}
+
+/// One thread for everything.
+pub fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn trials_per_second(runtime: &Runtime, spawned: bool, trials: u64, in_flight: usize) -> f64 {
+    let study = study(MemoryStore::new(), trials, in_flight);
+    let start = Instant::now();
+    let report = match spawned {
+        true => runtime.block_on(async { tokio::spawn(study.run()).await.expect("no panic") }),
+        false => runtime.block_on(study.run()),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    report.expect("a report");
+    trials as f64 / seconds
+}
+
+pub fn rate(scale: &Scale) -> Vec<Figure> {
+    let trials = scale.of(50_000, 100);
+    let threads = || Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let repeated = |runtime: &Runtime, spawned, in_flight| {
+        median((0..scale.of(5, 1)).map(|_| trials_per_second(runtime, spawned, trials, in_flight)).collect())
+    };
+    let (one, many) = (one_thread(), threads());
+    let figure = |name, rate, bound| Figure::new(name, rate, "trials/s", bound);
+    vec![
+        figure("driver, memory store, one thread", repeated(&one, false, 1), Bound::AtLeast(50_000.0)),
+        figure("driver, memory store, one thread, 8 in flight", repeated(&one, false, 8), Bound::None),
+        figure("driver, memory store, many threads, spawned", repeated(&many, true, 1), Bound::None),
+        figure("driver, memory store, many threads, in main", repeated(&many, false, 1), Bound::None),
+    ]
+}
