@@ -1,38 +1,40 @@
 //! A measured figure with the bound that it should keep to.
 
 use serde_json::json;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 /// How much is played.
-pub struct Scale {
+pub(crate) struct Scale {
     /// As much as the figures need; else just enough to see that it works.
-    pub full: bool,
+    pub(crate) full: bool,
 }
 
 impl Scale {
     /// `full`, or a small part of it.
-    pub fn of(&self, full: u64, small: u64) -> u64 {
+    pub(crate) fn of(&self, full: u64, small: u64) -> u64 {
         if self.full { full } else { small }
     }
 }
 
 /// On which side of the bound a figure is good.
 #[derive(Clone, Copy)]
-pub enum Bound {
+pub(crate) enum Bound {
     AtLeast(f64),
     AtMost(f64),
     /// Told for orientation.
     None,
 }
 
-pub struct Figure {
-    pub name: &'static str,
-    pub value: f64,
-    pub unit: &'static str,
-    pub bound: Bound,
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) bound: Bound,
 }
 
 impl Figure {
-    pub fn new(name: &'static str, value: f64, unit: &'static str, bound: Bound) -> Self {
+    pub(crate) fn new(name: &'static str, value: f64, unit: &'static str, bound: Bound) -> Self {
         Self { name, value, unit, bound }
     }
 
@@ -44,7 +46,7 @@ impl Figure {
         }
     }
 
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let (at_least, at_most) = match self.bound {
             Bound::AtLeast(bound) => (Some(bound), None),
             Bound::AtMost(bound) => (None, Some(bound)),
@@ -57,7 +59,7 @@ impl Figure {
         .to_string()
     }
 
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let bound = match self.bound {
             Bound::AtLeast(bound) => format!("at least {bound}"),
             Bound::AtMost(bound) => format!("at most {bound}"),
@@ -69,7 +71,16 @@ impl Figure {
 }
 
 /// The middle one.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Seconds of processor time that this thread has had, where the system tells (Linux); else of the clock. On a machine
+/// that others use too, the clock says what they do.
+pub(crate) fn processor_seconds() -> f64 {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    nanoseconds.map_or_else(|| BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
 }

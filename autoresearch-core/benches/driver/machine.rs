@@ -1,22 +1,22 @@
 //! The pure state machine: proposals, one run each, judged by `Greedy`; nothing is better than the baseline.
 
-use crate::figure::{Bound, Figure, Scale, median};
+use crate::figure::{Bound, Figure, Scale, median, processor_seconds};
 use autoresearch_core::{Action, Event, Greedy, Limits, Measurement, Proposal, Settings, StudyState};
 use std::time::Instant;
 
 /// A study in the hand of a loop that does no more than it must.
-pub struct Machine {
+pub(crate) struct Machine {
     state: StudyState<f64>,
 }
 
 impl Machine {
-    pub fn new(proposals: u64) -> Self {
+    pub(crate) fn new(proposals: u64) -> Self {
         let settings = Settings::new().limits(Limits::new().proposals(proposals));
         Self { state: StudyState::new(0.0, Greedy::new(), settings).expect("valid settings") }
     }
 
     /// Goes on until so many proposals are settled, or the study has ended; `keep` gets the events.
-    pub fn play(&mut self, settled: u64, mut keep: impl FnMut(Vec<Event<f64>>)) {
+    pub(crate) fn play(&mut self, settled: u64, mut keep: impl FnMut(Vec<Event<f64>>)) {
         let state = &mut self.state;
         while (state.history().len() as u64) < settled {
             match state.next_action() {
@@ -34,20 +34,20 @@ impl Machine {
     }
 }
 
-pub fn rate(scale: &Scale) -> Vec<Figure> {
+pub(crate) fn rate(scale: &Scale) -> Vec<Figure> {
     let trials = scale.of(200_000, 200);
     let rates = (0..scale.of(7, 1)).map(|_| {
         let mut machine = Machine::new(trials);
-        let start = Instant::now();
+        let start = processor_seconds();
         machine.play(trials, drop);
-        trials as f64 / start.elapsed().as_secs_f64()
+        trials as f64 / (processor_seconds() - start)
     });
     let rate = median(rates.collect());
     vec![Figure::new("state machine", rate, "trials/s", Bound::AtLeast(300_000.0))]
 }
 
 /// Whether a trial costs more, or takes more memory, the longer the history is.
-pub fn growth(scale: &Scale) -> Vec<Figure> {
+pub(crate) fn growth(scale: &Scale) -> Vec<Figure> {
     let (early, late) = (scale.of(10_000, 100), scale.of(1_000_000, 300));
     // Short stretches: what else the machine does falls on few of them.
     let (stretches, stretch) = (scale.of(41, 3), scale.of(500, 10));
@@ -57,9 +57,9 @@ pub fn growth(scale: &Scale) -> Vec<Figure> {
         let mut cost = |machine: &mut Machine, at: u64| {
             machine.play(at, drop);
             let times = (1..=stretches).map(|i| {
-                let start = Instant::now();
+                let start = processor_seconds();
                 machine.play(at + i * stretch, drop);
-                start.elapsed().as_secs_f64()
+                processor_seconds() - start
             });
             median(times.collect())
         };

@@ -46,7 +46,7 @@ fn transaction(connection: &mut Connection, seq: &mut i64, rows: &[(&str, String
 }
 
 /// Durable appends against bare transactions of the same rows with the same syncing, turn by turn.
-pub fn append(scale: &Scale) -> Vec<Figure> {
+pub(crate) fn append(scale: &Scale) -> Vec<Figure> {
     let folder = folder();
     let (runtime, turns, batches) = (one_thread(), scale.of(1500, 20), batches(scale.of(1501, 21)));
     let store = SqliteStore::open(folder.path().join("study.db")).expect("a store");
@@ -80,7 +80,7 @@ fn trials_per_second(folder: &TempDir, name: &str, trials: u64, in_flight: usize
 }
 
 /// Facts that arrive while an append is under way share the next one.
-pub fn grouped(scale: &Scale) -> Vec<Figure> {
+pub(crate) fn grouped(scale: &Scale) -> Vec<Figure> {
     let folder = folder();
     let (mut single, mut many) = (Vec::new(), Vec::new());
     for round in 0..scale.of(3, 1) {
@@ -96,7 +96,7 @@ pub fn grouped(scale: &Scale) -> Vec<Figure> {
 }
 
 /// A long study that is opened again.
-pub fn resume(scale: &Scale) -> Vec<Figure> {
+pub(crate) fn resume(scale: &Scale) -> Vec<Figure> {
     let (folder, runtime, trials) = (folder(), one_thread(), scale.of(100_000, 100));
     let path = folder.path().join("long.db");
     let mut events = Vec::new();

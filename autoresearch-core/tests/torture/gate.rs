@@ -23,7 +23,7 @@ struct Now {
 
 /// What is going on; clones share it.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<Mutex<Now>>);
+pub(crate) struct Gate(Arc<Mutex<Now>>);
 
 impl Gate {
     fn change(&self, change: impl FnOnce(&mut Now)) {
@@ -32,16 +32,16 @@ impl Gate {
         now.changes += 1;
     }
 
-    pub fn thinks(&self) {
+    pub(crate) fn thinks(&self) {
         self.change(|now| now.thinking = true);
     }
 
-    pub fn hears(&self) {
+    pub(crate) fn hears(&self) {
         self.change(|now| now.hearing = true);
     }
 
     /// Waits for a run's turn to end.
-    pub async fn pass(&self, run: RunId, plan: Plan) {
+    pub(crate) async fn pass(&self, run: RunId, plan: Plan) {
         if !plan.ordered {
             return;
         }
@@ -79,7 +79,7 @@ impl Gate {
 }
 
 /// A store that says what it does: to the gate, and to whoever waits for the moment to kill.
-pub struct Watched<S>(pub S, pub Gate);
+pub(crate) struct Watched<S>(pub(crate) S, pub(crate) Gate);
 
 #[async_trait]
 impl<S: Store<ParamSet>> Store<ParamSet> for Watched<S> {

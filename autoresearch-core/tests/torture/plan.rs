@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Documents of each split.
-pub const HALF: usize = 6;
+pub(crate) const HALF: usize = 6;
 
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    pub seed: u64,
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
     /// Whether facts come in one order, so that the whole history is decided.
-    pub ordered: bool,
+    pub(crate) ordered: bool,
 }
 
 impl Plan {
-    pub fn ordered(seed: u64) -> Self {
+    pub(crate) fn ordered(seed: u64) -> Self {
         Self { seed, ordered: true }
     }
 
-    pub fn free(seed: u64) -> Self {
+    pub(crate) fn free(seed: u64) -> Self {
         Self { seed, ordered: false }
     }
 
@@ -30,12 +30,12 @@ impl Plan {
     }
 }
 
-pub fn baseline() -> ParamSet {
+pub(crate) fn baseline() -> ParamSet {
     ParamSet::new().with("rate", 0.1).with("width", 64).with("decay", 0.3)
 }
 
 /// A loss a document: best at rate 0.003, width 256 and decay 0.05, with noise of the seed's and the document's.
-pub fn losses(candidate: &ParamSet, seed: u64) -> Vec<f64> {
+pub(crate) fn losses(candidate: &ParamSet, seed: u64) -> Vec<f64> {
     let rate = candidate.float("rate").expect("a rate").log10() + 2.5;
     let width = (candidate.int("width").expect("a width") as f64 / 256.0).log2();
     let decay = candidate.float("decay").expect("a decay") - 0.05;
@@ -87,7 +87,7 @@ impl Proposer<ParamSet> for Search {
 }
 
 /// Plays what is left of a plan's study.
-pub async fn run(plan: Plan, store: impl Store<ParamSet> + 'static) -> Report<ParamSet> {
+pub(crate) async fn run(plan: Plan, store: impl Store<ParamSet> + 'static) -> Report<ParamSet> {
     let gate = Gate::default();
     let space =
         ParamSpace::new().log_float("rate", 1e-4..=1.0).log_int("width", 16..=1024).float("decay", 0.0..=0.5);

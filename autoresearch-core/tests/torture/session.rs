@@ -14,23 +14,23 @@ const PLAN: &str = "AUTORESEARCH_TORTURE_PLAN";
 
 /// What was killed.
 #[derive(Debug, Default)]
-pub struct Kills {
-    pub all: usize,
+pub(crate) struct Kills {
+    pub(crate) all: usize,
     /// While an append was under way, as far as the parent knows.
-    pub appending: usize,
+    pub(crate) appending: usize,
     /// Before anything was stored in this session: while opening and replaying.
-    pub opening: usize,
+    pub(crate) opening: usize,
     sessions: u64,
 }
 
 /// How far a session came.
-pub struct Acknowledged {
-    pub events: u64,
-    pub ended: bool,
+pub(crate) struct Acknowledged {
+    pub(crate) events: u64,
+    pub(crate) ended: bool,
 }
 
 /// Says something to the parent, if there is one.
-pub fn tell(what: &str, number: u64) {
+pub(crate) fn tell(what: &str, number: u64) {
     thread_local!(static IS_CHILD: Cell<Option<bool>> = const { Cell::new(None) });
     let is_child = IS_CHILD.get().unwrap_or_else(|| std::env::var_os(STUDY).is_some());
     IS_CHILD.set(Some(is_child));
@@ -40,7 +40,7 @@ pub fn tell(what: &str, number: u64) {
     }
 }
 
-pub async fn child() {
+pub(crate) async fn child() {
     let (Some(path), Ok(plan)) = (std::env::var_os(STUDY), std::env::var(PLAN)) else { return };
     let (order, seed) = plan.split_at(1);
     let seed = seed.parse().expect("a seed");
@@ -58,7 +58,7 @@ fn random(n: u64) -> u64 {
 }
 
 /// Lets a process play on the store, and kills it somewhere.
-pub fn session(path: &Path, plan: Plan, kills: &mut Kills) -> Acknowledged {
+pub(crate) fn session(path: &Path, plan: Plan, kills: &mut Kills) -> Acknowledged {
     let dice = random(kills.sessions ^ plan.seed << 32 ^ u64::from(plan.ordered) << 48);
     kills.sessions += 1;
     let mut child = Command::new(std::env::current_exe().expect("this test"))
