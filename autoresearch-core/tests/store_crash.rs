@@ -3,7 +3,11 @@
 #![cfg(all(feature = "sqlite", unix))]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/small_disk.rs"]
+mod small_disk;
+
 use autoresearch_core::{Arm, Event, Proposal, ProposalId, Seq, SqliteStore, Store, StoreError, Version};
+use small_disk::SmallDisk;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -103,23 +107,6 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
         assert!(found.0 == last || found.0 == last + BATCH, "acknowledged {last}, found {found}");
         assert_eq!(read, found, "a reader sees what the next writer sees");
         append(&store, found).await.unwrap();
-    }
-}
-
-/// A small file system of its own, where we may mount one.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).stderr(Stdio::null());
-        mount.status().is_ok_and(|s| s.success()).then(|| Self(at.into()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 
