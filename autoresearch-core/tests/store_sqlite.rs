@@ -202,6 +202,11 @@ fn a_newer_schema_is_refused() -> Result<(), Box<dyn Error>> {
     sql(&path, "PRAGMA user_version = 2");
     for error in [SqliteStore::open(&path).unwrap_err(), SqliteStore::open_read_only(&path).unwrap_err()] {
         assert!(matches!(error, StoreError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.contains("study.db has schema 2") && text.contains("use the version that wrote it"),
+            "{text}"
+        );
     }
     Ok(())
 }

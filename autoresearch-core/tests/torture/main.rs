@@ -12,10 +12,15 @@
 mod gate;
 mod plan;
 mod session;
+#[path = "../support/small_disk.rs"]
+mod small_disk;
 
-use autoresearch_core::{Event, Fate, MemoryStore, ParamSet, Seq, SqliteStore, Store};
+use autoresearch_core::{
+    Event, Fate, MemoryStore, ParamSet, Seq, SqliteStore, Store, StoreError, StudyError,
+};
 use plan::{Plan, losses, run};
 use session::{Kills, session};
+use small_disk::SmallDisk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -144,6 +149,39 @@ fn check_books(events: &Events) {
         }
     }
     assert!(ran.len() > 50 && settled.len() > 5, "{} runs, {} settled", ran.len(), settled.len());
+}
+
+/// Each session goes on until the disk is full; then there is a little room, and the next one goes on.
+#[tokio::test]
+async fn on_a_disk_that_fills_up_again_and_again_it_is_the_uninterrupted_study() {
+    let (plan, folder) = (Plan::ordered(1), tempfile::tempdir().expect("a folder"));
+    let Some(disk) = SmallDisk::mount(folder.path()) else {
+        eprintln!("SKIPPED: a full disk needs the right to mount a tmpfs");
+        return;
+    };
+    let calm = MemoryStore::new();
+    run(plan, calm.clone()).await;
+    let (path, ballast) = (disk.0.join("study.db"), disk.0.join("ballast"));
+    let mut full = 0;
+    while full < 40 {
+        let _ = std::fs::write(&ballast, vec![1; 400_000]); // as much of it as there is room for
+        let ended = match SqliteStore::open(&path) {
+            Ok(store) => plan::study(plan, store).run().await.map(drop),
+            Err(error) => Err(error.into()),
+        };
+        let Err(error) = ended else { break };
+        assert!(matches!(error, StudyError::Store(StoreError::Full { .. })), "{error:?}");
+        assert!(error.to_string().contains("there is no room left"), "{error}");
+        full += 1;
+        std::fs::remove_file(&ballast).expect("room again");
+        // Closing it moves the log into the database, which takes the room of neither for long.
+        let store = SqliteStore::open(&path).expect("it can be opened");
+        let events = stored(&store).await;
+        assert!(facts(&stored(&calm).await).starts_with(&facts(&events)), "after {full} times");
+    }
+    assert!(full > 1, "the disk was full {full} times");
+    let store = SqliteStore::open_read_only(&path).expect("a store");
+    assert_eq!(facts(&stored(&store).await), facts(&stored(&calm).await));
 }
 
 /// The process that is killed; does nothing unless it is told its study.

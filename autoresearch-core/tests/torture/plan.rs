@@ -88,6 +88,10 @@ impl Proposer<ParamSet> for Search {
 
 /// Plays what is left of a plan's study.
 pub(crate) async fn run(plan: Plan, store: impl Store<ParamSet> + 'static) -> Report<ParamSet> {
+    study(plan, store).run().await.expect("a report")
+}
+
+pub(crate) fn study(plan: Plan, store: impl Store<ParamSet> + 'static) -> Study<ParamSet, Vec<f64>> {
     let gate = Gate::default();
     let space =
         ParamSpace::new().log_float("rate", 1e-4..=1.0).log_int("width", 16..=1024).float("decay", 0.0..=0.5);
@@ -105,11 +109,10 @@ pub(crate) async fn run(plan: Plan, store: impl Store<ParamSet> + 'static) -> Re
         .in_flight(plan.in_flight())
         .limits(Limits::new().runs(160))
         .store(Watched(store, gate));
-    let study = match plan.seed % 4 {
+    match plan.seed % 4 {
         0 => study.acceptor(Guarded::new()),
         1 => study.acceptor(Greedy::new()),
         2 => study.acceptor(Scout::new()),
         _ => study.acceptor(Fast::new()),
-    };
-    study.run().await.expect("a report")
+    }
 }
