@@ -40,7 +40,7 @@ fn log(path: &Path) -> PathBuf {
 
 /// Scattered over `0..n`.
 fn places(n: usize, count: u64) -> impl Iterator<Item = usize> {
-    (0..count).map(move |i| ((i * 0x9E37_79B9_7F4A_7C15) >> 20) as usize % n)
+    (1..=count).map(move |i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) as usize % n)
 }
 
 /// How many events a store has, all of them as they were appended; or why it has none to give.
@@ -91,7 +91,7 @@ async fn of_a_torn_log_whole_appends_are_left() {
         fs::remove_file(&path).unwrap();
         let _ = fs::remove_file(log(&path));
     }
-    assert!(found.iter().any(|n| *n == 0) || found.iter().any(|n| *n < 60), "{found:?}");
+    assert!(found.iter().any(|n| *n < 60), "{found:?}");
     assert!(found.iter().any(|n| *n > 60), "{found:?}");
 }
 
@@ -151,8 +151,9 @@ fn writing(path: &Path, stop: &AtomicBool) -> u64 {
     })
 }
 
-#[tokio::test]
-async fn copied_while_it_is_written() {
+#[test]
+fn copied_while_it_is_written() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let folder = tempdir().unwrap();
     let path = folder.path().join("study.db");
     let stop = AtomicBool::new(false);
@@ -161,7 +162,6 @@ async fn copied_while_it_is_written() {
         while !path.exists() || fs::metadata(log(&path)).map_or(0, |meta| meta.len()) < 100_000 {
             std::thread::yield_now();
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let taken = runtime.block_on(async {
             let reader = SqliteStore::open_read_only(&path).unwrap();
             let (mut backups, mut copies) = (Vec::new(), Vec::new());
@@ -190,13 +190,13 @@ async fn copied_while_it_is_written() {
         taken
     });
     for (backup, at_least) in backups {
-        let events = read(&backup).await.unwrap();
+        let events = runtime.block_on(read(&backup)).unwrap();
         assert!(events >= at_least && events % BATCH == 0, "{events} of {at_least} and more");
         let store = SqliteStore::open(&backup).unwrap();
-        append(&store, Seq(events)).await;
+        runtime.block_on(append(&store, Seq(events)));
     }
     for copy in copies {
-        if let Err(error) = read(&copy).await {
+        if let Err(error) = runtime.block_on(read(&copy)) {
             is_clear(&error);
         }
     }
