@@ -1,6 +1,7 @@
 //! A measured figure with the bound that it should keep to.
 
 use serde_json::json;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -80,7 +81,16 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// that others use too, the clock says what they do.
 pub(crate) fn processor_seconds() -> f64 {
     static BEGUN: OnceLock<Instant> = OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.as_deref().and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64(), |ns| ns / 1e9)
+    let told = told(Path::new("/proc/thread-self"));
+    told.unwrap_or_else(|| BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64())
+}
+
+/// The same of all threads of this process together; `None` where the system does not tell.
+pub(crate) fn processor_seconds_of_all() -> Option<f64> {
+    std::fs::read_dir("/proc/self/task").ok()?.map(|thread| told(&thread.ok()?.path())).sum()
+}
+
+fn told(thread: &Path) -> Option<f64> {
+    let text = std::fs::read_to_string(thread.join("schedstat")).ok()?;
+    Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }

@@ -4,6 +4,9 @@ use crate::figure::{Bound, Figure, Scale, median, processor_seconds};
 use autoresearch_core::{Action, Event, Greedy, Limits, Measurement, Proposal, Settings, StudyState};
 use std::time::Instant;
 
+/// A loss that the baseline's, 0, is never beaten by.
+pub(crate) const WORSE: f64 = 0.123_456_789;
+
 /// A study in the hand of a loop that does no more than it must.
 pub(crate) struct Machine {
     state: StudyState<f64>,
@@ -20,7 +23,7 @@ impl Machine {
         let state = &mut self.state;
         while (state.history().len() as u64) < settled {
             match state.next_action() {
-                Action::Propose { .. } => state.proposed(Proposal::new(1.0)).expect("it was asked"),
+                Action::Propose { .. } => state.proposed(Proposal::new(WORSE)).expect("it was asked"),
                 Action::Run(run) => {
                     let measured = Measurement::scalar(*run.candidate).expect("a number");
                     state.finished(run.id, Ok(measured)).expect("it was planned");

@@ -1,6 +1,7 @@
 //! The tokio driver with the memory store.
 
 use crate::figure::{Bound, Figure, Scale, median, processor_seconds};
+use crate::machine::WORSE;
 use autoresearch_core::{
     Greedy, Limits, Measurement, MemoryStore, Proposal, ProposeContext, Proposed, Store, Study, evaluator_fn,
     executor_fn, proposer_fn,
@@ -11,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 /// A study whose parts do nothing, and whose baseline is never beaten.
 pub(crate) fn study(store: impl Store<f64> + 'static, proposals: u64, in_flight: usize) -> Study<f64, f64> {
     let same = proposer_fn(|cx: ProposeContext<'_, f64>| {
-        Ok(Proposed::Proposals((0..cx.wanted).map(|_| Proposal::new(1.0)).collect()))
+        Ok(Proposed::Proposals((0..cx.wanted).map(|_| Proposal::new(WORSE)).collect()))
     });
     Study::new(
         0.0,
