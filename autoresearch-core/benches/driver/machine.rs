@@ -57,7 +57,7 @@ pub(crate) fn growth(scale: &Scale) -> Vec<Figure> {
     let (mut ratios, mut bytes, mut view) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..scale.of(3, 1) {
         let mut machine = Machine::new(late + stretches * stretch);
-        let mut cost = |machine: &mut Machine, at: u64| {
+        let cost = |machine: &mut Machine, at: u64| {
             machine.play(at, drop);
             let times = (1..=stretches).map(|i| {
                 let start = processor_seconds();
