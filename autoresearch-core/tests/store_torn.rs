@@ -191,7 +191,7 @@ fn copied_while_it_is_written() {
     });
     for (backup, at_least) in backups {
         let events = runtime.block_on(read(&backup)).unwrap();
-        assert!(events >= at_least && events % BATCH == 0, "{events} of {at_least} and more");
+        assert!(events >= at_least && events.is_multiple_of(BATCH), "{events} of {at_least} and more");
         let store = SqliteStore::open(&backup).unwrap();
         runtime.block_on(append(&store, Seq(events)));
     }
