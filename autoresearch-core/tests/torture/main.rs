@@ -148,7 +148,7 @@ fn check_books(events: &Events) {
             assert!((mean - measured).abs() < 1e-12, "run {} of the baseline: {mean} or {measured}", run.0);
         }
     }
-    assert!(ran.len() > 50 && settled.len() > 5, "{} runs, {} settled", ran.len(), settled.len());
+    assert!(ran.len() > 50 && !settled.is_empty(), "{} runs, {} settled", ran.len(), settled.len());
 }
 
 /// Each session goes on until the disk is full; then there is a little room, and the next one goes on.
