@@ -3,9 +3,15 @@
 #![cfg(all(feature = "sqlite", unix))]
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/small_disk.rs"]
+mod small_disk;
+
 use autoresearch_core::{Arm, Event, Proposal, ProposalId, Seq, SqliteStore, Store, StoreError, Version};
+use small_disk::SmallDisk;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -84,6 +90,8 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
                 panic!("two processes write one store");
             };
             assert_eq!(holder, Some(child.id()));
+            let text = SqliteStore::open(&path).unwrap_err().to_string();
+            assert!(text.contains(&format!("process {}; wait for it or stop it", child.id())), "{text}");
             assert!(checked(&SqliteStore::open_read_only(&path).unwrap()).await.0 >= last);
         }
         std::thread::sleep(Duration::from_micros(300 * round));
@@ -106,23 +114,6 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
     }
 }
 
-/// A small file system of its own, where we may mount one.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(at).stderr(Stdio::null());
-        mount.status().is_ok_and(|s| s.success()).then(|| Self(at.into()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_loses_nothing_and_goes_on_once_there_is_room() {
     let folder = tempdir().unwrap();
@@ -131,7 +122,7 @@ async fn a_full_disk_loses_nothing_and_goes_on_once_there_is_room() {
         return;
     };
     let ballast = disk.0.join("ballast");
-    std::fs::write(&ballast, vec![1; 300_000]).unwrap();
+    fs::write(&ballast, vec![1; 300_000]).unwrap();
     let store = SqliteStore::open(disk.0.join("study.db")).unwrap();
     let mut last = Seq(0);
     let error = loop {
@@ -145,7 +136,7 @@ async fn a_full_disk_loses_nothing_and_goes_on_once_there_is_room() {
     assert!(last.0 > 100, "only {last} events on an empty disk");
     assert_eq!(checked(&store).await, last);
     assert!(append(&store, last).await.is_err(), "still full");
-    std::fs::remove_file(ballast).unwrap();
+    fs::remove_file(ballast).unwrap();
     let next = append(&store, last).await.expect("there is room again");
     drop(store);
     let store = SqliteStore::open(disk.0.join("study.db")).unwrap();
@@ -180,4 +171,48 @@ async fn a_disk_that_cannot_be_written_is_told_at_open() {
         eprintln!("{text}");
         assert!(matches!(error, StoreError::Open { .. }) && text.contains("writ"), "{error:?}");
     }
+}
+
+/// The process that may not write; says what it is told.
+#[test]
+fn the_stranger() {
+    let Some(path) = std::env::var_os(STRANGERS_STUDY) else { return };
+    let told = SqliteStore::open(path).map_or_else(|error| error.to_string(), |_| "it was opened".into());
+    println!("told: {told}");
+}
+
+const STRANGERS_STUDY: &str = "AUTORESEARCH_STRANGERS_STUDY";
+
+/// What a process is told that is not root: root may write everything.
+fn told_as_stranger(path: &Path) -> Option<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "the_stranger", "--nocapture", "--test-threads=1"]).env(STRANGERS_STUDY, path);
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout == b"0\n" {
+        child.uid(65534).current_dir("/");
+    }
+    let output = child.output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().find_map(|line| Some(line.split_once("told: ")?.1.to_string()))
+}
+
+#[tokio::test]
+async fn a_file_or_folder_that_may_not_be_written_is_told() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("study.db");
+    append(&SqliteStore::open(&path).unwrap(), Seq(0)).await.unwrap();
+    fs::remove_file(folder.path().join("study.db.lock")).unwrap();
+    let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for (file, inside, says) in [(0o444, 0o777, "change its permissions"), (0o666, 0o555, "must be writable")]
+    {
+        allow(&path, file);
+        allow(folder.path(), inside);
+        let Some(told) = told_as_stranger(&path) else {
+            eprintln!("SKIPPED: no other user can run this test");
+            return;
+        };
+        assert!(told.contains("study.db") && told.contains(says), "{told}");
+    }
+    allow(folder.path(), 0o777);
+    assert_eq!(told_as_stranger(&path).unwrap(), "it was opened");
 }

@@ -62,7 +62,7 @@ impl<C: Candidate> StudyState<C> {
             }
             return Ok(());
         }
-        let (spec, attempt) = (job.spec.clone(), job.attempt);
+        let (spec, attempt) = ((*job.spec).clone(), job.attempt);
         let finite = |x: f64| if x.is_finite() { x.max(0.0) } else { 0.0 };
         self.record(Event::Finished {
             run: spec,

@@ -173,7 +173,11 @@ impl<C: Candidate> StudyState<C> {
                 let id = self.take_run_id();
                 let spec =
                     RunSpec { id, arm: arm.clone(), version: *version, seed, role: Role::Final, about: None };
-                self.finale.queue.push_back(Job { spec, candidate: Arc::clone(candidate), attempt: 0 });
+                self.finale.queue.push_back(Job {
+                    spec: Box::new(spec),
+                    candidate: Arc::clone(candidate),
+                    attempt: 0,
+                });
                 id
             });
             let round = round.collect();

@@ -57,7 +57,8 @@ struct Live<C> {
 
 /// A planned run with its candidate.
 struct Job<C> {
-    spec: RunSpec,
+    /// Boxed: jobs move from list to list.
+    spec: Box<RunSpec>,
     candidate: Arc<C>,
     attempt: u32,
 }
@@ -254,7 +255,8 @@ impl<C: Candidate> StudyState<C> {
 
     /// The events that have happened since the last call, to be stored before any further action is performed.
     pub fn take_events(&mut self) -> Vec<Event<C>> {
-        std::mem::take(&mut self.outbox)
+        // The outbox keeps its room, which is large: most facts bring one event or two.
+        self.outbox.drain(..).collect()
     }
 
     /// Whether the output of this run may still be needed: by the holdout, or because it is the incumbent's.

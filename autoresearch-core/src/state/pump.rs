@@ -147,7 +147,7 @@ impl<C: Candidate> StudyState<C> {
             match self.materialise(&arm) {
                 Ok(candidate) => {
                     self.note_plan(id, &arm);
-                    let spec = RunSpec { id, arm, version, seed, role, about };
+                    let spec = Box::new(RunSpec { id, arm, version, seed, role, about });
                     self.shelf.push(Job { spec, candidate, attempt: 0 });
                 }
                 Err(conflict) => {

@@ -1,7 +1,7 @@
 //! Performs the state machine's actions with tokio and feeds the facts back.
 //!
 //! One loop: store what happened, take the next action, start it; when there is nothing to start, wait for whatever
-//! ends first. Executors, evaluators and proposers run in tasks of their own (`tasks`); `take` feeds what ended back as facts, and
+//! ends first, and take what has ended meanwhile along, so that all of it shares one append. Executors, evaluators and proposers run in tasks of their own (`tasks`); `take` feeds what ended back as facts, and
 //! `desk` is what the loop keeps in order
 //! besides: the runs' outputs and folders, and the observers.
 
@@ -33,6 +33,9 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
+
+/// How many facts are stored in one append, with all that follows from them.
+const TOGETHER: usize = 256;
 
 /// How runs tell how far they are.
 type Channel = (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>);
@@ -142,6 +145,13 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                     Action::Wait => {
                         let happening = self.wait().await;
                         self.take(happening).await?;
+                        for _ in 1..TOGETHER {
+                            let Some(happening) = self.ended_too() else { break };
+                            if let Err(error) = self.take(happening).await {
+                                self.persist().await?; // the others are facts all the same
+                                return Err(error);
+                            }
+                        }
                     }
                     Action::Stop(reason) => {
                         self.end_tasks().await;
@@ -235,7 +245,10 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let incumbent = incumbent.clone();
         let pause = backoff(self.proposer_failures.max(self.proposer_waits));
         let task = async move {
-            tokio::time::sleep(pause).await;
+            // A timer counts in milliseconds, no time at all included.
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
             let incumbent = &incumbent;
             let cx =
                 ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on, meter };
@@ -282,6 +295,14 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Some(heard) = self.hearings.join_next_with_id() => Happening::Heard(heard),
             Some((run, progress)) = self.progress.1.recv() => Happening::Progress(run, progress),
         }
+    }
+
+    /// What else has ended by now. It acts on nothing that is not stored yet: whatever ended was started before.
+    fn ended_too(&mut self) -> Option<Happening<C, A>> {
+        let run = self.runs.try_join_next_with_id().map(Happening::Run);
+        let thought = || self.thinking.try_join_next().map(Happening::Thought);
+        let heard = || self.hearings.try_join_next_with_id().map(Happening::Heard);
+        run.or_else(thought).or_else(heard)
     }
 
     /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.

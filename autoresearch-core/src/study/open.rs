@@ -49,15 +49,23 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     let state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
     let mut state = with(state, simplify)?;
     let mut seq = Seq(0);
-    while !page.is_empty() {
-        for (at, event) in &page {
-            if seq > Seq(0) {
-                state.replay(event)?;
+    while let Some((last, _)) = page.last() {
+        // The next page is on its way while this one is replayed.
+        let next =
+            async { if page.len() < PAGE { Ok(Vec::new()) } else { study.store.read(*last, PAGE).await } };
+        let replayed = async {
+            for (at, event) in &page {
+                if seq > Seq(0) {
+                    state.replay(event)?;
+                }
+                tally.take(event);
+                seq = *at;
             }
-            tally.take(event);
-            seq = *at;
-        }
-        page = study.store.read(seq, PAGE).await?;
+            Ok::<_, StateError>(())
+        };
+        let (next, replayed) = tokio::join!(biased; next, replayed);
+        replayed?;
+        page = next?;
     }
     let (limits, in_flight) = (study.settings.limits.clone(), study.settings.in_flight);
     let moved = state.settings().limits != limits;

@@ -1,9 +1,12 @@
-//! `cargo xtask bench`: acceptance policies on simulated worlds whose truth is known, and tests held to their levels.
+//! `cargo xtask bench`: acceptance policies on simulated worlds whose truth is known, tests held to their levels, and
+//! the cost of the loop.
 mod calibration;
 mod cell;
 mod chart;
 mod chart_svg;
+mod driver;
 mod names;
+mod optuna;
 mod page;
 mod page_cells;
 mod page_marks;
@@ -34,6 +37,8 @@ enum Bench {
     Landscape(Landscape),
     /// Plays every test on data without any effect, and holds its errors against its level
     Calibration(calibration::Calibration),
+    /// Measures what the loop around the user's code costs: state machine, driver and stores
+    Driver(driver::Driver),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let code = match &args.bench {
         Bench::Landscape(args) => landscape(args)?,
         Bench::Calibration(args) => calibration::run(args)?,
+        Bench::Driver(args) => driver::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)

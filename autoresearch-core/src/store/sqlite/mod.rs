@@ -1,5 +1,6 @@
-//! Events in one SQLite file: `open` finds, checks and locks the file, this reads and writes it.
+//! Events in one SQLite file: `open` finds, checks and locks the file, this reads and writes it, `backup` copies it.
 
+mod backup;
 mod open;
 
 use super::{Seq, Store, StoreError};
@@ -26,8 +27,9 @@ use tokio::sync::Mutex;
 /// connection. Keep the file on a local disk: SQLite's write-ahead log does not work across the machines of a network
 /// file system.
 ///
-/// Beside `study.db` there may be `study.db-wal` and `study.db-shm` (SQLite's; they belong to the database, so copy
-/// all three or use `sqlite3 study.db ".backup copy.db"`), `study.db.lock` (empty but for the writer's process number)
+/// Beside `study.db` there may be `study.db-wal` and `study.db-shm` (SQLite's; they belong to the database: what is in
+/// the log alone is missing in a copy without it, and a copy made while the writer works may not be readable, so make
+/// it with [`backup_to`](Self::backup_to) or `sqlite3 study.db ".backup copy.db"`), `study.db.lock` (empty but for the writer's process number)
 /// and the folder `study.db.runs` (where runs keep their files).
 ///
 /// Its calls need a tokio runtime.
@@ -91,6 +93,27 @@ impl SqliteStore {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let (path, connection) = open::for_reading(path.as_ref())?;
         Ok(Self::new(path, connection, None))
+    }
+
+    /// Writes a copy of the study, as it is now, into a new file: one file that can be opened, moved and kept, while
+    /// the writer goes on. The runs' folders are not copied; a study resumed from the copy makes again what it needs
+    /// of them.
+    ///
+    /// The copy is made under the name `path` with `.partial` added, synced, and gets its name when it is whole.
+    ///
+    /// # Errors
+    /// [`Open`](StoreError::Open): there is such a file already, or its folder is missing or cannot be written.
+    /// [`Full`](StoreError::Full): there is no room for it.
+    ///
+    /// # Cancel safety
+    /// A dropped future does not stop the copying: the file appears whole, or not at all.
+    pub async fn backup_to(&self, path: impl AsRef<Path>) -> Result<(), StoreError> {
+        let (from, to) = (Arc::clone(&self.path), path.as_ref().to_path_buf());
+        match tokio::task::spawn_blocking(move || backup::copy(&from, &to)).await {
+            Ok(result) => result,
+            Err(lost) if lost.is_panic() => std::panic::resume_unwind(lost.into_panic()),
+            Err(lost) => Err(StoreError::Io { place: self.place(), source: lost.into() }),
+        }
     }
 
     fn new(path: PathBuf, connection: Connection, lock: Option<File>) -> Self {

@@ -74,11 +74,11 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn refusal(path: &Path, reason: &str, source: Option<Box<dyn Error + Send + Sync>>) -> StoreError {
+pub(super) fn refusal(path: &Path, reason: &str, source: Option<Box<dyn Error + Send + Sync>>) -> StoreError {
     StoreError::Open { path: path.into(), reason: reason.into(), source }
 }
 
-fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
+pub(super) fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => return StoreError::Full { place: path.display().to_string() },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -100,6 +100,22 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
 
 /// The path without links, so that all names of a file lead to the same lock.
 fn place(path: &Path) -> Result<PathBuf, StoreError> {
+    let path = without_links(path)?;
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let log = beside(&path, "-wal");
+    // SQLite would take the file for a new database, and delete the log.
+    if size(&path) == 0 && size(&log) > 0 {
+        let reason = format!(
+            "it is missing or empty, and its write-ahead log {} is not: the study was moved or restored without its \
+             database. Bring the two together again; to begin a new study, take the log away or choose another name",
+            log.display()
+        );
+        return Err(refusal(&path, &reason, None));
+    }
+    Ok(path)
+}
+
+fn without_links(path: &Path) -> Result<PathBuf, StoreError> {
     let unusable = |error: std::io::Error| refusal(path, &error.to_string(), Some(error.into()));
     let no_name = || refusal(path, "this names no file", None);
     let name = path.file_name().ok_or_else(no_name)?;
@@ -124,7 +140,7 @@ fn place(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Opens the file without writing to it; the path is absolute, so that no name (`:memory:`) has a second meaning.
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let open = || {
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
@@ -208,7 +224,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Makes the new file's name survive a power failure too.
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     let synced = match path.parent() {
         Some(folder) if cfg!(unix) => File::open(folder).and_then(|folder| folder.sync_all()),
         _ => Ok(()),
