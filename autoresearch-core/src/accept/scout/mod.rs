@@ -4,6 +4,7 @@
 //! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `verdict` says what
 //! that comes to, `reserve` what it costs; this file has the settings and the order of the phases.
 
+mod block;
 mod board;
 mod certify;
 mod climb;
