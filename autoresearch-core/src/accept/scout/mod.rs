@@ -8,6 +8,7 @@ mod block;
 mod board;
 mod certify;
 mod climb;
+mod peel;
 mod refine;
 mod reserve;
 mod stack;
@@ -19,6 +20,7 @@ use crate::arm::{Arm, ProposalId, RunId};
 use crate::stats::{Moments, Residual, certificate_level};
 use certify::Certificate;
 use climb::Climb;
+use peel::Peel;
 use refine::Model;
 use stack::Stack;
 use std::collections::BTreeMap;
@@ -79,6 +81,7 @@ struct Rules {
     bundle: usize,
     drop: f64,
     refine: bool,
+    peel: bool,
     epochs: bool,
     seeds: Seeds,
 }
@@ -93,6 +96,7 @@ enum Phase {
         wanted: usize,
     },
     Climb,
+    Peel(Peel),
     Certify(Box<Certificate>),
     Done,
 }
@@ -119,6 +123,7 @@ impl Scout {
             bundle: 8,
             drop: 0.5,
             refine: true,
+            peel: false,
             epochs: false,
             seeds: Seeds::Equal,
         };
@@ -185,6 +190,13 @@ impl Scout {
         self
     }
 
+    /// Whether later edits of fused units are peeled off.
+    #[must_use]
+    pub fn peel(mut self, yes: bool) -> Self {
+        self.rules.peel = yes;
+        self
+    }
+
     /// Standard deviation of one run.
     fn s(&self) -> f64 {
         self.noise.variance().unwrap_or(0.0).sqrt()
@@ -228,9 +240,15 @@ impl Scout {
         }
     }
 
+    /// Runs to be kept back for certifying so many units.
+    fn reserve(&self, units: usize) -> u64 {
+        let peel = if self.rules.peel { peel::cost(self.stack.fused()) } else { 0 };
+        reserve::reserve(units, self.stack.is_keyed()) + peel
+    }
+
     /// Whether the runs that are left would not pay for another certificate.
     fn spent(&self, cohort: &Cohort<'_>) -> bool {
-        let least = reserve::reserve(self.stack.len() + 1, self.stack.is_keyed()) + 1;
+        let least = self.reserve(self.stack.len() + 1) + 1;
         cohort.runs_affordable().is_some_and(|left| left < least)
             || cohort.exhausted() && self.climb.is_idle(cohort) && self.stack.is_empty()
     }
@@ -239,7 +257,7 @@ impl Scout {
     fn is_time(&self, cohort: &Cohort<'_>) -> bool {
         let units = self.stack.len();
         let in_epochs = self.rules.epochs || cohort.runs_affordable().is_none();
-        let pays = || 4 * reserve::reserve(units, self.stack.is_keyed()) <= cohort.started() - self.since;
+        let pays = || 4 * self.reserve(units) <= cohort.started() - self.since;
         self.is_the_end(cohort)
             || units > 0 && in_epochs && pays()
             || units > 0 && self.coverage.is_some_and(|share| share >= COVERAGE)
@@ -247,8 +265,7 @@ impl Scout {
 
     /// Whether what is left is needed for the last certificate.
     fn is_the_end(&self, cohort: &Cohort<'_>) -> bool {
-        let units = self.stack.len() + self.climb.bundle();
-        let needed = reserve::reserve(units, self.stack.is_keyed());
+        let needed = self.reserve(self.stack.len() + self.climb.bundle());
         // Of a limit on time nobody knows for sure how many runs it leaves, and all those under way end first.
         let needed =
             if cohort.time_binds() { needed + needed / 4 + cohort.outstanding() as u64 } else { needed };
@@ -258,13 +275,12 @@ impl Scout {
     /// So many units can be certified with what is left.
     fn room(&self, cohort: &Cohort<'_>) -> usize {
         let Some(left) = cohort.runs_affordable() else { return usize::MAX };
-        (1..).take_while(|units| reserve::reserve(*units, self.stack.is_keyed()) <= left).last().unwrap_or(0)
+        (1..).take_while(|units| self.reserve(*units) <= left).last().unwrap_or(0)
     }
 
-    fn certify(&mut self, cohort: &Cohort<'_>) {
+    fn certify(&mut self) {
         self.certificates += 1;
         let k = self.certificates;
-        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
         // A single certificate has all of alpha; where there are several they share it.
         let alone = k == 1 && self.last && !self.rules.epochs;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
@@ -288,14 +304,25 @@ impl Acceptor for Scout {
                         return step;
                     }
                     let (moved, _) = self.refine_stack(self.room(cohort).max(self.stack.len()), cohort);
+                    self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
                     if self.stack.is_empty() {
                         self.phase = Phase::Done;
+                    } else if self.rules.peel {
+                        self.phase = Phase::Peel(Peel::default());
                     } else {
-                        self.certify(cohort);
+                        self.certify();
                     }
                     if !moved.is_empty() {
                         return Step::Decide(moved);
                     }
+                }
+                Phase::Peel(peel) => {
+                    let reserved = reserve::reserve(self.stack.len(), self.stack.is_keyed());
+                    let most = cohort.runs_affordable().map_or(u64::MAX, |left| left.saturating_sub(reserved));
+                    if let Some(step) = peel.next(&mut self.stack, self.noise, self.rules.drop, most, cohort) {
+                        return step;
+                    }
+                    self.certify();
                 }
                 Phase::Certify(certificate) => {
                     if let Some(step) = certificate.next(cohort) {
