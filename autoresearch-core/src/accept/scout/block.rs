@@ -36,8 +36,7 @@ impl Block {
         let row = |(i, on)| Row { on, run: cohort.next_run(i), retried: false };
         let rows = design.into_iter().enumerate().map(row).collect();
         let block = Self { all, switched, rows };
-        let plan =
-            |(row, i): (&Row, u32)| Plan::new(block.arm(&row.on), cohort.fresh_seed(i), Role::Confirm);
+        let plan = |(row, i): (&Row, u32)| Plan::new(block.arm(&row.on), cohort.fresh_seed(i), Role::Confirm);
         let plans = block.rows.iter().zip(0..).map(plan).collect();
         (block, Step::Run(plans))
     }

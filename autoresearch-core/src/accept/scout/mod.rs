@@ -1,8 +1,9 @@
 //! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
 //!
 //! `climb` knows where the unproven stack stands, `board` sends proposals out on it, `stack` knows what in it can be
-//! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `verdict` says what
-//! that comes to, `reserve` what it costs; this file has the settings and the order of the phases.
+//! switched alone, `refine` moves keys to the best values tried, `peel` takes useless edits off fused units, `certify` tests
+//! all of it on fresh runs, each design a `block`, `verdict` says what that comes to, `reserve` what it costs; this file has
+//! the settings and the order of the phases.
 
 mod block;
 mod board;
@@ -70,8 +71,9 @@ pub struct Scout {
     last: bool,
 }
 
-/// Overlapping edits fuse; before too much has grown together they are certified.
-const COVERAGE: f64 = 0.3;
+/// Overlapping edits fuse; before too much has grown together they are certified. Earlier than that, small certificates
+/// eat up the runs.
+const COVERAGE: f64 = 0.5;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Rules {
@@ -190,7 +192,17 @@ impl Scout {
         self
     }
 
-    /// Whether later edits of fused units are peeled off.
+    /// Whether fused units are peeled before they are certified (default: no, as it costs runs). Edits that overlap are
+    /// one unit, and half of those in a certified unit may be useless: a certificate speaks of the whole. With peeling,
+    /// the edits that no other is built on are first switched off one by one, in a block of 16 or more fresh runs with
+    /// the rest of the stack on; those whose estimate is not above .5 sigma are rejected, and then it is the turn of
+    /// what has come to light below them.
+    ///
+    /// **Guarantee**: that of the certificate, for what is left of each unit: the certificate follows, on other fresh
+    /// runs and with other answers of the holdout. Peeling itself tests nothing and promises nothing for each edit; a
+    /// useless edit below a useful one stays, and now and then a useful one is lost. In simulated files (2,000 runs) the
+    /// share of useless edits fell by a quarter, at 4 to 7 % of the gain. Keys of a parameter set are units of their own,
+    /// with nothing to peel.
     #[must_use]
     pub fn peel(mut self, yes: bool) -> Self {
         self.rules.peel = yes;
@@ -318,8 +330,10 @@ impl Acceptor for Scout {
                 }
                 Phase::Peel(peel) => {
                     let reserved = reserve::reserve(self.stack.len(), self.stack.is_keyed());
-                    let most = cohort.runs_affordable().map_or(u64::MAX, |left| left.saturating_sub(reserved));
-                    if let Some(step) = peel.next(&mut self.stack, self.noise, self.rules.drop, most, cohort) {
+                    let most =
+                        cohort.runs_affordable().map_or(u64::MAX, |left| left.saturating_sub(reserved));
+                    if let Some(step) = peel.next(&mut self.stack, self.noise, self.rules.drop, most, cohort)
+                    {
                         return step;
                     }
                     self.certify();
