@@ -18,6 +18,7 @@ const POLICIES: &[(&str, Make)] = &[
     ("factorial", |_| Box::new(Factorial::new())),
     ("factorial31", |_| Box::new(Factorial::new().cohort(31))),
     ("scout-epochs", |seeds| Box::new(Scout::new().epochs().seeds(seeds))),
+    ("scout-peel", |seeds| Box::new(Scout::new().peel(true).seeds(seeds))),
     ("scout", |seeds| Box::new(Scout::new().seeds(seeds))),
 ];
 

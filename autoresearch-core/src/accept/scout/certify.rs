@@ -1,13 +1,14 @@
 //! The certificate: everything in the stack is switched on and off on fresh runs, twice where it takes two looks.
 
 use super::REPORT;
+use super::block::Block;
 use super::reserve::groups;
 use super::stack::StackUnit;
 use crate::accept::claim::{EffectsClaim, EffectsGroup, EffectsTest, Noise};
-use crate::accept::decision::{Plan, Step};
-use crate::accept::{Cohort, HoldoutStatus, Role};
-use crate::arm::{Arm, RunId};
-use crate::stats::{Design, GroupFit, Residual, RoundNoise, UnitEvidence, block_runs, two_level_design};
+use crate::accept::decision::Step;
+use crate::accept::{Cohort, HoldoutStatus};
+use crate::arm::RunId;
+use crate::stats::{GroupFit, Residual, RoundNoise, UnitEvidence, block_runs};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +32,8 @@ pub(super) struct Certificate {
     round: u32,
     pub(super) noise: Option<RoundNoise>,
     waiting: VecDeque<Vec<usize>>,
-    block: Option<Block>,
+    /// The design under way, and the units that it switches.
+    block: Option<(Vec<usize>, Block)>,
     /// Of this round: residuals, fits, and the runs for the claim.
     residual: Residual,
     fits: Vec<GroupFit>,
@@ -52,20 +54,6 @@ pub(super) struct Candidate {
     pub(super) runs: u32,
     pub(super) dropped: bool,
     pub(super) certified: bool,
-}
-
-/// A design under way.
-#[derive(Debug)]
-struct Block {
-    units: Vec<usize>,
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-struct Row {
-    on: Vec<bool>,
-    run: RunId,
-    retried: bool,
 }
 
 impl Certificate {
@@ -156,14 +144,13 @@ impl Certificate {
             self.finished = true;
             return;
         }
-        let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
         if self.round >= 2 {
             self.fit_into_budget(&mut open, cohort);
         }
         if self.round >= 2 && self.together(open.len()) {
             self.waiting.extend([open].into_iter().filter(|units| !units.is_empty()));
         } else {
-            let (count, _) = groups(open.len(), keyed);
+            let (count, _) = groups(open.len(), self.keyed());
             open.shuffle(&mut rng);
             let mut dealt: Vec<Vec<usize>> = vec![Vec::new(); count];
             open.into_iter().enumerate().for_each(|(i, j)| dealt[i % count].push(j));
@@ -172,6 +159,11 @@ impl Certificate {
         if self.waiting.is_empty() {
             self.finished = true;
         }
+    }
+
+    /// Whether units are keys of a parameter set.
+    fn keyed(&self) -> bool {
+        self.units.iter().any(|c| !c.unit.key.is_empty())
     }
 
     /// Whether the second round is one block.
@@ -197,73 +189,28 @@ impl Certificate {
     }
 
     fn plan(&mut self, units: Vec<usize>, cohort: &Cohort<'_>) -> Step {
-        let keyed = self.units.iter().any(|c| !c.unit.key.is_empty());
-        let runs = if self.round >= 2 && self.together(units.len()) {
-            block_runs(units.len())
-        } else {
-            groups(if units.len() > 2 * GROUP || keyed { units.len() } else { 1 }, keyed).1
-        };
-        let seed = cohort.fresh_seed(0);
-        let design = two_level_design(units.len(), runs, seed).unwrap_or_default();
-        let rows: Vec<Row> = design
-            .into_iter()
-            .enumerate()
-            .map(|(i, on)| Row { on, run: cohort.next_run(i), retried: false })
-            .collect();
-        let block = Block { units, rows };
-        let plans =
-            block.rows.iter().zip(0..).map(|(row, i)| {
-                Plan::new(self.arm(&block.units, &row.on), cohort.fresh_seed(i), Role::Confirm)
-            });
-        let plans = plans.collect();
-        self.block = Some(block);
-        Step::Run(plans)
-    }
-
-    /// Everything that was not dropped, but for the units that this run switches off.
-    fn arm(&self, units: &[usize], on: &[bool]) -> Arm {
-        let off: Vec<usize> = units.iter().zip(on).filter(|(_, on)| !**on).map(|(&j, _)| j).collect();
-        let is_on = |(j, c): &(usize, &Candidate)| !c.dropped && !off.contains(j);
-        let parts = self.units.iter().enumerate().filter(is_on).flat_map(|(_, c)| c.unit.arm.parts());
-        parts.copied().collect()
+        let together = self.round >= 2 && self.together(units.len());
+        let runs = if together { block_runs(units.len()) } else { groups(units.len(), self.keyed()).1 };
+        let on = self.units.iter().filter(|c| !c.dropped).flat_map(|c| c.unit.arm.parts());
+        let switched = units.iter().map(|&j| self.units[j].unit.arm.clone()).collect();
+        let (block, step) = Block::plan(on.copied().collect(), switched, runs, cohort);
+        self.block = Some((units, block));
+        step
     }
 
     /// Takes a finished design in; a step where runs are missing.
     fn collect(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
-        let mut block = self.block.take()?;
-        if block.rows.iter().any(|row| cohort.run(row.run).is_none()) {
-            self.block = Some(block);
-            return Some(Step::Wait);
-        }
-        let failed = |row: &Row| cohort.run(row.run).is_some_and(|run| run.loss.is_err());
-        let mut plans = Vec::new();
-        for i in 0..block.rows.len() {
-            if failed(&block.rows[i]) && !block.rows[i].retried {
-                let arm = self.arm(&block.units, &block.rows[i].on);
-                let at = plans.len();
-                plans.push(Plan::new(arm, cohort.fresh_seed(at as u32), Role::Confirm));
-                block.rows[i].run = cohort.next_run(at);
-                block.rows[i].retried = true;
+        let (units, mut block) = self.block.take()?;
+        match block.collect(cohort) {
+            Err(step) => {
+                self.block = Some((units, block));
+                return Some(step);
             }
-        }
-        if !plans.is_empty() {
-            self.block = Some(block);
-            return Some(Step::Run(plans));
-        }
-        let (mut on, mut scores, mut runs) = (Vec::new(), Vec::new(), Vec::new());
-        for row in block.rows {
-            if let Some(loss) = cohort.run(row.run).and_then(|run| run.loss.as_ref().ok()) {
-                on.push(row.on);
-                scores.push(-loss);
-                runs.push(row.run);
-            }
-        }
-        let blocks = vec![0; on.len()];
-        let fit = Design::new(&on, &blocks).and_then(|d| GroupFit::new(&block.units, &d, &scores));
-        match fit {
-            Ok(fit) => self.take(fit, &on, runs),
-            // No run of it gave a number: nothing in it can be believed.
-            Err(_) => block.units.iter().for_each(|&j| self.units[j].dropped = true),
+            Ok(results) => match results.fit(&units) {
+                Ok(fit) => self.take(fit, &results.on, results.runs),
+                // No run of it gave a number: nothing in it can be believed.
+                Err(_) => units.iter().for_each(|&j| self.units[j].dropped = true),
+            },
         }
         None
     }

@@ -1,12 +1,15 @@
 //! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
 //!
 //! `climb` knows where the unproven stack stands, `board` sends proposals out on it, `stack` knows what in it can be
-//! switched alone, `refine` moves keys to the best values tried, `certify` tests all of it on fresh runs, `verdict` says what
-//! that comes to, `reserve` what it costs; this file has the settings and the order of the phases.
+//! switched alone, `refine` moves keys to the best values tried, `peel` takes useless edits off fused units, `certify` tests
+//! all of it on fresh runs, each design a `block`, `verdict` says what that comes to, `reserve` what it costs; this file has
+//! the settings and the order of the phases.
 
+mod block;
 mod board;
 mod certify;
 mod climb;
+mod peel;
 mod refine;
 mod reserve;
 mod stack;
@@ -18,6 +21,7 @@ use crate::arm::{Arm, ProposalId, RunId};
 use crate::stats::{Moments, Residual, certificate_level};
 use certify::Certificate;
 use climb::Climb;
+use peel::Peel;
 use refine::Model;
 use stack::Stack;
 use std::collections::BTreeMap;
@@ -67,8 +71,9 @@ pub struct Scout {
     last: bool,
 }
 
-/// Overlapping edits fuse; before too much has grown together they are certified.
-const COVERAGE: f64 = 0.3;
+/// Overlapping edits fuse; before too much has grown together they are certified. Earlier than that, small certificates
+/// eat up the runs.
+const COVERAGE: f64 = 0.5;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Rules {
@@ -78,6 +83,7 @@ struct Rules {
     bundle: usize,
     drop: f64,
     refine: bool,
+    peel: bool,
     epochs: bool,
     seeds: Seeds,
 }
@@ -92,6 +98,7 @@ enum Phase {
         wanted: usize,
     },
     Climb,
+    Peel(Peel),
     Certify(Box<Certificate>),
     Done,
 }
@@ -118,6 +125,7 @@ impl Scout {
             bundle: 8,
             drop: 0.5,
             refine: true,
+            peel: false,
             epochs: false,
             seeds: Seeds::Equal,
         };
@@ -184,6 +192,23 @@ impl Scout {
         self
     }
 
+    /// Whether fused units are peeled before they are certified (default: no, as it costs runs). Edits that overlap are
+    /// one unit, and half of those in a certified unit may be useless: a certificate speaks of the whole. With peeling,
+    /// the edits that no other is built on are first switched off one by one, in a block of 16 or more fresh runs with
+    /// the rest of the stack on; those whose estimate is not above .5 sigma are rejected, and then it is the turn of
+    /// what has come to light below them.
+    ///
+    /// **Guarantee**: that of the certificate, for what is left of each unit: the certificate follows, on other fresh
+    /// runs and with other answers of the holdout. Peeling itself tests nothing and promises nothing for each edit; a
+    /// useless edit below a useful one stays, and now and then a useful one is lost. In simulated files (2,000 runs) the
+    /// share of useless edits fell by a quarter, at 4 to 7 % of the gain. Keys of a parameter set are units of their own,
+    /// with nothing to peel.
+    #[must_use]
+    pub fn peel(mut self, yes: bool) -> Self {
+        self.rules.peel = yes;
+        self
+    }
+
     /// Standard deviation of one run.
     fn s(&self) -> f64 {
         self.noise.variance().unwrap_or(0.0).sqrt()
@@ -227,9 +252,15 @@ impl Scout {
         }
     }
 
+    /// Runs to be kept back for certifying so many units.
+    fn reserve(&self, units: usize) -> u64 {
+        let peel = if self.rules.peel { peel::cost(self.stack.fused()) } else { 0 };
+        reserve::reserve(units, self.stack.is_keyed()) + peel
+    }
+
     /// Whether the runs that are left would not pay for another certificate.
     fn spent(&self, cohort: &Cohort<'_>) -> bool {
-        let least = reserve::reserve(self.stack.len() + 1, self.stack.is_keyed()) + 1;
+        let least = self.reserve(self.stack.len() + 1) + 1;
         cohort.runs_affordable().is_some_and(|left| left < least)
             || cohort.exhausted() && self.climb.is_idle(cohort) && self.stack.is_empty()
     }
@@ -238,7 +269,7 @@ impl Scout {
     fn is_time(&self, cohort: &Cohort<'_>) -> bool {
         let units = self.stack.len();
         let in_epochs = self.rules.epochs || cohort.runs_affordable().is_none();
-        let pays = || 4 * reserve::reserve(units, self.stack.is_keyed()) <= cohort.started() - self.since;
+        let pays = || 4 * self.reserve(units) <= cohort.started() - self.since;
         self.is_the_end(cohort)
             || units > 0 && in_epochs && pays()
             || units > 0 && self.coverage.is_some_and(|share| share >= COVERAGE)
@@ -246,8 +277,7 @@ impl Scout {
 
     /// Whether what is left is needed for the last certificate.
     fn is_the_end(&self, cohort: &Cohort<'_>) -> bool {
-        let units = self.stack.len() + self.climb.bundle();
-        let needed = reserve::reserve(units, self.stack.is_keyed());
+        let needed = self.reserve(self.stack.len() + self.climb.bundle());
         // Of a limit on time nobody knows for sure how many runs it leaves, and all those under way end first.
         let needed =
             if cohort.time_binds() { needed + needed / 4 + cohort.outstanding() as u64 } else { needed };
@@ -257,13 +287,12 @@ impl Scout {
     /// So many units can be certified with what is left.
     fn room(&self, cohort: &Cohort<'_>) -> usize {
         let Some(left) = cohort.runs_affordable() else { return usize::MAX };
-        (1..).take_while(|units| reserve::reserve(*units, self.stack.is_keyed()) <= left).last().unwrap_or(0)
+        (1..).take_while(|units| self.reserve(*units) <= left).last().unwrap_or(0)
     }
 
-    fn certify(&mut self, cohort: &Cohort<'_>) {
+    fn certify(&mut self) {
         self.certificates += 1;
         let k = self.certificates;
-        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
         // A single certificate has all of alpha; where there are several they share it.
         let alone = k == 1 && self.last && !self.rules.epochs;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
@@ -287,14 +316,27 @@ impl Acceptor for Scout {
                         return step;
                     }
                     let (moved, _) = self.refine_stack(self.room(cohort).max(self.stack.len()), cohort);
+                    self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
                     if self.stack.is_empty() {
                         self.phase = Phase::Done;
+                    } else if self.rules.peel {
+                        self.phase = Phase::Peel(Peel::default());
                     } else {
-                        self.certify(cohort);
+                        self.certify();
                     }
                     if !moved.is_empty() {
                         return Step::Decide(moved);
                     }
+                }
+                Phase::Peel(peel) => {
+                    let reserved = reserve::reserve(self.stack.len(), self.stack.is_keyed());
+                    let most =
+                        cohort.runs_affordable().map_or(u64::MAX, |left| left.saturating_sub(reserved));
+                    if let Some(step) = peel.next(&mut self.stack, self.noise, self.rules.drop, most, cohort)
+                    {
+                        return step;
+                    }
+                    self.certify();
                 }
                 Phase::Certify(certificate) => {
                     if let Some(step) = certificate.next(cohort) {

@@ -139,6 +139,37 @@ impl Stack {
         self.units.push(StackUnit { key: "".into(), arm });
     }
 
+    /// How many edits are in units that others began.
+    pub(super) fn fused(&self) -> usize {
+        self.chains().map(|unit| unit.arm.proposals().count() - 1).sum()
+    }
+
+    /// Units of several edits.
+    fn chains(&self) -> impl Iterator<Item = &StackUnit> {
+        self.units.iter().filter(|unit| unit.key.is_empty() && unit.arm.proposals().nth(1).is_some())
+    }
+
+    /// The edits of fused units that no other needs, so that each can be switched off alone.
+    pub(super) fn last_of_chains(&self, cohort: &Cohort<'_>) -> Vec<ProposalId> {
+        let edits = self.chains().flat_map(|unit| {
+            let is_last = |p: &ProposalId| !unit.arm.proposals().any(|q| q > *p && cohort.needs(q, *p));
+            unit.arm.proposals().filter(is_last).collect::<Vec<_>>()
+        });
+        edits.filter(|p| cohort.composes(&self.arm.without(&Arm::single(*p)))).collect()
+    }
+
+    /// Takes these edits, which no others need, out of their units; what is left of a unit may be several.
+    pub(super) fn peel(&mut self, edits: &[ProposalId], cohort: &Cohort<'_>) {
+        let gone: Arm = edits.iter().copied().collect();
+        let (smaller, same): (Vec<StackUnit>, Vec<StackUnit>) =
+            std::mem::take(&mut self.units).into_iter().partition(|unit| unit.arm != unit.arm.without(&gone));
+        self.units = same;
+        for unit in smaller {
+            unit.arm.without(&gone).proposals().for_each(|p| self.fuse(p, cohort));
+        }
+        self.rebuild();
+    }
+
     /// The same stack with these units only.
     pub(super) fn only(&self, units: Vec<StackUnit>) -> Self {
         let mut stack = Self { units, arm: Arm::incumbent(), base: BTreeMap::new(), keyed: self.keyed };
