@@ -55,6 +55,8 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
                 state.replay(event)?;
             }
             tally.take(event);
+            study.checks.heard(event);
+            study.checks.release(|run| state.needs_output(run));
             seq = *at;
         }
         page = study.store.read(seq, PAGE).await?;
@@ -67,6 +69,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
         Some(reason) => moved || !reason.is_final(),
         None => moved || slots,
     };
+    study.checks.reopened(go_on);
     if go_on {
         state.resume(limits, in_flight);
     }
