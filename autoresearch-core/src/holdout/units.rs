@@ -43,6 +43,9 @@ pub(crate) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<V
 
 /// Weighted means and weights of the sources that the units come from, in order of appearance.
 fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
+    if units.clusters.is_none() && units.weights.is_none() {
+        return (units.values.clone(), vec![1.0; units.values.len()]);
+    }
     let mut places = HashMap::new();
     let (mut sums, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     for (i, value) in units.values.iter().enumerate() {

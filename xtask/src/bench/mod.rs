@@ -3,6 +3,7 @@ mod calibration;
 mod cell;
 mod chart;
 mod chart_svg;
+mod checks;
 mod names;
 mod page;
 mod page_cells;
@@ -34,6 +35,8 @@ enum Bench {
     Landscape(Landscape),
     /// Plays every test on data without any effect, and holds its errors against its level
     Calibration(calibration::Calibration),
+    /// Plays studies that mine their validation split and honest ones, and counts what the overfitting checks flag
+    Checks(checks::Checks),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let code = match &args.bench {
         Bench::Landscape(args) => landscape(args)?,
         Bench::Calibration(args) => calibration::run(args)?,
+        Bench::Checks(args) => checks::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)
