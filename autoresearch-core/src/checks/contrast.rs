@@ -2,7 +2,7 @@
 
 use crate::accept::Role;
 use crate::arm::{ProposalId, RunId};
-use crate::holdout::{HeldOut, Shares, documents};
+use crate::holdout::{HeldOut, Shares, weighted_documents};
 use crate::measure::Direction;
 use crate::state::HoldoutQuery;
 use std::collections::BTreeMap;
@@ -19,9 +19,8 @@ pub(super) struct OneSplit {
 impl OneSplit {
     fn of(weights: &[f64], held: &[HeldOut], direction: Direction) -> Option<Self> {
         let gain = weights.iter().zip(held).map(|(w, h)| w * h.loss(direction)).sum();
-        let (losses, of_documents) = documents(held, direction).ok()?;
-        let sum = |of_runs: &Vec<f64>| weights.iter().zip(of_runs).map(|(w, loss)| w * loss).sum();
-        Some(Self { gain, documents: losses.iter().map(sum).collect(), weights: of_documents })
+        let (documents, of_documents) = weighted_documents(held, weights, direction).ok()?;
+        Some(Self { gain, documents, weights: of_documents })
     }
 
     /// The variance of the gain that comes from the split being finite, by the scatter of its documents; run × document

@@ -12,14 +12,17 @@ use std::collections::BTreeMap;
 
 /// A gain on validation that is looked at, in standard errors of the split; and by what factor it is to have grown
 /// before the next look.
-const FIRST_LOOK: f64 = 3.0;
-const GROWTH: f64 = 1.1;
+const FIRST_LOOK: f64 = 4.5;
+const GROWTH: f64 = 1.15;
+/// The share of a gain on validation that is tested to carry over: two splits need not be alike to the last twentieth.
+const TESTED: f64 = 0.95;
 /// Degrees of freedom of the run noise below which nothing is said without per-unit values.
 const FEWEST: f64 = 3.0;
 
 /// All that the process knows of the gap. Nothing in here leaves it while the search goes on, but for one bit.
 pub(super) struct Gap {
-    pub(super) carry: f64,
+    /// The share that is to carry over, or else the gap matters.
+    pub(super) share: f64,
     pub(super) split_error: Option<f64>,
     /// The holdout's, if it was stated.
     pub(super) stated: Option<f64>,
@@ -48,7 +51,7 @@ pub(super) struct Gap {
 impl Gap {
     pub(super) fn new() -> Self {
         Self {
-            carry: 0.8,
+            share: 0.8,
             split_error: None,
             stated: None,
             direction: Direction::Minimize,
@@ -100,7 +103,7 @@ impl Gap {
         if self.last.replace(query.id) == Some(query.id) {
             return false; // asked again after a stop
         }
-        let Some(own) = Contrast::of(query, &self.validation, held, self.direction, self.carry) else {
+        let Some(own) = Contrast::of(query, &self.validation, held, self.direction, TESTED) else {
             self.unseen += 1;
             return false;
         };
@@ -141,8 +144,8 @@ impl Gap {
         self.record = standing;
         self.looks += 1;
         let (validation, holdout) = (whole.validation.gain, whole.holdout.gain);
-        let excess = self.carry * validation - holdout;
-        let p_value = p_value(excess, self.carry * of_validation.sqrt(), of_holdout.sqrt(), self.proposals);
+        let excess = TESTED * validation - holdout;
+        let p_value = p_value(excess, TESTED * of_validation.sqrt(), of_holdout.sqrt(), self.proposals);
         let level = level(GAP * of_session(self.session), self.looks);
         let error = (of_validation + of_holdout).sqrt();
         let numbers = GapNumbers {
@@ -157,7 +160,8 @@ impl Gap {
         if self.worst.is_none_or(|worst| p_value / level <= worst.p_value / worst.level) {
             self.worst = Some(numbers);
         }
-        let flagged = p_value <= level && self.flagged_at.is_none();
+        let matters = holdout < self.share * validation;
+        let flagged = p_value <= level && matters && self.flagged_at.is_none();
         if flagged {
             self.flagged_at = Some(self.proposals);
         }

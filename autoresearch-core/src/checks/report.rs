@@ -75,8 +75,8 @@ pub struct GapNumbers {
     pub gap: f64,
     /// Its standard error: documents of both splits, and run noise that they do not share.
     pub error: f64,
-    /// The p-value of "four fifths of the gain on validation carry over" (unless told otherwise), bounded over all
-    /// proposals made by then.
+    /// The p-value of "all but a twentieth of the gain on validation carries over", bounded over all proposals made by
+    /// then.
     pub p_value: f64,
     /// The level that it was held against.
     pub level: f64,

@@ -3,9 +3,9 @@
 /// The false-alarm rate of all checks of a study together.
 pub(super) const ALPHA: f64 = 0.05;
 
-/// Half of it goes to the gap, the rest to the other three in equal parts.
-pub(super) const GAP: f64 = ALPHA / 2.0;
-pub(super) const OTHER: f64 = ALPHA / 6.0;
+/// Three fifths of it go to the gap, the rest to the other three in equal parts.
+pub(super) const GAP: f64 = 0.6 * ALPHA;
+pub(super) const OTHER: f64 = 0.4 * ALPHA / 3.0;
 
 /// The level of the `look`-th look (counted from 1): `share/(k(k+1))`, which sums to `share` over endless looks.
 pub(super) fn level(share: f64, look: u32) -> f64 {

@@ -24,7 +24,7 @@ fn same_units(all: &[&PerUnit]) -> Result<(), String> {
 }
 
 /// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.
-pub(crate) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
+pub(super) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
     let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
         return Ok((Vec::new(), Vec::new()));
     };
@@ -39,6 +39,27 @@ pub(crate) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<V
         losses.iter_mut().zip(means).for_each(|(list, mean)| list.push(direction.loss(mean)));
     }
     Ok((losses, weights))
+}
+
+/// `Σ w·loss` of every source over the runs, and the sources' weights; nothing where there are no per-unit values.
+pub(crate) fn weighted_documents(
+    held: &[HeldOut],
+    of_runs: &[f64],
+    direction: Direction,
+) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    same_units(&units)?;
+    let (mut sums, mut weights) = (Vec::new(), Vec::new());
+    for (units, of_run) in units.iter().zip(of_runs) {
+        let (means, of_sources) = by_source(units);
+        if weights.is_empty() {
+            (sums, weights) = (vec![0.0; means.len()], of_sources);
+        }
+        sums.iter_mut().zip(means).for_each(|(sum, mean)| *sum += of_run * direction.loss(mean));
+    }
+    Ok((sums, weights))
 }
 
 /// Weighted means and weights of the sources that the units come from, in order of appearance.

@@ -88,7 +88,7 @@ pub enum Mining {
 
 /// A proposer of votes. The boosting attack is that of Blum & Hardt (2015, *The Ladder: A Reliable Leaderboard for
 /// Machine Learning Competitions*, arXiv 1502.04585): with `k` answers on `n` documents it gains `sqrt(k/n)` on them, and
-/// nothing on any others. Every eighth of its proposals is the vote so far; the others are new voters.
+/// nothing on any others. Every sixteenth of its proposals is the vote so far; the others are new voters.
 ///
 /// It knows what every proposer knows: the effects in the history. It goes by proposals that are judged one by one against
 /// the incumbent of their time, as [`Greedy`](crate::Greedy) does, on a split without run noise.
@@ -101,7 +101,7 @@ pub struct Miner {
     made: u64,
 }
 
-const VOTES_EVERY: u64 = 8;
+const VOTES_EVERY: u64 = 16;
 
 impl Miner {
     /// Begins at a baseline that tosses coins.
