@@ -12,6 +12,7 @@ mod accept;
 mod arm;
 mod cancel;
 mod candidate;
+mod checks;
 mod compose;
 mod constraint;
 mod evaluate;
@@ -39,6 +40,9 @@ pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
+pub use checks::{
+    CheckReport, Checks, Concern, DriftCheck, EndpointCheck, GapCheck, GapNumbers, Trend, VarianceCheck,
+};
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};

@@ -41,8 +41,32 @@ pub(super) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<V
     Ok((losses, weights))
 }
 
+/// `Σ w·loss` of every source over the runs, and the sources' weights; nothing where there are no per-unit values.
+pub(crate) fn weighted_documents(
+    held: &[HeldOut],
+    of_runs: &[f64],
+    direction: Direction,
+) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    same_units(&units)?;
+    let (mut sums, mut weights) = (Vec::new(), Vec::new());
+    for (units, of_run) in units.iter().zip(of_runs) {
+        let (means, of_sources) = by_source(units);
+        if weights.is_empty() {
+            (sums, weights) = (vec![0.0; means.len()], of_sources);
+        }
+        sums.iter_mut().zip(means).for_each(|(sum, mean)| *sum += of_run * direction.loss(mean));
+    }
+    Ok((sums, weights))
+}
+
 /// Weighted means and weights of the sources that the units come from, in order of appearance.
 fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
+    if units.clusters.is_none() && units.weights.is_none() {
+        return (units.values.clone(), vec![1.0; units.values.len()]);
+    }
     let mut places = HashMap::new();
     let (mut sums, mut weights): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
     for (i, value) in units.values.iter().enumerate() {
@@ -65,7 +89,7 @@ fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
 /// With deviations `x − Σpx` from the split's own mean, `Σp²(x − Σpx)²` has the expectation `v·Σp²(1 − 2p + Σp²)` where
 /// the documents have variance `v` each; the mean has variance `v·Σp²`, which is what is wanted. Among equal documents
 /// the factor between both is `k/(k − 1)`; among unequal ones that would be too little.
-pub(super) struct Shares {
+pub(crate) struct Shares {
     shares: Vec<f64>,
     /// `Σp²`.
     mean: f64,
@@ -74,7 +98,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn new(weights: &[f64]) -> Self {
+    pub(crate) fn new(weights: &[f64]) -> Self {
         let total: f64 = weights.iter().sum();
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let mean: f64 = shares.iter().map(|p| p * p).sum();
@@ -83,12 +107,12 @@ impl Shares {
     }
 
     /// What `scatter` is multiplied with; `None` where all weight is on one document, so that nothing is known.
-    pub(super) fn factor(&self) -> Option<f64> {
+    pub(crate) fn factor(&self) -> Option<f64> {
         (self.seen > 0.0).then(|| self.mean / self.seen)
     }
 
     /// `Σp²(x − Σpx)²`.
-    pub(super) fn scatter(&self, values: &[f64]) -> f64 {
+    pub(crate) fn scatter(&self, values: &[f64]) -> f64 {
         let centre: f64 = self.shares.iter().zip(values).map(|(p, x)| p * x).sum();
         self.shares.iter().zip(values).map(|(p, x)| (p * (x - centre)).powi(2)).sum()
     }

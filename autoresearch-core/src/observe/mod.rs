@@ -1,4 +1,5 @@
-//! Watching a study. Nothing of the holdout or the test split comes through here but the verdicts.
+//! Watching a study. Nothing of the holdout or the test split comes through here but the verdicts, and the alarm that
+//! validation is being mined.
 
 #[cfg(feature = "progress")]
 mod progress;
@@ -7,6 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::arm::{Arm, ProposalId, RunId};
+use crate::checks::Concern;
 use crate::execute::RunProgress;
 use crate::failure::RunFailure;
 use crate::limits::StopReason;
@@ -74,6 +76,12 @@ pub enum Notice<'a> {
         effect: Option<Effect>,
         /// Why.
         reason: &'a str,
+    },
+    /// An overfitting check raised an alarm, for the first time in this session. It is for whoever watches: no decision
+    /// rests on it, and whoever tells a proposer of it tells it an answer of the holdout, if it is about the split.
+    Concern {
+        /// Which.
+        concern: Concern,
     },
     /// The study stopped.
     Stopped {

@@ -95,6 +95,7 @@ impl Observe for Progress {
             Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
                 self.say(&line(status))
             }
+            Notice::Concern { concern } => self.say(&format!("concern: {concern}")),
             Notice::Stopped { reason } => {
                 self.bar.finish_and_clear();
                 if !self.terminal {

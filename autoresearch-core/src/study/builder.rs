@@ -3,6 +3,7 @@
 use crate::accept::Acceptor;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
+use crate::checks::Checks;
 use crate::compose::Compose;
 use crate::constraint::Constraint;
 use crate::evaluate::Evaluator;
@@ -67,6 +68,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(super) simplify: Option<(f64, Arc<Complexity<C>>)>,
     pub(super) store: Arc<dyn Store<C>>,
     pub(super) observers: Vec<Box<dyn Observe>>,
+    pub(super) checks: Checks,
     pub(super) settings: Settings,
     pub(super) cancel: Cancellation,
     pub(super) scratch: Option<PathBuf>,
@@ -95,6 +97,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             simplify: None,
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
+            checks: Checks::new(),
             settings: Settings::new(),
             cancel: Cancellation::new(),
             scratch: None,
@@ -252,6 +255,13 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn observer(mut self, observer: impl Observe + 'static) -> Self {
         self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Which overfitting checks look on: all unless said, none with [`Checks::off`]. They change no decision.
+    #[must_use]
+    pub fn checks(mut self, checks: Checks) -> Self {
+        self.checks = checks;
         self
     }
 

@@ -4,6 +4,7 @@ use super::driver::Driver;
 use crate::accept::HoldoutStatus;
 use crate::arm::{ProposalId, RunId};
 use crate::candidate::Candidate;
+use crate::checks::Concern;
 use crate::observe::{Notice, Status};
 use crate::state::Event;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +17,23 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         for run in gone {
             self.outputs.remove(&run);
             self.clear(run);
+        }
+        let state = &self.state;
+        self.study.checks.release(|run| state.needs_output(run));
+    }
+
+    /// Tells of what the overfitting checks flag.
+    pub(super) fn alert(&mut self, concerns: impl IntoIterator<Item = Concern>) {
+        for concern in concerns {
+            let (proposals, runs) = (self.study.checks.proposals(), self.tally.runs);
+            tracing::warn!(
+                target: "autoresearch::checks",
+                check = concern.check(),
+                proposals,
+                runs,
+                "{concern}"
+            );
+            self.notify(&Notice::Concern { concern });
         }
     }
 

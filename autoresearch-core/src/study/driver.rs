@@ -158,7 +158,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                         self.sweep();
                         tracing::info!(%reason, "stopped");
                         self.notify(&Notice::Stopped { reason: &reason });
-                        return Ok(Report::of(&self.state, &self.tally, reason, self.elapsed()));
+                        let checks = self.study.checks.is_on().then(|| self.study.checks.report());
+                        return Ok(Report::of(&self.state, &self.tally, checks, reason, self.elapsed()));
                     }
                 }
             }
@@ -182,6 +183,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             for event in &events {
                 self.tally.take(event);
                 self.announce(event);
+                let concerns = self.study.checks.heard(event);
+                self.alert(concerns);
             }
             if events.iter().any(|e| matches!(e, Event::Settled { fate: Fate::Kept, .. })) {
                 self.sweep(); // what an earlier session left of the incumbent of before

@@ -49,18 +49,20 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     let state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
     let mut state = with(state, simplify)?;
     let mut seq = Seq(0);
+    let (store, checks) = (&study.store, &mut study.checks);
     while let Some((last, _)) = page.last() {
         // The next page is on its way while this one is replayed.
-        let next =
-            async { if page.len() < PAGE { Ok(Vec::new()) } else { study.store.read(*last, PAGE).await } };
+        let next = async { if page.len() < PAGE { Ok(Vec::new()) } else { store.read(*last, PAGE).await } };
         let replayed = async {
             for (at, event) in &page {
                 if seq > Seq(0) {
                     state.replay(event)?;
                 }
                 tally.take(event);
+                checks.heard(event);
                 seq = *at;
             }
+            checks.release(|run| state.needs_output(run));
             Ok::<_, StateError>(())
         };
         let (next, replayed) = tokio::join!(biased; next, replayed);
@@ -75,6 +77,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
         Some(reason) => moved || !reason.is_final(),
         None => moved || slots,
     };
+    study.checks.reopened(go_on);
     if go_on {
         state.resume(limits, in_flight);
     }

@@ -4,6 +4,7 @@ use super::tally::Tally;
 use crate::accept::Guarantee;
 use crate::arm::{ProposalId, Version};
 use crate::candidate::Candidate;
+use crate::checks::CheckReport;
 use crate::holdout::{Comparison, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::propose::{Effect, Fate};
@@ -63,6 +64,7 @@ pub struct Report<C> {
     pub holdout_ledger: HoldoutLedger,
     /// How often the incumbent has changed.
     pub version: Version,
+    checks: Option<CheckReport>,
     fates: Vec<(String, u64)>,
     open: usize,
     test_wanted: bool,
@@ -72,7 +74,13 @@ pub struct Report<C> {
 }
 
 impl<C: Candidate> Report<C> {
-    pub(super) fn of(state: &StudyState<C>, tally: &Tally, stopped: StopReason, elapsed: f64) -> Self {
+    pub(super) fn of(
+        state: &StudyState<C>,
+        tally: &Tally,
+        checks: Option<CheckReport>,
+        stopped: StopReason,
+        elapsed: f64,
+    ) -> Self {
         let kept = |record: &crate::TrialRecord<C>| KeptEdit {
             id: record.id,
             title: match (&record.proposal.hypothesis.title, record.keys.as_slice()) {
@@ -105,6 +113,7 @@ impl<C: Candidate> Report<C> {
             version: state.version(),
             open: state.view().pending.len(),
             test_wanted: state.settings().test.is_some(),
+            checks,
             fates: tally.fates.iter().map(|(fate, n)| (fate.clone(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
@@ -121,6 +130,12 @@ impl<C: Candidate> Report<C> {
     /// The bolder result: what was kept, and what is neither certified nor found harmful. Only its total is claimed.
     pub fn stack(&self) -> &C {
         &self.stack
+    }
+
+    /// What the overfitting checks found; `None` where they were off. The gap's numbers are in it where the study came to
+    /// its end; of one that was cancelled or failed, and is to go on, they stay sealed.
+    pub fn checks(&self) -> Option<&CheckReport> {
+        self.checks.as_ref()
     }
 
     /// What the study started from.
@@ -214,6 +229,9 @@ impl<C: Candidate> fmt::Display for Report<C> {
                 f,
                 "Fewer than two pairs of final runs gave a number, so the test split stayed closed."
             )?;
+        }
+        for concern in self.checks.iter().flat_map(CheckReport::concerns) {
+            writeln!(f, "Concern: {concern}.")?;
         }
         Ok(())
     }

@@ -124,7 +124,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let failure = match held {
             Ok(held) => {
                 self.hearing_failures = 0;
+                let concern = self.study.checks.held_out(&query, &held);
                 self.state.held_out(question, held)?;
+                self.alert(concern);
                 return Ok(());
             }
             Err(failure) => self.unasked(failure),

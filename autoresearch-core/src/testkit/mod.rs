@@ -1,6 +1,7 @@
 //! For the tests of your own parts: an executor in the test's hands, scripts, a landscape with known effects, and the
 //! conformance suites that this crate's own parts pass.
 
+pub mod attack;
 pub mod calibrate;
 pub mod conformance;
 mod faults;

@@ -4,6 +4,7 @@ mod calibration;
 mod cell;
 mod chart;
 mod chart_svg;
+mod checks;
 mod driver;
 mod names;
 mod optuna;
@@ -39,6 +40,8 @@ enum Bench {
     Calibration(calibration::Calibration),
     /// Measures what the loop around the user's code costs: state machine, driver and stores
     Driver(driver::Driver),
+    /// Plays studies that mine their validation split and honest ones, and counts what the overfitting checks flag
+    Checks(checks::Checks),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -75,6 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Landscape(args) => landscape(args)?,
         Bench::Calibration(args) => calibration::run(args)?,
         Bench::Driver(args) => driver::run(args)?,
+        Bench::Checks(args) => checks::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)

@@ -5,6 +5,7 @@ use super::world::{Merit, World};
 use crate::accept::Acceptor;
 use crate::arm::ProposalId;
 use crate::candidate::Candidate;
+use crate::checks::Checks;
 use crate::failure::RunFailure;
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::{Limits, StopReason};
@@ -116,6 +117,19 @@ pub fn simulate<W: World>(
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
 ) -> Result<Simulated, StateError> {
+    simulate_checked(world, acceptor, rules, &mut Checks::off())
+}
+
+/// The same with overfitting checks looking on.
+///
+/// # Errors
+/// What the state machine refuses; none is expected.
+pub fn simulate_checked<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+    checks: &mut Checks,
+) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
     limits.runs = rules.runs;
     let mut settings = Settings::new().limits(limits).seed(rules.seed);
@@ -151,13 +165,22 @@ pub fn simulate<W: World>(
                     Measurement::scalar(world.loss(&run.candidate, run.seed, 1)).map(HeldOut::from)
                 };
                 let held: Result<Vec<_>, _> = query.runs.iter().map(held).collect();
-                study.held_out(query.id, held.map_err(|e| StateError::HeldOut(e.to_string()))?)?;
+                let held = held.map_err(|e| StateError::HeldOut(e.to_string()))?;
+                checks.held_out(&query, &held);
+                study.held_out(query.id, held)?;
             }
             Action::Wait => return Err(StateError::NotAsked),
             Action::Stop(reason) => break reason,
         }
-        study.take_events().iter().for_each(|event| stream.observe(event));
+        for event in study.take_events() {
+            stream.observe(&event);
+            checks.heard(&event);
+        }
+        checks.release(|run| study.needs_output(run));
     };
+    for event in study.take_events() {
+        checks.heard(&event);
+    }
     Ok(Simulated {
         merit: world.judge(study.incumbent()),
         true_gain: world.gain(study.incumbent()),
