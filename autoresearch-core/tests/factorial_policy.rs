@@ -3,7 +3,7 @@
 use autoresearch_core::testkit::landscape::{Edits, Landscape, Listed, Mixture, UnionOfEdits, World as Land};
 use autoresearch_core::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A landscape whose edits may clash and whose runs may get lost.
@@ -13,6 +13,8 @@ struct World {
     edits: u32,
     seed: u64,
     clash: f64,
+    /// Whether the proposer makes anew what met a conflict.
+    anew: bool,
     lost: f64,
     /// A run with this edit never ends well.
     crashes: Option<u32>,
@@ -59,6 +61,7 @@ impl World {
             edits,
             seed,
             clash: 0.0,
+            anew: true,
             lost: 0.0,
             crashes: None,
             in_flight: 1,
@@ -95,6 +98,24 @@ impl World {
         Ok(Measurement::scalar(self.land.loss(&run.candidate, run.seed, 0))?)
     }
 
+    /// What the proposer says next: what met a conflict first, then what is new.
+    fn proposals(&self, state: &StudyState<Edits>, wanted: usize) -> Vec<Proposal<Edits>> {
+        let view = state.view();
+        let made = || view.history.iter().map(|record| &record.proposal).chain(&view.pending);
+        let anew: BTreeSet<ProposalId> = made().filter_map(|proposal| proposal.rebases).collect();
+        let fresh = made().filter(|proposal| proposal.rebases.is_none()).count() as u32;
+        let propose = |edit: u32| {
+            let edited: Edits = view.incumbent.iter().copied().chain([edit]).collect();
+            Proposal::new(edited).title(edit.to_string())
+        };
+        let conflicts = view.history.iter().filter(|r| r.fate == Fate::Conflict && !anew.contains(&r.id));
+        let conflicts = conflicts.filter(|_| self.anew).map(|record| {
+            let edit = record.proposal.hypothesis.title.parse().expect("an edit");
+            propose(edit).rebases(record.id)
+        });
+        conflicts.chain((fresh..self.edits).map(propose)).take(wanted).collect()
+    }
+
     /// Plays to the end; runs under way end in an order of their own.
     fn play(&self, state: &mut StudyState<Edits>) -> Vec<Event<Edits>> {
         let mut events = state.take_events();
@@ -102,10 +123,7 @@ impl World {
         loop {
             match state.next_action() {
                 Action::Propose { wanted } => {
-                    let from = state.proposals() as u32;
-                    let new = from..(from + wanted as u32).min(self.edits);
-                    let with = |e| state.view().incumbent.iter().copied().chain([e]).collect::<Edits>();
-                    let new: Vec<_> = new.map(|e| Proposal::new(with(e))).collect();
+                    let new = self.proposals(state, wanted);
                     let answer = if new.is_empty() { Proposed::Exhausted } else { Proposed::Proposals(new) };
                     state.proposed(answer).expect("asked for");
                 }
@@ -180,18 +198,81 @@ fn nothing_comes_of_nothing() {
     assert!(fooled == 0 || tail.sf(fooled - 1) >= 0.001);
 }
 
-/// Reference: 80 % where one pair in twenty clashes and what clashes with the incumbent is made anew; here it is lost.
-/// Lost runs: 81, 77 and 74 % at 5, 10 and 20 %.
+/// An independent simulation: 80 and 83 % where one pair in twenty or in five clashes and what clashes with the
+/// incumbent is made anew, 44 % where one in five clashes and it is lost. Lost runs: 81, 77 and 74 % at 5, 10, 20 %.
 #[test]
 fn clashes_and_lost_runs_cost_little() {
-    let worlds = |clash: f64, lost: f64| -> Vec<World> {
-        (0..4).map(|seed| World { clash, lost, in_flight: 3, ..World::mixed(500, 100 + seed) }).collect()
+    let worlds = |clash: f64, anew: bool, lost: f64| -> Vec<World> {
+        (0..4)
+            .map(|seed| World { clash, anew, lost, in_flight: 3, ..World::mixed(500, 100 + seed) })
+            .collect()
     };
-    for (clash, lost, least) in [(0.05, 0.0, 0.6), (0.2, 0.0, 0.45), (0.0, 0.05, 0.65), (0.0, 0.2, 0.6)] {
-        let ([fdr, gain, runs], share) = means(&worlds(clash, lost), Factorial::new);
-        println!("clash {clash}, lost {lost}: FDR {fdr:.4}, gain {gain:.1} ({share:.2}), {runs:.0} runs");
+    for (clash, anew, lost, least) in [
+        (0.05, true, 0.0, 0.65),
+        (0.2, true, 0.0, 0.65),
+        (0.2, false, 0.0, 0.45),
+        (0.0, true, 0.05, 0.65),
+        (0.0, true, 0.2, 0.6),
+    ] {
+        let ([fdr, gain, runs], share) = means(&worlds(clash, anew, lost), Factorial::new);
+        let anew = if anew { "made anew" } else { "lost" };
+        println!(
+            "clash {clash}, {anew}, lost {lost}: FDR {fdr:.4}, gain {gain:.1} ({share:.2}), {runs:.0} runs"
+        );
         assert!(fdr <= 0.05 && share >= least, "{fdr}, {share}");
     }
+}
+
+fn screens(events: &[Event<Edits>]) -> usize {
+    let is_screen = |e: &&Event<Edits>| matches!(e, Event::Finished { run, .. } if run.role == Role::Screen);
+    events.iter().filter(is_screen).count()
+}
+
+/// Of six edits no two merge, so each is kept alone, and the rest are made anew upon it; the proposer has said long
+/// before that it knows no more. (A single proposal is not ranked, so all screening runs are first looks.)
+#[test]
+fn who_lost_its_place_to_a_conflict_is_screened_once_and_never_dropped() {
+    let land = Listed::new(vec![4.0; 6], 1);
+    let world = World { clash: 1.0, ..World::new(land, 6, 1) };
+    let mut state = world.open(Factorial::new().horizon(5.0));
+    let events = world.play(&mut state);
+    assert_eq!((state.incumbent().len(), screens(&events)), (6, 6));
+    let conflicts = state.history().iter().filter(|record| record.fate == Fate::Conflict).count();
+    assert_eq!((conflicts, state.proposals()), (15, 21));
+    // Where nobody makes them anew, they are lost.
+    let world = World { anew: false, ..world };
+    let mut state = world.open(Factorial::new().horizon(5.0));
+    world.play(&mut state);
+    assert_eq!(state.incumbent().len(), 1);
+}
+
+/// That a proposal makes an earlier one anew spares it the screening only if that one had come through it.
+#[test]
+fn a_word_alone_spares_no_screening() {
+    let land = Listed::new(vec![-4.0, 4.0], 1);
+    let world = World::new(land, 2, 1);
+    let mut state = world.open(Factorial::new().horizon(5.0));
+    let mut events = Vec::new();
+    let mut edit = 0;
+    loop {
+        match state.next_action() {
+            Action::Propose { .. } if edit == 2 => state.proposed(Proposed::Exhausted).expect("asked"),
+            Action::Propose { .. } => {
+                state.proposed(Proposal::new(vec![edit]).rebases(ProposalId(1))).expect("asked");
+                edit += 1;
+            }
+            Action::Run(run) => state.finished(run.id, world.outcome(&run)).expect("under way"),
+            Action::AskHoldout(query) => {
+                let loss = |run: &PlannedRun<Edits>| world.land.loss(&run.candidate, run.seed, 1);
+                let held = query.runs.iter().map(|run| Measurement::scalar(loss(run)).map(HeldOut::from));
+                state.held_out(query.id, held.collect::<Result<_, _>>().expect("finite")).expect("asked");
+            }
+            Action::Wait => panic!("nothing is under way"),
+            Action::Stop(_) => break,
+        }
+        events.extend(state.take_events());
+    }
+    assert_eq!((screens(&events), state.incumbent()), (2, &vec![1]));
 }
 
 /// Whoever crashes only in company is found out, and the rest of its stack is not punished.
@@ -235,6 +316,7 @@ fn books_are_in_order_and_replay() {
         let edits = 20 + pick(1, 120) as u32;
         let mut world = World::mixed(edits, seed);
         world.in_flight = 1 + pick(2, 5) as usize;
+        world.anew = pick(9, 2) == 0;
         (world.clash, world.lost) = ([0.0, 0.2][pick(3, 2) as usize], [0.0, 0.2][pick(4, 2) as usize]);
         world.questions = [2, 5, 1000][pick(5, 3) as usize];
         let runs = [40, 90, 200, 100_000][pick(6, 4) as usize];

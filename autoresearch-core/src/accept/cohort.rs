@@ -77,6 +77,8 @@ pub(crate) struct Pending {
     pub(crate) on: Arm,
     pub(crate) version: Version,
     pub(crate) units: Arc<[UnitInfo]>,
+    /// The proposal that it is made anew from.
+    pub(crate) rebases: Option<ProposalId>,
 }
 
 /// What can be said of arms by those who see candidates.
@@ -219,6 +221,11 @@ impl<'a> Cohort<'a> {
     /// What a waiting proposal was built upon: the arm, and the version of the incumbent below it.
     pub fn built_on(&self, proposal: ProposalId) -> Option<(&'a Arm, Version)> {
         self.ledger.pending(proposal).map(|p| (&p.on, p.version))
+    }
+
+    /// The earlier proposal whose change this waiting one makes anew, by its proposer's own word.
+    pub fn rebases(&self, proposal: ProposalId) -> Option<ProposalId> {
+        self.ledger.pending(proposal).and_then(|p| p.rebases)
     }
 
     /// What a proposal is made of, in the order in which [`Part::unit`](crate::Part) counts. One unit with an empty

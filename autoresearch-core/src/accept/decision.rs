@@ -84,6 +84,9 @@ pub enum Verdict {
     SetAside,
     /// Neither shown to be useful nor found harmful: part of the bolder stack, not of the incumbent.
     Undecided,
+    /// Nothing speaks against it, but it does not merge with the incumbent of now: it settles as a conflict, and a
+    /// proposer that had said that it is exhausted is asked again, so that it can make the change anew.
+    Rebase,
     /// Undecided: run more pairs.
     More {
         /// How many.
@@ -156,6 +159,11 @@ impl Decision {
     /// Put it into the bolder stack, beside the incumbent: not certified, and not found harmful.
     pub fn undecided(proposal: ProposalId, reason: impl Into<String>) -> Self {
         Self::of(proposal, Verdict::Undecided, reason)
+    }
+
+    /// Have it made anew upon the incumbent of now, with which it does not merge.
+    pub fn rebase(proposal: ProposalId, reason: impl Into<String>) -> Self {
+        Self::of(proposal, Verdict::Rebase, reason)
     }
 
     /// These units of it only.

@@ -25,7 +25,7 @@ pub use random::RandomSearch;
 pub use take::Take;
 pub use tpe::Tpe;
 
-use crate::arm::Arm;
+use crate::arm::{Arm, ProposalId};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
 use crate::meter::Meter;
@@ -65,12 +65,15 @@ pub struct Proposal<C> {
     pub candidate: C,
     /// Why it might be better.
     pub hypothesis: Hypothesis,
+    /// The earlier proposal whose change this is, made anew upon what it builds on now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebases: Option<ProposalId>,
 }
 
 impl<C> Proposal<C> {
     /// A proposal without a hypothesis; give it at least a title.
     pub fn new(candidate: C) -> Self {
-        Self { candidate, hypothesis: Hypothesis::default() }
+        Self { candidate, hypothesis: Hypothesis::default(), rebases: None }
     }
 
     /// One line that says what changes.
@@ -91,6 +94,15 @@ impl<C> Proposal<C> {
     #[must_use]
     pub fn expecting(mut self, improvement: f64) -> Self {
         self.hypothesis.expected = improvement.is_finite().then_some(improvement);
+        self
+    }
+
+    /// Says that this is the change of an earlier proposal, made anew where that one met a conflict
+    /// ([`Fate::Conflict`]). A policy may then spare it a second screening; that it is better it has to show like any
+    /// other, on runs of its own. Said of a proposal without a conflict it changes nothing.
+    #[must_use]
+    pub fn rebases(mut self, earlier: ProposalId) -> Self {
+        self.rebases = Some(earlier);
         self
     }
 

@@ -86,10 +86,11 @@ impl<C: Candidate> StudyState<C> {
             };
             let seen = units.iter().map(info).collect();
             let credits = self.credits(&parent, &proposal.candidate, &units);
+            let rebases = proposal.rebases.filter(|earlier| *earlier < id);
             let proposal = Arc::new(proposal);
             let live = Live { proposal, parent: Arc::clone(&parent), units, credits, runs: 0 };
             self.live.insert(id, live);
-            self.ledger.live.insert(id, Pending { on: on.clone(), version, units: seen });
+            self.ledger.live.insert(id, Pending { on: on.clone(), version, units: seen, rebases });
             self.ledger.proposed = id.0;
         }
         self.ledger.asked = 0;

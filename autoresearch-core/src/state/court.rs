@@ -59,7 +59,9 @@ impl<C: Candidate> StudyState<C> {
             }
             let objection = self.objection(&decision);
             let hearing = match (decision.verdict, &decision.claim) {
-                (Verdict::Reject | Verdict::SetAside | Verdict::Undecided, _) => Hearing::None,
+                (Verdict::Reject | Verdict::SetAside | Verdict::Undecided | Verdict::Rebase, _) => {
+                    Hearing::None
+                }
                 (Verdict::Accept, Some(_)) => self.summon(&decision, objection.is_none())?,
                 (Verdict::Accept, None) => self.find_cleared(&decision)?,
                 (other, _) => return Err(format!("{other:?} on proposal {} settles nothing", p.0)),
@@ -207,6 +209,9 @@ impl<C: Candidate> StudyState<C> {
         let Some(pending) = self.ledger.live.remove(&id).or_else(|| self.ledger.aside.remove(&id)) else {
             return;
         };
+        if decision.verdict == Verdict::Rebase {
+            self.ledger.exhausted = false; // whoever proposed it may have it anew
+        }
         if fate == Fate::Kept {
             self.ledger.kept += 1;
             self.kept.push(id);
@@ -282,6 +287,7 @@ fn judge(case: &Case) -> (Fate, String) {
         (_, _, Verdict::Accept) => (Fate::Kept, why.clone()),
         (_, _, Verdict::SetAside) => (Fate::SetAside, why.clone()),
         (_, _, Verdict::Undecided) => (Fate::Undecided, why.clone()),
+        (_, _, Verdict::Rebase) => (Fate::Conflict, why.clone()),
         (_, Some(failure), _) if failure.what() == FailureKind::Conflict => (Fate::Conflict, why.clone()),
         (_, Some(_), _) => (Fate::Failed, why.clone()),
         _ => (Fate::Rejected, why.clone()),

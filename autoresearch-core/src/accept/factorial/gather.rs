@@ -6,7 +6,7 @@ use super::{Factorial, Phase, budget};
 use crate::accept::decision::{Decision, Plan, Step};
 use crate::accept::{Cohort, HoldoutStatus, Role};
 use crate::arm::{Arm, ProposalId, RunId};
-use crate::failure::{FailureKind, RunFailure};
+use crate::failure::FailureKind;
 use crate::propose::Effect;
 use std::collections::BTreeSet;
 
@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 pub(super) struct Stock {
     screening: Vec<Screen>,
     waiting: BTreeSet<ProposalId>,
+    /// They came through screening and then met a conflict: what is made anew of them need not be screened again.
+    excused: BTreeSet<ProposalId>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,19 @@ impl Stock {
         self.waiting.remove(&proposal);
         self.screening.retain(|screen| screen.proposal != proposal);
     }
+
+    /// Lets those wait that are made anew from what had come through screening.
+    fn excuse(&mut self, cohort: &Cohort<'_>) {
+        if self.excused.is_empty() {
+            return;
+        }
+        for proposal in cohort.live() {
+            // Once for each conflict: a second proposal of the same change is screened like any other.
+            if cohort.rebases(proposal).is_some_and(|earlier| self.excused.remove(&earlier)) {
+                self.waiting.insert(proposal);
+            }
+        }
+    }
 }
 
 impl Factorial {
@@ -50,6 +65,7 @@ impl Factorial {
             }
             return Some(Step::propose(1));
         }
+        self.stock.excuse(cohort);
         let known = |p: &ProposalId| {
             self.stock.waiting.contains(p) || self.stock.screening.iter().any(|screen| screen.proposal == *p)
         };
@@ -94,16 +110,17 @@ impl Factorial {
                     let gain = self.reference - loss;
                     // Without any incumbent run there is nothing to compare with: the trial decides.
                     if gain > hurdle || gain.is_nan() {
-                        self.stock.waiting.insert(proposal);
+                        self.stock.wait([proposal]);
                     } else {
                         let reason = format!("screening: {gain:+.4}, not above {hurdle:.4}");
                         let effect = Effect::new(gain, (f64::NAN, f64::NAN), 0.95, 1, false);
                         decisions.push(Decision::reject(proposal, reason).effect(Some(effect)));
                     }
                 }
-                Some(Err(failure))
-                    if screen.retried || left == 0 || failure.what() == FailureKind::Conflict =>
-                {
+                Some(Err(failure)) if failure.what() == FailureKind::Conflict => {
+                    decisions.push(Decision::rebase(proposal, failure.to_string()));
+                }
+                Some(Err(failure)) if screen.retried || left == 0 => {
                     decisions.push(Decision::failed(proposal, failure.clone()));
                 }
                 Some(Err(_)) => {
@@ -130,6 +147,7 @@ impl Factorial {
         }
         let stale = stale(self.stock.waiting.iter().copied(), cohort);
         if !stale.is_empty() {
+            self.stock.excused.extend(stale.iter().copied());
             return Some(Step::Decide(stale.into_iter().map(conflict).collect()));
         }
         let waiting = self.stock.waiting.iter().copied();
@@ -148,6 +166,5 @@ impl Factorial {
 }
 
 fn conflict(proposal: ProposalId) -> Decision {
-    let failure = RunFailure::candidate("it cannot be rebased on the incumbent of now");
-    Decision::failed(proposal, failure.kind(FailureKind::Conflict))
+    Decision::rebase(proposal, "it does not merge with the incumbent of now")
 }

@@ -36,7 +36,9 @@ const REPLACEMENTS: u32 = 3;
 /// first validation at its e-LOND level (Xu & Ramdas 2024), then the holdout - or is given up. What is kept stays on
 /// meanwhile and what is dropped stays off, so that the context becomes that of the next incumbent. Of two or more
 /// kept, each must still help beside the rest; then all join the incumbent at once. Proposals that clash with an older
-/// one wait for the next trial and are merged onto the new incumbent.
+/// one wait for the next trial and are merged onto the new incumbent. What cannot be merged there settles as a conflict;
+/// its proposer may make it anew ([`Proposal::rebases`](crate::Proposal::rebases)), and it then waits for the next trial
+/// without another screening run.
 ///
 /// **Guarantee**: false discovery rate at most `alpha` (.10) over the whole stream. **Assumes** fresh runs and about
 /// Gaussian run noise of one size; the e-value is the one-sided, calibrated form of the anytime-valid regression t-test

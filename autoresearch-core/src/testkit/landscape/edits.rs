@@ -132,6 +132,11 @@ impl World for Landscape {
         edited
     }
 
+    /// One of several alternatives takes another one out.
+    fn is_one_change(&self, index: u32) -> bool {
+        self.scores().stream.edit(index).slot.is_none()
+    }
+
     fn loss(&self, candidate: &Edits, seed: u64, split: usize) -> f64 {
         let slope = if self.mixture == Mixture::Measured && split == 1 { HOLDOUT_SLOPE } else { 1.0 };
         self.scores().with(candidate, |scored| {

@@ -147,8 +147,8 @@ pub fn simulate_checked<W: World>(
         match study.next_action() {
             Action::Propose { wanted } => {
                 let on = study.view().incumbent;
-                let edits: Vec<u32> = (0..wanted).map_while(|_| stream.next()).collect();
-                let proposals: Vec<_> = edits.iter().map(|i| Proposal::new(world.propose(*i, on))).collect();
+                let proposals: Vec<_> =
+                    (0..wanted).map_while(|_| stream.next()).map(|next| next.made(world, on)).collect();
                 let none = proposals.is_empty();
                 study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
@@ -199,24 +199,41 @@ struct Stream {
     made: u32,
     end: u32,
     order: Vec<u32>,
-    again: VecDeque<u32>,
+    again: VecDeque<Next>,
+}
+
+/// An edit whose turn it is, and the proposal in which it met a conflict.
+struct Next {
+    edit: u32,
+    rebases: Option<ProposalId>,
+}
+
+impl Next {
+    fn made<W: World>(&self, world: &W, on: &W::Candidate) -> Proposal<W::Candidate> {
+        let proposal = Proposal::new(world.propose(self.edit, on));
+        match self.rebases {
+            Some(earlier) if world.is_one_change(self.edit) => proposal.rebases(earlier),
+            _ => proposal,
+        }
+    }
 }
 
 impl Stream {
-    fn next(&mut self) -> Option<u32> {
-        let edit = self.again.pop_front().or_else(|| {
+    fn next(&mut self) -> Option<Next> {
+        let next = self.again.pop_front().or_else(|| {
             (self.made < self.end).then(|| {
                 self.made += 1;
-                self.made - 1
+                Next { edit: self.made - 1, rebases: None }
             })
         })?;
-        self.order.push(edit);
-        Some(edit)
+        self.order.push(next.edit);
+        Some(next)
     }
 
     fn observe<C>(&mut self, event: &Event<C>) {
         if let Event::Settled { proposal, fate: Fate::Conflict, .. } = event {
-            self.again.extend(self.order.get(proposal.0 as usize - 1));
+            let edit = self.order.get(proposal.0 as usize - 1);
+            self.again.extend(edit.map(|&edit| Next { edit, rebases: Some(*proposal) }));
         }
     }
 }

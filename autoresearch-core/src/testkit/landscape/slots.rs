@@ -144,6 +144,11 @@ impl World for Slots {
         edited
     }
 
+    /// A step is taken from the value of before.
+    fn is_one_change(&self, _index: u32) -> bool {
+        false
+    }
+
     fn loss(&self, candidate: &Levels, seed: u64, split: usize) -> f64 {
         let whole = candidate.iter().fold(17, |hash, level| mix(hash, u64::from(*level)));
         let identity = Identity { whole, ..Identity::default() };

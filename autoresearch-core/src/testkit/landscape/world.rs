@@ -18,6 +18,11 @@ pub trait World: Send + Sync {
     /// The `index`-th proposal of the stream (counted from 0), built upon `on`.
     fn propose(&self, index: u32, on: &Self::Candidate) -> Self::Candidate;
 
+    /// Whether the `index`-th proposal is the same change whatever it is built upon.
+    fn is_one_change(&self, _index: u32) -> bool {
+        true
+    }
+
     /// The loss of one run. Split 0 is validation, 1 the holdout.
     fn loss(&self, candidate: &Self::Candidate, seed: u64, split: usize) -> f64;
 
