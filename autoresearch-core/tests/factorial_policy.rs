@@ -232,7 +232,7 @@ fn screens(events: &[Event<Edits>]) -> usize {
 /// before that it knows no more. (A single proposal is not ranked, so all screening runs are first looks.)
 #[test]
 fn who_lost_its_place_to_a_conflict_is_screened_once_and_never_dropped() {
-    let land = Listed::new(vec![4.0; 6], 1);
+    let land = Listed::new(vec![6.0; 6], 1);
     let world = World { clash: 1.0, ..World::new(land, 6, 1) };
     let mut state = world.open(Factorial::new().horizon(5.0));
     let events = world.play(&mut state);

@@ -138,7 +138,7 @@ fn without_a_budget_it_certifies_in_epochs() {
         StudyState::composing(world.baseline(), Scout::new().bundle(1), world.composer(), settings)
             .expect("it can");
     let (events, _) = drive(&mut study, &world, measured(&world));
-    assert_eq!(study.stopped(), Some(&StopReason::Exhausted));
+    assert_eq!(study.stopped(), Some(&StopReason::Proposals));
     let kept = |event: Event<Edits>| match event {
         Event::Settled { fate: Fate::Kept, version, .. } => Some(version),
         _ => None,
@@ -158,7 +158,7 @@ fn slots_are_filled() {
     let mut study =
         StudyState::composing(world.baseline(), Scout::new(), world.composer(), settings).expect("it can");
     let (_, most) = drive(&mut study, &world, measured(&world));
-    assert_eq!(study.stopped(), Some(&StopReason::Exhausted));
+    assert_eq!(study.stopped(), Some(&StopReason::Proposals));
     assert_eq!(most, 4);
     assert!(world.gain(study.incumbent()) > 30.0, "{}", world.gain(study.incumbent()));
 }

@@ -151,7 +151,7 @@ async fn a_nan_metric_counts_against_its_proposal() {
         .run()
         .await
         .expect("a report");
-    assert_eq!((report.failed_runs, report.kept.len(), report.stopped), (3, 0, StopReason::Exhausted));
+    assert_eq!((report.failed_runs, report.kept.len(), report.stopped), (3, 0, StopReason::Proposals));
 }
 
 #[tokio::test]
