@@ -24,7 +24,7 @@ fn same_units(all: &[&PerUnit]) -> Result<(), String> {
 }
 
 /// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.
-pub(super) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
+pub(crate) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
     let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
         return Ok((Vec::new(), Vec::new()));
     };
@@ -65,7 +65,7 @@ fn by_source(units: &PerUnit) -> (Vec<f64>, Vec<f64>) {
 /// With deviations `x − Σpx` from the split's own mean, `Σp²(x − Σpx)²` has the expectation `v·Σp²(1 − 2p + Σp²)` where
 /// the documents have variance `v` each; the mean has variance `v·Σp²`, which is what is wanted. Among equal documents
 /// the factor between both is `k/(k − 1)`; among unequal ones that would be too little.
-pub(super) struct Shares {
+pub(crate) struct Shares {
     shares: Vec<f64>,
     /// `Σp²`.
     mean: f64,
@@ -74,7 +74,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn new(weights: &[f64]) -> Self {
+    pub(crate) fn new(weights: &[f64]) -> Self {
         let total: f64 = weights.iter().sum();
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let mean: f64 = shares.iter().map(|p| p * p).sum();
@@ -83,23 +83,23 @@ impl Shares {
     }
 
     /// What `scatter` is multiplied with; `None` where all weight is on one document, so that nothing is known.
-    pub(super) fn factor(&self) -> Option<f64> {
+    pub(crate) fn factor(&self) -> Option<f64> {
         (self.seen > 0.0).then(|| self.mean / self.seen)
     }
 
     /// `Σp²(x − Σpx)²`.
-    pub(super) fn scatter(&self, values: &[f64]) -> f64 {
+    pub(crate) fn scatter(&self, values: &[f64]) -> f64 {
         let centre: f64 = self.shares.iter().zip(values).map(|(p, x)| p * x).sum();
         self.shares.iter().zip(values).map(|(p, x)| (p * (x - centre)).powi(2)).sum()
     }
 
     /// `Σp²v`, the variance of the mean of documents with variances `v`.
-    pub(super) fn of_mean(&self, variances: &[f64]) -> f64 {
+    pub(crate) fn of_mean(&self, variances: &[f64]) -> f64 {
         self.shares.iter().zip(variances).map(|(p, v)| p * p * v).sum()
     }
 
     /// Degrees of freedom of the scatter: one less than there are documents, where they are equal.
-    pub(super) fn degrees_of_freedom(&self) -> f64 {
+    pub(crate) fn degrees_of_freedom(&self) -> f64 {
         let fourth: f64 = self.shares.iter().map(|p| p.powi(4)).sum();
         (self.mean * self.mean / fourth - 1.0).max(1.0)
     }
