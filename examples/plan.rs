@@ -17,14 +17,18 @@ struct Line {
 /// Bits per byte of 12 documents: what the text is like, what the run is like, what the run makes of each document.
 fn simulated(seed: u64, edit: Option<(&str, f64)>) -> Line {
     let noise = |stream: u64, i: u64| -> f64 {
-        let uniform = |k: u64| ((stream * 7919 + i * 104_729 + k * 15_485_863) as f64 * 12.9898).sin() * 43_758.545;
+        let uniform =
+            |k: u64| ((stream * 7919 + i * 104_729 + k * 15_485_863) as f64 * 12.9898).sin() * 43_758.545;
         (0..12).map(|k| uniform(k).rem_euclid(1.0)).sum::<f64>() - 6.0 // a sum of twelve is about Gaussian
     };
     // An edit shares two thirds of the run's randomness with the baseline.
     let (own, gain) = edit.map_or((0, 0.0), |(name, gain)| (name.len() as u64, gain));
     let of_run = 0.8 * noise(1, seed) + 0.6 * noise(2 + own, seed);
     let value = |d: u64| {
-        2.84 + 0.12 * noise(100, d) + 0.007 * of_run + 0.02 * (0.8 * noise(200 + d, seed) + 0.6 * noise(300 + own, 50 * seed + d)) - gain
+        2.84 + 0.12 * noise(100, d)
+            + 0.007 * of_run
+            + 0.02 * (0.8 * noise(200 + d, seed) + 0.6 * noise(300 + own, 50 * seed + d))
+            - gain
     };
     Line { seed, values: (0..12).map(value).collect(), edit: edit.map(|(name, _)| name.into()) }
 }

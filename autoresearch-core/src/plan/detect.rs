@@ -1,7 +1,7 @@
 //! The smallest effect that a number of runs can tell.
 
 use super::f_quantile;
-use crate::stats::{Sides, power_paired_t};
+use crate::stats::{Sides, normal_quantile, power_paired_t};
 use serde::{Deserialize, Serialize};
 
 /// The power at which an effect counts as detectable.
@@ -47,16 +47,21 @@ impl PairNoise {
             let one = |ratio: &f64| power_paired_t(c * ratio, n, alpha, Sides::One).unwrap_or(f64::NAN);
             ratios.iter().map(one).sum::<f64>() / f64::from(POINTS)
         };
-        let mut high = 1.0;
-        while power(high) < POWER && high < 1e6 {
-            high *= 2.0;
+        // In normal deviates the power is nearly a straight line, so that a few secants reach the root.
+        let miss = |c: f64| normal_quantile(power(c).clamp(1e-15, 1.0 - 1e-15)) - normal_quantile(POWER);
+        let mut c = (normal_quantile(POWER) - normal_quantile(alpha)) / n.sqrt();
+        let (mut last, mut at_last) = (0.5 * c, miss(0.5 * c));
+        for _ in 0..60 {
+            let at = miss(c);
+            let slope = (at - at_last) / (c - last);
+            (last, at_last) = (c, at);
+            // Where it is flat a secant would overshoot.
+            c = if slope > 0.0 { (c - at / slope).clamp(0.5 * c, 2.0 * c) } else { 2.0 * c };
+            if (c - last).abs() < 1e-5 * c {
+                break;
+            }
         }
-        let mut low = 0.0;
-        while high - low > 1e-4 * high {
-            let middle = 0.5 * (low + high);
-            if power(middle) < POWER { low = middle } else { high = middle }
-        }
-        0.5 * (low + high) * self.sd
+        c * self.sd
     }
 }
 

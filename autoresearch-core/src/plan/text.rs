@@ -59,10 +59,14 @@ impl EvaluationDesign {
         match self.pairs.as_ref().and_then(|p| Some((p.edits, p.split?))) {
             Some((edits, split)) => {
                 let sigmas = |x: f64| figure(x / self.sigma.sd);
+                let seen = if split.sd > 0.0 {
+                    format!("is about {} sigma", sigmas(split.sd))
+                } else {
+                    "does not show".into()
+                };
                 text += &format!(
-                    " What it misjudges an edit by, however many runs, is {} sigma (below {} sigma with 95 % confidence, \
-                     {edits} edits).",
-                    sigmas(split.sd),
+                    " What it misjudges an edit by, however many runs, {seen} in {edits} edits (below {} sigma with \
+                     95 % confidence).",
                     sigmas(split.at_most)
                 );
             }

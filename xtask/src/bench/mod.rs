@@ -8,6 +8,8 @@ mod page;
 mod page_cells;
 mod page_marks;
 mod page_tables;
+mod plan;
+mod plan_real;
 mod policy;
 mod pool;
 mod scenario;
@@ -34,6 +36,8 @@ enum Bench {
     Landscape(Landscape),
     /// Plays every test on data without any effect, and holds its errors against its level
     Calibration(calibration::Calibration),
+    /// Holds what evaluation design says before a search against what happens then
+    Plan(plan::Plan),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let code = match &args.bench {
         Bench::Landscape(args) => landscape(args)?,
         Bench::Calibration(args) => calibration::run(args)?,
+        Bench::Plan(args) => plan::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)
