@@ -59,7 +59,7 @@ pub(super) fn run(args: &Plan) -> Result<ExitCode> {
         let name = format!("measured, {runs} runs, {EDITS} edits x {PAIRS} equal seeds");
         rows.push(Row { name, play: Box::new(move |rep| simulated(rep, runs, true)) });
     }
-    for real in &real {
+    if let Some(real) = &real {
         for tag in ["T", "P"] {
             let name = format!("real runs of {tag}, 8 drawn");
             rows.push(Row { name, play: Box::new(move |rep| real.unpaired(tag, rep)) });
