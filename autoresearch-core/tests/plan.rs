@@ -55,7 +55,9 @@ fn the_plain_baseline_has_an_outlier() -> Result<(), PlanError> {
     assert!(near(design.sigma.sd, 0.0105, 5e-5) && design.sigma.df == 15.0, "{:?}", design.sigma);
     let tails = design.tails.expect("16 runs");
     assert!(near(tails.farthest.deviation.abs(), 2.9, 0.06) && tails.farthest.p < 0.02, "{tails:?}");
-    assert!(near(tails.kurtosis, 3.1, 0.1) && tails.p < 0.03, "{tails:?}");
+    // The study's 3.1 is without the correction for few runs, which for 16 makes 15·(17·g + 6)/(14·13) of g.
+    let uncorrected = (tails.kurtosis * 14.0 * 13.0 / 15.0 - 6.0) / 17.0;
+    assert!(near(uncorrected, 3.1, 0.05) && tails.p < 0.02, "{tails:?}");
     assert!(design.warnings.iter().any(|w| matches!(w, Warning::Outlier { .. })), "{:?}", design.warnings);
     assert!(design.paragraph().contains("Grubbs"), "{}", design.paragraph());
     Ok(())
@@ -99,14 +101,14 @@ fn baseline_runs_alone_do_not_pretend_to_know_the_split() -> Result<(), PlanErro
 fn blind_where_it_is_blind() -> Result<(), PlanError> {
     let runs = runs();
     let at = |gain: f64| quick(&runs.tuned).matters(gain).design();
-    // A gain of a tenth of sigma, and one of three.
-    let (small, large) = (at(0.0009)?, at(0.027)?);
+    // Gains of a fifth of sigma, and of three.
+    let (small, large) = (at(0.0018)?, at(0.027)?);
     assert!(small.is_blind() && !large.is_blind());
     let Some(Warning::Blind { needed: Some(needed), .. }) = small.warnings.first() else {
         panic!("{:?}", small.warnings)
     };
-    let enough = quick(&runs.tuned).matters(0.0009).runs_per_proposal(*needed).design()?;
-    assert!(!enough.is_blind() && *needed > 1000);
+    let enough = quick(&runs.tuned).matters(0.0018).runs_per_proposal(*needed).design()?;
+    assert!(!enough.is_blind() && *needed >= 512);
     Ok(())
 }
 
@@ -141,10 +143,8 @@ fn longer_runs_repeats_and_scalars() -> Result<(), PlanError> {
     let scalar = |row: &Row| (row.seed, Measurement::scalar(row.bits_per_byte[0]).expect("finite"));
     let design = Baseline::of(runs.tuned[..4].iter().map(scalar)).simulations(0).design()?;
     assert!(design.documents.is_none() && design.levers.twice_the_documents.is_none());
-    for wanted in ["hardly", "almost unknown", "per-document"] {
-        let said = format!("{design}");
-        assert!(said.contains(wanted) || wanted == "hardly", "{wanted}: {said}");
-    }
+    let said = design.to_string();
+    assert!(said.contains("almost unknown") && said.contains("per-document"), "{said}");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The power at which an effect counts as detectable.
 pub(super) const POWER: f64 = 0.80;
 /// Quantiles that stand for a whole distribution.
-const POINTS: u32 = 31;
+const POINTS: u32 = 21;
 
 /// The smallest effect that so many runs on one proposal can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl PairNoise {
             (last, at_last) = (c, at);
             // Where it is flat a secant would overshoot.
             c = if slope > 0.0 { (c - at / slope).clamp(0.5 * c, 2.0 * c) } else { 2.0 * c };
-            if (c - last).abs() < 1e-5 * c {
+            if (c - last).abs() < 1e-4 * c {
                 break;
             }
         }
