@@ -38,7 +38,7 @@ fn measured(rows: &[Row]) -> Vec<(u64, Measurement)> {
 }
 
 fn quick(rows: &[Row]) -> Baseline {
-    Baseline::of(measured(rows)).simulations(0)
+    Baseline::of(measured(rows)).simulations(0).compare([])
 }
 
 fn with_edits(plan: Baseline, edits: &BTreeMap<String, Vec<Row>>) -> Baseline {
@@ -181,6 +181,7 @@ fn what_cannot_be_planned_says_what_to_do() {
     assert!(error(quick(&runs.tuned).alpha(0.0)).contains("alpha is 0"));
     assert!(error(quick(&runs.tuned).matters(-1.0)).contains("matters is -1"));
     assert!(error(quick(&runs.tuned).runs_per_proposal(2)).contains("runs_per_proposal is 2"));
+    assert!(error(quick(&runs.tuned).compare([8, 3])).contains("to compare is 3"));
     assert!(error(quick(&runs.tuned).longer(2.0, [])).contains("longer run"));
 }
 

@@ -81,6 +81,7 @@ pub struct Baseline {
     alpha: f64,
     matters: Option<f64>,
     simulations: u32,
+    budgets: Vec<u32>,
 }
 
 /// Numbers of runs on one proposal that are shown beside the planned one.
@@ -108,6 +109,7 @@ impl Baseline {
             alpha: 0.01,
             matters: None,
             simulations: 20,
+            budgets: BY_RUNS.to_vec(),
         }
     }
 
@@ -162,6 +164,13 @@ impl Baseline {
         self
     }
 
+    /// Other numbers of runs on one proposal for which the smallest effect is wanted as well (default 4, 8, 16, 32, 64).
+    #[must_use]
+    pub fn compare(mut self, runs_per_proposal: impl IntoIterator<Item = u32>) -> Self {
+        self.budgets = runs_per_proposal.into_iter().collect();
+        self
+    }
+
     /// What the runs say. Deterministic: the simulations are seeded.
     ///
     /// # Errors
@@ -200,7 +209,7 @@ impl Baseline {
             documents,
             alpha: self.alpha,
             detectable: planned,
-            by_runs: BY_RUNS.into_iter().map(detectable).collect(),
+            by_runs: self.budgets.iter().copied().map(detectable).collect(),
             matters: self.matters,
             costs: cost::of_policies(
                 target / sigma.sd,
@@ -228,6 +237,9 @@ impl Baseline {
         }
         if !(4..=MOST_RUNS).contains(&self.budget) {
             return setting("runs_per_proposal", self.budget.into(), "between 4 (two pairs) and 4096");
+        }
+        if let Some(runs) = self.budgets.iter().find(|runs| !(4..=MOST_RUNS).contains(runs)) {
+            return setting("a number of runs to compare", (*runs).into(), "between 4 (two pairs) and 4096");
         }
         if let Some(gain) = self.matters.filter(|gain| !(gain.is_finite() && *gain > 0.0)) {
             return setting("matters", gain, "a positive gain");

@@ -27,7 +27,7 @@ pub struct EvaluationDesign {
     pub alpha: f64,
     /// The smallest effect that the planned number of runs can tell.
     pub detectable: Detectable,
-    /// The same for other numbers of runs, the fewest first.
+    /// The same for the numbers of runs to compare, in their order.
     pub by_runs: Vec<Detectable>,
     /// The size that matters, if it was said.
     pub matters: Option<f64>,

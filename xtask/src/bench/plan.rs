@@ -103,7 +103,8 @@ fn simulated(rep: u64, runs: u64, edits: bool) -> Result<Outcome> {
     let world = Landscape::new(Mixture::Measured, rep).noise(Noise::Measured);
     let (baseline, scalar) = (world.baseline(), |loss: f64| Measurement::scalar(loss).context("a loss"));
     let run = |seed: u64| Ok((seed, scalar(world.loss(&baseline, seed, 0))?));
-    let mut plan = Baseline::of((0..runs).map(run).collect::<Result<Vec<_>>>()?).simulations(0).alpha(LEVEL);
+    let mut plan =
+        Baseline::of((0..runs).map(run).collect::<Result<Vec<_>>>()?).simulations(0).compare([]).alpha(LEVEL);
     if edits {
         for edit in 1..=EDITS {
             let candidate = world.propose(edit, &baseline);

@@ -70,11 +70,15 @@ impl Real {
             (first..first + n).map(|i| all[place(rep, i, all.len())].1.objective()).collect()
         };
         let runs = drawn(0, RUNS).into_iter().zip(0..).map(|(x, seed)| Ok((seed, Measurement::scalar(x)?)));
-        let design =
-            match Baseline::of(runs.collect::<Result<Vec<_>>>()?).simulations(0).alpha(LEVEL).design() {
-                Ok(design) => design,
-                Err(error) => bail!("rep {rep}: {error}"),
-            };
+        let design = match Baseline::of(runs.collect::<Result<Vec<_>>>()?)
+            .simulations(0)
+            .compare([])
+            .alpha(LEVEL)
+            .design()
+        {
+            Ok(design) => design,
+            Err(error) => bail!("rep {rep}: {error}"),
+        };
         let moments = moments(all);
         let sigma = (moments.sum_of_squares() / moments.n() as f64).sqrt();
         let pairs = u64::from(design.detectable.runs / 2);
@@ -90,7 +94,7 @@ impl Real {
         let left_out = *several.get(rep as usize % several.len().max(1)).context("edits with four pairs")?;
         let some = self.edits.iter().filter(|(edit, _)| *edit != left_out).map(|e| e.1.clone());
         let design = some
-            .fold(Baseline::of(self.tuned.clone()).simulations(0).alpha(LEVEL), Baseline::edit)
+            .fold(Baseline::of(self.tuned.clone()).simulations(0).compare([]).alpha(LEVEL), Baseline::edit)
             .design()?;
         let on: BTreeMap<u64, f64> = self.tuned.iter().map(|r| (r.0, r.1.objective())).collect();
         let gains: Vec<f64> = self.edits[left_out].iter().map(|r| on[&r.0] - r.1.objective()).collect();
