@@ -126,7 +126,7 @@ impl EvaluationDesign {
         let h = &self.holdout;
         let documents = h.documents.map_or(String::new(), |d| format!(" ({d} documents)"));
         let size = if h.multiple > 1.0 {
-            format!("{:.0} times the validation split{documents}", h.multiple)
+            format!("of {:.0} times the validation split{documents}", h.multiple)
         } else {
             format!("as large as the validation split{documents}")
         };
@@ -136,7 +136,7 @@ impl EvaluationDesign {
             ""
         };
         format!(
-            "A holdout of {size} keeps its own documents from adding more than a tenth to its error{because}."
+            "A holdout {size} keeps its own documents from adding more than a tenth to its error{because}."
         )
     }
 
