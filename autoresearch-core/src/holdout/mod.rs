@@ -30,7 +30,7 @@ pub(crate) use effects::{Question, contenders};
 pub(crate) use gate::compare;
 pub(crate) use hear::{Hall, decide_effects, decide_pair};
 pub(crate) use ledger::Book;
-pub(crate) use units::{Shares, weighted_documents};
+pub(crate) use units::{Shares, documents, weighted_documents};
 
 use crate::measure::{Direction, Measurement};
 use mechanism::Mechanism;

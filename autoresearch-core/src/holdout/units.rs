@@ -24,7 +24,7 @@ fn same_units(all: &[&PerUnit]) -> Result<(), String> {
 }
 
 /// The losses of every source, one a run, and the sources' weights; nothing where there are no per-unit values.
-pub(super) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
+pub(crate) fn documents(held: &[HeldOut], direction: Direction) -> Result<(Vec<Vec<f64>>, Vec<f64>), String> {
     let Some(units) = held.iter().map(|h| h.0.units()).collect::<Option<Vec<&PerUnit>>>() else {
         return Ok((Vec::new(), Vec::new()));
     };
@@ -118,12 +118,12 @@ impl Shares {
     }
 
     /// `Σp²v`, the variance of the mean of documents with variances `v`.
-    pub(super) fn of_mean(&self, variances: &[f64]) -> f64 {
+    pub(crate) fn of_mean(&self, variances: &[f64]) -> f64 {
         self.shares.iter().zip(variances).map(|(p, v)| p * p * v).sum()
     }
 
     /// Degrees of freedom of the scatter: one less than there are documents, where they are equal.
-    pub(super) fn degrees_of_freedom(&self) -> f64 {
+    pub(crate) fn degrees_of_freedom(&self) -> f64 {
         let fourth: f64 = self.shares.iter().map(|p| p.powi(4)).sum();
         (self.mean * self.mean / fourth - 1.0).max(1.0)
     }

@@ -12,6 +12,8 @@ mod page;
 mod page_cells;
 mod page_marks;
 mod page_tables;
+mod plan;
+mod plan_real;
 mod policy;
 mod pool;
 mod scenario;
@@ -42,6 +44,8 @@ enum Bench {
     Driver(driver::Driver),
     /// Plays studies that mine their validation split and honest ones, and counts what the overfitting checks flag
     Checks(checks::Checks),
+    /// Holds what evaluation design says before a search against what happens then
+    Plan(plan::Plan),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -79,6 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Calibration(args) => calibration::run(args)?,
         Bench::Driver(args) => driver::run(args)?,
         Bench::Checks(args) => checks::run(args)?,
+        Bench::Plan(args) => plan::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)
