@@ -12,6 +12,7 @@ mod accept;
 mod arm;
 mod cancel;
 mod candidate;
+mod certify;
 mod compose;
 mod constraint;
 mod evaluate;
@@ -38,6 +39,10 @@ pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
+pub use certify::{
+    Certification, Certified, CertifiedPart, Certify, CertifyCost, CertifyRules, PartVerdict, Total,
+    Transfer, certify,
+};
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
