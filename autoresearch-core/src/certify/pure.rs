@@ -152,6 +152,11 @@ impl<C: Candidate> Certification<C> {
         self.state.finished(run, outcome)
     }
 
+    /// What is certified: the origin with everything that the study kept.
+    pub fn kept(&self) -> &C {
+        self.case.lineage.kept()
+    }
+
     /// What has happened since the last call, for a store of one's own.
     pub fn take_events(&mut self) -> Vec<Event<C>> {
         self.state.take_events()

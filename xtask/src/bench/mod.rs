@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: acceptance policies on simulated worlds whose truth is known, and tests held to their levels.
 mod calibration;
 mod cell;
+mod certify;
 mod chart;
 mod chart_svg;
 mod names;
@@ -34,6 +35,8 @@ enum Bench {
     Landscape(Landscape),
     /// Plays every test on data without any effect, and holds its errors against its level
     Calibration(calibration::Calibration),
+    /// Certifies simulated studies, and holds what may be claimed against the truth
+    Certify(certify::Certify),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let code = match &args.bench {
         Bench::Landscape(args) => landscape(args)?,
         Bench::Calibration(args) => calibration::run(args)?,
+        Bench::Certify(args) => certify::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)

@@ -116,6 +116,29 @@ pub fn simulate<W: World>(
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
 ) -> Result<Simulated, StateError> {
+    play(world, acceptor, rules, |_| {})
+}
+
+/// The same, and what a store would hold of it.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_recorded<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+) -> Result<(Simulated, Vec<Event<W::Candidate>>), StateError> {
+    let mut recorded = Vec::new();
+    let simulated = play(world, acceptor, rules, |events| recorded.extend(events))?;
+    Ok((simulated, recorded))
+}
+
+fn play<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+    mut record: impl FnMut(Vec<Event<W::Candidate>>),
+) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
     limits.runs = rules.runs;
     let mut settings = Settings::new().limits(limits).seed(rules.seed);
@@ -156,7 +179,9 @@ pub fn simulate<W: World>(
             Action::Wait => return Err(StateError::NotAsked),
             Action::Stop(reason) => break reason,
         }
-        study.take_events().iter().for_each(|event| stream.observe(event));
+        let events = study.take_events();
+        events.iter().for_each(|event| stream.observe(event));
+        record(events);
     };
     Ok(Simulated {
         merit: world.judge(study.incumbent()),
