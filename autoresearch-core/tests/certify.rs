@@ -1,6 +1,8 @@
 //! Certification: what was kept is tested again on fresh runs.
 
-use autoresearch_core::testkit::landscape::{Interactions, Landscape, Mixture, Rules, World, simulate_recorded};
+use autoresearch_core::testkit::landscape::{
+    Interactions, Landscape, Mixture, Rules, World, simulate_recorded,
+};
 use autoresearch_core::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -166,8 +168,7 @@ fn a_single_part_is_the_total() {
 #[test]
 fn what_builds_on_another_is_left_out_with_it() {
     let edits = [("a", 0.5), ("b", 0.7), ("a", 1.2)];
-    let result =
-        certified(&kept(&edits, Settings::new(), 1.0), CertifyRules::new().leave_one_out(), plain);
+    let result = certified(&kept(&edits, Settings::new(), 1.0), CertifyRules::new().leave_one_out(), plain);
     let edits: Vec<Vec<u64>> =
         result.parts.iter().map(|part| part.edits.iter().map(|id| id.0).collect()).collect();
     assert_eq!(edits, [vec![1, 3], vec![2]], "{result}");
@@ -176,11 +177,10 @@ fn what_builds_on_another_is_left_out_with_it() {
 
 #[test]
 fn what_nothing_runs_without_is_claimed_in_the_total_alone() {
-    let result =
-        certified(&kept(EDITS, Settings::new(), 1.0), CertifyRules::new().leave_one_out(), |run| {
-            let partial = !run.candidate.is_empty() && !run.candidate.contains_key("c");
-            if partial { Err(RunFailure::candidate("it needs c")) } else { plain(run) }
-        });
+    let result = certified(&kept(EDITS, Settings::new(), 1.0), CertifyRules::new().leave_one_out(), |run| {
+        let partial = !run.candidate.is_empty() && !run.candidate.contains_key("c");
+        if partial { Err(RunFailure::candidate("it needs c")) } else { plain(run) }
+    });
     let c = &result.parts[2];
     assert_eq!((c.verdict, c.effect), (PartVerdict::Inseparable, None), "{result}");
     assert!(result.certified.contains_key("c") && result.claim.is_some(), "{result}");
@@ -291,13 +291,23 @@ async fn resumed_in_the_middle_it_says_the_same() {
     assert!(matches!(other, Err(StudyError::State(StateError::OtherStudy { .. }))));
 }
 
-/// 40 studies of keep-if-better in a world where twins do the same thing twice. With a coverage of .95, 32 or fewer
-/// covered have a probability of .0003 (binomial); of some 100 parts left standing 5 % may be junk, and more than 14 of
-/// them have one below .001.
+/// The probability of at most `k` of `n`, each with probability `p`.
+fn binomial_cdf(k: u32, n: u32, p: f64) -> f64 {
+    let mut term = (1.0 - p).powi(n as i32);
+    let mut sum = term;
+    for i in 0..k {
+        term *= f64::from(n - i) / f64::from(i + 1) * p / (1.0 - p);
+        sum += term;
+    }
+    sum
+}
+
+/// 100 studies of keep-if-better in a world where twins do the same thing twice: too few intervals that cover the truth,
+/// or too much junk left standing, would each have a probability below .001 at a coverage of .95 and a share of .05.
 #[test]
 fn claims_hold_in_simulation() {
     let (mut covered, mut claims, mut junk, mut stand) = (0, 0, 0, 0);
-    for seed in 0..40 {
+    for seed in 0..100 {
         let world = Landscape::new(Mixture::Mixed, 900 + seed).interactions(Interactions::Redundant);
         let rules = Rules::budget(120).seed(seed);
         let (_, events) = simulate_recorded(&world, Greedy::new(), &rules).expect("played");
@@ -309,13 +319,14 @@ fn claims_hold_in_simulation() {
         }
         let result = certification.result();
         let (merit, truth) = (world.judge(&result.certified), world.gain(&result.certified));
-        (junk, stand) = (junk + merit.junk, stand + merit.edits);
+        (junk, stand) = (junk + merit.junk as u32, stand + merit.edits as u32);
         if let Some(claim) = &result.claim {
             claims += 1;
             covered += u32::from(claim.gain.low <= Some(truth) && Some(truth) <= claim.gain.high);
         }
         assert!(result.cost.parts <= 2 * result.parts.len() as u64, "{result}");
     }
-    assert!(claims >= 30 && covered * 40 > 32 * claims, "{covered} of {claims} covered");
-    assert!(stand > 40 && junk * 100 <= 14 * stand, "{junk} of {stand} junk");
+    assert!(claims >= 50 && stand >= 80, "{claims} claims, {stand} parts");
+    assert!(binomial_cdf(covered, claims, 0.95) > 0.001, "{covered} of {claims} covered");
+    assert!(binomial_cdf(stand - junk, stand, 0.95) > 0.001, "{junk} of {stand} junk");
 }

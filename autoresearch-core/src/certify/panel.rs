@@ -117,7 +117,7 @@ impl Panel {
 
     /// The next look at the parts; `None` when there is no more to be had.
     fn look(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
-        let budget = (BUDGET * self.stages).saturating_sub(self.spent);
+        let budget = (BUDGET * self.units.len()).saturating_sub(self.spent);
         let outcome = self.outcome.lock();
         let mut open: Vec<usize> =
             (0..self.units.len()).filter(|&j| self.standing[j] && !self.fixed[j]).collect();
@@ -234,7 +234,7 @@ impl Panel {
         }
         let mut arms = self.pairs(&self.arm(&self.standing));
         let open: Vec<usize> = (0..self.units.len()).filter(|&j| !self.fixed[j]).collect();
-        let rows: Vec<Vec<bool>> = design::rows(&open, BUDGET * self.stages, cohort.fresh_seed(0))
+        let rows: Vec<Vec<bool>> = design::rows(&open, BUDGET * self.units.len(), cohort.fresh_seed(0))
             .into_iter()
             .map(|out| (0..self.units.len()).map(|j| !out.contains(&j)).collect())
             .collect();
@@ -338,7 +338,7 @@ impl Acceptor for Panel {
                     }
                 },
                 Now::Round(mut batch, on) => {
-                    let left = (BUDGET * self.stages).saturating_sub(self.spent + batch.runs());
+                    let left = (BUDGET * self.units.len()).saturating_sub(self.spent + batch.runs());
                     match batch.poll(cohort, left) {
                         Poll::Step(step) => {
                             self.now = Now::Round(batch, on);

@@ -20,7 +20,7 @@ pub struct CertifyRules {
 
 impl Default for CertifyRules {
     fn default() -> Self {
-        Self { seeds: 8, rate: 0.05, leave_one_out: false, transfer: None }
+        Self { seeds: 8, rate: 0.03, leave_one_out: false, transfer: None }
     }
 }
 
@@ -44,7 +44,8 @@ impl CertifyRules {
         self
     }
 
-    /// Which share of the parts left standing may be without merit, in expectation (default .05).
+    /// Which share of the parts left standing may be without merit, in expectation (default .03). In
+    /// simulation the share over many studies together comes out at up to 1.3 times this.
     #[must_use]
     pub fn rate(mut self, rate: f64) -> Self {
         self.rate = rate;

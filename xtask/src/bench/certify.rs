@@ -20,7 +20,11 @@ pub(super) struct Certify {
     #[arg(long, value_delimiter = ',', default_value = "greedy,guarded,scout", value_parser = names::parser(policy::names()))]
     policy: Vec<String>,
     /// In which worlds: mixed, neutral, redundant, clash, t4, hetero, measured, slots35
-    #[arg(long, value_delimiter = ',', default_value = "mixed,neutral,redundant,clash,t4,hetero,measured,slots35")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "mixed,neutral,redundant,clash,t4,hetero,measured,slots35"
+    )]
     world: Vec<String>,
     /// Runs of each study before it is certified
     #[arg(long, default_value_t = 400)]
