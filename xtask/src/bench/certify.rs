@@ -106,7 +106,8 @@ fn one(world: &str, policy: &str, runs: u64, seed: u64) -> Result<Played> {
 
 fn play<W: World>(world: &W, acceptor: Box<dyn Acceptor>, runs: u64, seed: u64) -> Result<Played> {
     let rules = Rules::budget(runs).without_holdout().seed(seed);
-    let (_, events) = simulate_recorded(world, acceptor, &rules)?;
+    let mut events = Vec::new();
+    simulate_recorded(world, acceptor, &rules, &mut events)?;
     let compose = Some(world.composer());
     let mut certification = Certification::of(&events, compose, CertifyRules::new().leave_one_out())?;
     while let Action::Run(run) = certification.next_action() {

@@ -119,7 +119,7 @@ pub fn simulate<W: World>(
     play(world, acceptor, rules, |_| {})
 }
 
-/// The same, and what a store would hold of it.
+/// The same, and what a store would hold of it, added to `recorded`.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -127,10 +127,9 @@ pub fn simulate_recorded<W: World>(
     world: &W,
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
-) -> Result<(Simulated, Vec<Event<W::Candidate>>), StateError> {
-    let mut recorded = Vec::new();
-    let simulated = play(world, acceptor, rules, |events| recorded.extend(events))?;
-    Ok((simulated, recorded))
+    recorded: &mut Vec<Event<W::Candidate>>,
+) -> Result<Simulated, StateError> {
+    play(world, acceptor, rules, |events| recorded.extend(events))
 }
 
 fn play<W: World>(
