@@ -13,6 +13,7 @@ mod accept;
 mod arm;
 mod cancel;
 mod candidate;
+mod certify;
 mod checks;
 mod compose;
 mod constraint;
@@ -41,6 +42,10 @@ pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
+pub use certify::{
+    Certification, Certified, CertifiedPart, Certify, CertifyCost, CertifyRules, PartVerdict, Total,
+    Transfer, certify,
+};
 pub use checks::{
     CheckReport, Checks, Concern, DriftCheck, EndpointCheck, GapCheck, GapNumbers, Trend, VarianceCheck,
 };

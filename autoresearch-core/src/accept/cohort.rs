@@ -23,6 +23,10 @@ pub enum Role {
     Confirm,
     /// Baseline and incumbent side by side on fresh seeds, at the very end.
     Final,
+    /// A fresh run that tests again what was kept. Its output is not kept.
+    Certify,
+    /// The same at another fidelity.
+    Transfer,
 }
 
 /// A finished run as acceptors see it.

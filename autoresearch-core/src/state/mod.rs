@@ -25,6 +25,7 @@ mod view;
 pub use action::{Action, HoldoutQuery, PlannedRun, Split};
 pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
+pub(crate) use open::seed_offset;
 pub use order::{DecisionOrder, Stale};
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};

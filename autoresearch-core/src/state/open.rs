@@ -68,7 +68,7 @@ impl<C: Candidate> StudyState<C> {
             runs: BTreeMap::new(),
             next_run: RunId(1),
             next_seed: 0,
-            seed_offset: fold_seed(settings.seed),
+            seed_offset: seed_offset(settings.seed),
             outstanding: 0,
             capacity: settings.width(),
             asked: 0,
@@ -124,7 +124,7 @@ impl<C: Candidate> StudyState<C> {
 }
 
 /// Where a study's run seeds begin: 0 for study seed 0, scattered for others (MurmurHash3's finaliser).
-fn fold_seed(seed: u64) -> u32 {
+pub(crate) fn seed_offset(seed: u64) -> u32 {
     let mut h = (seed ^ (seed >> 32)) as u32;
     h ^= h >> 16;
     h = h.wrapping_mul(0x85EB_CA6B);

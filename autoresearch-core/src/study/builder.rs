@@ -57,23 +57,25 @@ use std::time::Duration;
 /// Study::new(1.0, LocalSearch::over(ParamSpace::new()), testkit::loss());
 /// ```
 pub struct Study<C: Candidate, A: Send + Sync + 'static> {
-    pub(super) baseline: C,
-    pub(super) proposer: Box<dyn Proposer<C>>,
-    pub(super) executor: Arc<dyn Executor<C, Output = A>>,
-    pub(super) evaluator: Arc<dyn Evaluator<A>>,
-    pub(super) holdout: Option<Arc<dyn Evaluator<A>>>,
-    pub(super) test: Option<Arc<dyn Evaluator<A>>>,
-    pub(super) acceptor: Option<Box<dyn Acceptor>>,
-    pub(super) compose: Option<Arc<dyn Compose<C>>>,
-    pub(super) simplify: Option<(f64, Arc<Complexity<C>>)>,
-    pub(super) store: Arc<dyn Store<C>>,
-    pub(super) observers: Vec<Box<dyn Observe>>,
-    pub(super) checks: Checks,
-    pub(super) settings: Settings,
-    pub(super) cancel: Cancellation,
-    pub(super) scratch: Option<PathBuf>,
-    pub(super) fidelity: Option<Fidelity>,
-    pub(super) grace: Duration,
+    pub(crate) baseline: C,
+    pub(crate) proposer: Box<dyn Proposer<C>>,
+    pub(crate) executor: Arc<dyn Executor<C, Output = A>>,
+    pub(crate) evaluator: Arc<dyn Evaluator<A>>,
+    pub(crate) holdout: Option<Arc<dyn Evaluator<A>>>,
+    pub(crate) test: Option<Arc<dyn Evaluator<A>>>,
+    pub(crate) acceptor: Option<Box<dyn Acceptor>>,
+    pub(crate) compose: Option<Arc<dyn Compose<C>>>,
+    pub(crate) simplify: Option<(f64, Arc<Complexity<C>>)>,
+    pub(crate) store: Arc<dyn Store<C>>,
+    pub(crate) observers: Vec<Box<dyn Observe>>,
+    pub(crate) checks: Checks,
+    pub(crate) settings: Settings,
+    pub(crate) cancel: Cancellation,
+    pub(crate) scratch: Option<PathBuf>,
+    pub(crate) fidelity: Option<Fidelity>,
+    /// The fidelity of runs whose role is to transfer.
+    pub(crate) transfer: Option<Fidelity>,
+    pub(crate) grace: Duration,
 }
 
 impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
@@ -102,6 +104,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             cancel: Cancellation::new(),
             scratch: None,
             fidelity: None,
+            transfer: None,
             grace: Duration::from_secs(10),
         }
     }

@@ -12,6 +12,7 @@ use super::report::Report;
 use super::spans::Spans;
 use super::tally::Tally;
 use super::tasks::{Done, Exhibit, Thought, backoff, held_out, run};
+use crate::accept::Role;
 use crate::arm::RunId;
 use crate::cancel::{CancelOnDrop, Cancellation};
 use crate::candidate::Candidate;
@@ -216,7 +217,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             arm: run.arm.clone(),
             attempt: run.attempt,
             seed: run.seed,
-            fidelity: self.study.fidelity,
+            fidelity: if run.role == Role::Transfer { self.study.transfer } else { self.study.fidelity },
             cancel: self.run_cancel.child(),
             scratch: Some(self.scratch.join(run.id.to_string()).into()),
             progress: Some(Arc::new(move |run, progress| {

@@ -138,6 +138,11 @@ impl<C: Candidate> Report<C> {
         self.checks.as_ref()
     }
 
+    /// The baseline with all that was kept, whatever the policy promises.
+    pub(crate) fn incumbent(&self) -> &C {
+        &self.incumbent
+    }
+
     /// What the study started from.
     pub fn baseline(&self) -> &C {
         &self.baseline

@@ -2,6 +2,7 @@
 //! the cost of the loop.
 mod calibration;
 mod cell;
+mod certify;
 mod chart;
 mod chart_svg;
 mod checks;
@@ -46,6 +47,8 @@ enum Bench {
     Checks(checks::Checks),
     /// Holds what evaluation design says before a search against what happens then
     Plan(plan::Plan),
+    /// Certifies simulated studies, and holds what may be claimed against the truth
+    Certify(certify::Certify),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -84,6 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Driver(args) => driver::run(args)?,
         Bench::Checks(args) => checks::run(args)?,
         Bench::Plan(args) => plan::run(args)?,
+        Bench::Certify(args) => certify::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)

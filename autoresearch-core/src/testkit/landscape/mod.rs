@@ -23,6 +23,6 @@ pub use listed::Listed;
 pub use merge::{Edits, UnionOfEdits};
 pub use mixture::Mixture;
 pub use noise::Noise;
-pub use simulate::{Rules, Simulated, simulate, simulate_checked};
+pub use simulate::{Rules, Simulated, simulate, simulate_checked, simulate_recorded};
 pub use slots::{Levels, Slots};
 pub use world::{Merit, World};

@@ -117,18 +117,41 @@ pub fn simulate<W: World>(
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
 ) -> Result<Simulated, StateError> {
-    simulate_checked(world, acceptor, rules, &mut Checks::off())
+    play(world, acceptor, rules, &mut Checks::off(), |_| {})
 }
 
 /// The same with overfitting checks looking on.
 ///
 /// # Errors
-/// What the state machine refuses; none is expected.
+/// As [`simulate`].
 pub fn simulate_checked<W: World>(
     world: &W,
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
     checks: &mut Checks,
+) -> Result<Simulated, StateError> {
+    play(world, acceptor, rules, checks, |_| {})
+}
+
+/// The same, and what a store would hold of it, added to `recorded`.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_recorded<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+    recorded: &mut Vec<Event<W::Candidate>>,
+) -> Result<Simulated, StateError> {
+    play(world, acceptor, rules, &mut Checks::off(), |events| recorded.extend(events))
+}
+
+fn play<W: World>(
+    world: &W,
+    acceptor: impl Acceptor + 'static,
+    rules: &Rules,
+    checks: &mut Checks,
+    mut record: impl FnMut(Vec<Event<W::Candidate>>),
 ) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
     limits.runs = rules.runs;
@@ -172,15 +195,19 @@ pub fn simulate_checked<W: World>(
             Action::Wait => return Err(StateError::NotAsked),
             Action::Stop(reason) => break reason,
         }
-        for event in study.take_events() {
-            stream.observe(&event);
-            checks.heard(&event);
+        let events = study.take_events();
+        for event in &events {
+            stream.observe(event);
+            checks.heard(event);
         }
         checks.release(|run| study.needs_output(run));
+        record(events);
     };
-    for event in study.take_events() {
-        checks.heard(&event);
+    let events = study.take_events();
+    for event in &events {
+        checks.heard(event);
     }
+    record(events);
     Ok(Simulated {
         merit: world.judge(study.incumbent()),
         true_gain: world.gain(study.incumbent()),

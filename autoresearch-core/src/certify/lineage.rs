@@ -1,0 +1,232 @@
+//! How what was kept came about, read from a study's events alone: no acceptor, no proposer.
+
+use crate::arm::{Arm, Part, ProposalId, Version};
+use crate::candidate::Candidate;
+use crate::compose::{Compose, Conflict};
+use crate::measure::Direction;
+use crate::propose::{Effect, Fate, Proposal};
+use crate::state::{Event, StateError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One step from the origin to the kept stack.
+#[derive(Debug, Clone)]
+pub(super) struct Stage<C> {
+    /// The kept edit; more than one only where the first could not be built without the second.
+    pub(super) edits: Vec<ProposalId>,
+    pub(super) title: String,
+    /// The effects recorded when it was kept.
+    pub(super) claimed: Vec<Effect>,
+    /// The origin with everything up to and including it.
+    pub(super) candidate: Arc<C>,
+}
+
+/// A study as far as certification needs it.
+#[derive(Debug)]
+pub(super) struct Lineage<C> {
+    pub(super) study: String,
+    pub(super) policy: String,
+    pub(super) direction: Direction,
+    pub(super) origin: Arc<C>,
+    pub(super) stages: Vec<Stage<C>>,
+    /// Every seed that a run of it had.
+    pub(super) seeds: BTreeSet<u64>,
+    pub(super) seed: u64,
+}
+
+/// A proposal as it was made.
+struct Made<C> {
+    proposal: Proposal<C>,
+    on: Arm,
+    version: Version,
+}
+
+/// A kept proposal as it was settled.
+struct Keep {
+    proposal: ProposalId,
+    units: Option<Vec<u16>>,
+    effect: Option<Effect>,
+}
+
+struct Reader<'a, C> {
+    compose: Option<&'a dyn Compose<C>>,
+    made: BTreeMap<ProposalId, Made<C>>,
+    /// By version.
+    incumbents: Vec<Arc<C>>,
+    kept: BTreeMap<u32, Vec<Keep>>,
+}
+
+impl<C: Candidate> Lineage<C> {
+    /// Reads a study's events, from the first on.
+    ///
+    /// # Errors
+    /// They do not begin a study, or what was kept cannot be put together again without the `Compose` that the study
+    /// had.
+    pub(super) fn read<'e>(
+        events: impl IntoIterator<Item = &'e Event<C>>,
+        compose: Option<&dyn Compose<C>>,
+    ) -> Result<Self, StateError> {
+        let mut events = events.into_iter();
+        let Some(Event::Opened { study, baseline, settings, policy, .. }) = events.next() else {
+            return Err(StateError::NotAStudy);
+        };
+        let origin = Arc::new(baseline.clone());
+        let mut seeds = BTreeSet::new();
+        let (made, kept) = (BTreeMap::new(), BTreeMap::new());
+        let mut reader = Reader { compose, made, incumbents: vec![Arc::clone(&origin)], kept };
+        for event in events {
+            if let Event::Finished { run, .. } = event {
+                seeds.insert(run.seed);
+            }
+            reader.take(event);
+        }
+        let stages = reader.stages().map_err(|conflict| {
+            StateError::Settings(format!(
+                "what was kept cannot be put together again: {conflict}; certify it with the `Compose` that the study \
+                 had"
+            ))
+        })?;
+        let (study, policy) = (study.clone(), policy.clone());
+        Ok(Self { study, policy, direction: settings.direction, origin, stages, seeds, seed: settings.seed })
+    }
+
+    /// The last stage's candidate, or the origin.
+    pub(super) fn kept(&self) -> &Arc<C> {
+        self.stages.last().map_or(&self.origin, |stage| &stage.candidate)
+    }
+}
+
+impl<C: Candidate> Reader<'_, C> {
+    fn take(&mut self, event: &Event<C>) {
+        match event {
+            Event::Proposed { first, on, version, proposals } => {
+                for (id, proposal) in (first.0..).map(ProposalId).zip(proposals) {
+                    let made = Made { proposal: proposal.clone(), on: on.clone(), version: *version };
+                    self.made.insert(id, made);
+                }
+            }
+            Event::Settled { proposal, fate: Fate::Kept, units, version, effect, .. } => {
+                let keep = Keep { proposal: *proposal, units: units.clone(), effect: *effect };
+                self.kept.entry(version.0).or_default().push(keep);
+            }
+            _ => {}
+        }
+    }
+
+    /// One incumbent after the other, each part of a step by itself where it can be built by itself.
+    fn stages(mut self) -> Result<Vec<Stage<C>>, Conflict> {
+        let mut stages = Vec::new();
+        for keeps in std::mem::take(&mut self.kept).into_values() {
+            let version = Version(self.incumbents.len() as u32 - 1);
+            let arm: Arm = keeps.iter().flat_map(parts).collect();
+            let (mut so_far, mut waiting) = (Arm::incumbent(), Vec::new());
+            for part in arm.parts() {
+                so_far = so_far.with(*part);
+                waiting.push(*part);
+                let is_last = so_far == arm;
+                let candidate = match self.build(version, &so_far) {
+                    Ok(candidate) => candidate,
+                    Err(conflict) if is_last => return Err(conflict),
+                    Err(_) => continue,
+                };
+                stages.push(self.stage(&std::mem::take(&mut waiting), &keeps, candidate));
+            }
+            let newest = stages.last().map(|stage: &Stage<C>| Arc::clone(&stage.candidate));
+            self.incumbents.extend(newest);
+        }
+        Ok(stages)
+    }
+
+    fn stage(&self, parts: &[Part], keeps: &[Keep], candidate: Arc<C>) -> Stage<C> {
+        let mut edits: Vec<ProposalId> = parts.iter().map(|part| part.proposal).collect();
+        edits.dedup();
+        let titles: Vec<String> = parts.iter().map(|part| self.title(*part)).collect();
+        // A proposal of several units has one effect, which cannot be divided among them.
+        let whole =
+            |keep: &&Keep| edits.contains(&keep.proposal) && keep.units.as_ref().is_none_or(|u| u.len() == 1);
+        let claimed = keeps.iter().filter(whole).filter_map(|keep| keep.effect).collect();
+        Stage { edits, title: titles.join(" + "), claimed, candidate }
+    }
+
+    fn title(&self, part: Part) -> String {
+        let made = self.made.get(&part.proposal);
+        let title = made.map(|made| made.proposal.hypothesis.title.clone()).filter(|title| !title.is_empty());
+        let title = title.unwrap_or_else(|| format!("proposal {}", part.proposal.0));
+        match part.unit.and_then(|unit| self.unit(part.proposal, unit).ok()) {
+            Some(unit) if !unit.key.is_empty() => format!("{}: as in \"{title}\"", unit.key),
+            _ => title,
+        }
+    }
+
+    /// As the state machine materialises arms: what was made for exactly what comes before it needs no merge.
+    fn build(&self, version: Version, arm: &Arm) -> Result<Arc<C>, Conflict> {
+        let parts = arm.parts();
+        let made_for = |i: &usize| {
+            let fits = |m: &Made<C>| m.version == version && m.on.parts() == &parts[..*i];
+            parts[*i].unit.is_none() && self.made.get(&parts[*i].proposal).is_some_and(fits)
+        };
+        let ready = (0..parts.len()).rev().find(made_for);
+        let mut built = match ready {
+            Some(i) => Arc::new(self.find(parts[i].proposal)?.proposal.candidate.clone()),
+            None => self.incumbent(version)?,
+        };
+        for part in &parts[ready.map_or(0, |i| i + 1)..] {
+            built = Arc::new(self.apply(&built, *part)?);
+        }
+        Ok(built)
+    }
+
+    fn apply(&self, base: &C, part: Part) -> Result<C, Conflict> {
+        let compose = self.compose()?;
+        let parent = self.parent(part.proposal)?;
+        match part.unit {
+            None => compose.apply(base, &parent, &self.find(part.proposal)?.proposal.candidate),
+            Some(unit) => compose.switch(base, &parent, &self.unit(part.proposal, unit)?),
+        }
+    }
+
+    fn unit(&self, proposal: ProposalId, unit: u16) -> Result<crate::compose::Unit<C>, Conflict> {
+        let (parent, made) = (self.parent(proposal)?, self.find(proposal)?);
+        let mut units = self.compose()?.units(&parent, &made.proposal.candidate);
+        if usize::from(unit) < units.len() {
+            return Ok(units.swap_remove(usize::from(unit)));
+        }
+        Err(missing(proposal, &format!("it has {} units, and unit {unit} was kept", units.len())))
+    }
+
+    fn parent(&self, proposal: ProposalId) -> Result<Arc<C>, Conflict> {
+        let made = self.find(proposal)?;
+        if made.on.is_incumbent() { self.incumbent(made.version) } else { self.build(made.version, &made.on) }
+    }
+
+    fn find(&self, proposal: ProposalId) -> Result<&Made<C>, Conflict> {
+        self.made.get(&proposal).ok_or_else(|| missing(proposal, "it was kept, and it was never made"))
+    }
+
+    fn incumbent(&self, version: Version) -> Result<Arc<C>, Conflict> {
+        let found = self.incumbents.get(version.0 as usize);
+        let reason = || Conflict {
+            place: format!("version {} of the incumbent", version.0),
+            reason: "it is built upon before it was kept".into(),
+        };
+        found.cloned().ok_or_else(reason)
+    }
+
+    fn compose(&self) -> Result<&dyn Compose<C>, Conflict> {
+        self.compose.ok_or_else(|| Conflict {
+            place: "the kept stack".into(),
+            reason: "its edits were merged, and nothing here says how".into(),
+        })
+    }
+}
+
+fn parts(keep: &Keep) -> Vec<Part> {
+    match &keep.units {
+        None => vec![keep.proposal.into()],
+        Some(units) => units.iter().map(|unit| Part { proposal: keep.proposal, unit: Some(*unit) }).collect(),
+    }
+}
+
+fn missing(proposal: ProposalId, reason: &str) -> Conflict {
+    Conflict { place: format!("proposal {}", proposal.0), reason: reason.into() }
+}
