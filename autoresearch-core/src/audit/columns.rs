@@ -3,8 +3,9 @@
 use super::error::AuditError;
 use super::names;
 use super::number::{Cell, number};
-use super::status::{Said, is_flag, said};
+use super::status::{Flag, Said, said};
 use super::table::Table;
+use crate::measure::Direction;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -106,7 +107,7 @@ struct Contents {
 impl Contents {
     fn of(table: &Table, at: usize) -> Self {
         let mut contents = Self::default();
-        let flag = is_flag(&table.names[at]);
+        let flag = Flag::of(&table.names[at]);
         for cell in table.column(at) {
             match number(cell) {
                 Cell::Missing => continue,
@@ -207,7 +208,7 @@ type Found = Option<(usize, String, Sureness)>;
 fn guess_status(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
     // A column of decisions comes before one of how runs ended.
     let decides = |at: usize| {
-        let flag = is_flag(&table.names[at]);
+        let flag = Flag::of(&table.names[at]);
         contents[at].texts.iter().any(|text| matches!(said(text, flag), Some(Said::Kept | Said::Discarded)))
     };
     let known = |at: &usize| {
@@ -216,7 +217,7 @@ fn guess_status(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
     };
     let at = free.iter().copied().filter(known).max_by_key(|&at| (decides(at), std::cmp::Reverse(at)))?;
     let named = names::tokens(&table.names[at]).iter().any(|token| {
-        ["status", "state", "decision", "outcome", "verdict", "kept", "keep", "accepted", "action"]
+        ["status", "state", "decision", "outcome", "verdict", "kept", "keep", "accepted", "action", "buggy"]
             .contains(&token.as_str())
     });
     if named {
@@ -302,4 +303,31 @@ fn config(table: &Table, contents: &[Contents], special: &HashSet<usize>, seeded
         return marked;
     }
     candidates(&|at| !names::is_housekeeping(&table.names[at]))
+}
+
+/// Which way is better, where a column says it: `metric.maximize` is true, `direction` is minimize.
+pub(super) fn direction_hint(table: &Table) -> Option<Guess<Direction>> {
+    let at = table.names.iter().position(|name| {
+        let tokens = names::tokens(name);
+        tokens
+            .last()
+            .is_some_and(|last| ["maximize", "minimize", "direction", "mode"].contains(&last.as_str()))
+    })?;
+    let minimizes = table.names[at].to_lowercase().ends_with("minimize");
+    let mut found = None;
+    for cell in table.column(at).map(|cell| cell.trim().to_lowercase()) {
+        let says = match cell.as_str() {
+            "" | "none" | "null" => continue,
+            "true" | "1" => minimizes,
+            "false" | "0" => !minimizes,
+            "min" | "minimize" | "minimise" | "lower" => true,
+            "max" | "maximize" | "maximise" | "higher" => false,
+            _ => return None,
+        };
+        if *found.get_or_insert(says) != says {
+            return None;
+        }
+    }
+    let direction = if found? { Direction::Minimize } else { Direction::Maximize };
+    Some(Guess::new(direction, format!("the column {}", table.names[at]), Sureness::Clear))
 }

@@ -2,7 +2,7 @@
 
 use super::columns::Places;
 use super::number::{Cell, number};
-use super::status::{Said, is_flag, said};
+use super::status::{Flag, Said, said};
 use super::table::{Raw, Table};
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ pub(super) struct Entries {
 
 /// Reads the entries; rows whose metric or status makes no sense go to the table's unreadable ones.
 pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) -> Entries {
-    let flag = places.status.is_some_and(|at| is_flag(&table.names[at]));
+    let flag = places.status.map_or(Flag::None, |at| Flag::of(&table.names[at]));
     let meaning = |word: &str| match kept {
         Some(kept) => match said(word, flag) {
             _ if kept.iter().any(|k| k.eq_ignore_ascii_case(word.trim())) => Some(Said::Kept),

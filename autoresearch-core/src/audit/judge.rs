@@ -36,18 +36,29 @@ struct Arm {
     runs: u32,
 }
 
-pub(super) fn judge(entries: &mut Entries, metric: &str, terms: &Terms) -> Judged {
+/// `hint` is what a column says of the direction.
+pub(super) fn judge(
+    entries: &mut Entries,
+    metric: &str,
+    hint: Option<Guess<Direction>>,
+    terms: &Terms,
+) -> Judged {
     let explicit = entries.explicit;
     let all = &mut entries.all;
     let mut notes = Vec::new();
-    let direction = direction(all, explicit, metric, terms.direction);
+    let direction = match (terms.direction, hint) {
+        (Some(direction), _) => Guess::new(direction, "stated", Sureness::Stated),
+        (None, Some(hint)) => hint,
+        (None, None) => direction(all, explicit, metric),
+    };
     if !explicit {
         zeros_are_crashes(all, direction.value, &mut notes);
     }
     let pure = repeats::pure(all);
     let reference = references(all, explicit, direction.value, &pure);
     let groups = repeats::find(all, &reference, &pure, explicit);
-    let noise = noise::measure(all, &groups, terms.noise);
+    let baseline = all.iter().position(|e| e.class == Class::Kept && e.value.is_some());
+    let noise = noise::measure(all, &groups, baseline, terms.noise);
     let arms = arms(all, &groups, &pure, explicit);
     if !explicit {
         keep_the_running_best(all, &arms, direction.value);
@@ -99,11 +110,8 @@ pub(super) fn judge(entries: &mut Entries, metric: &str, terms: &Terms) -> Judge
     Judged { direction, noise, rows, total, tries, notes }
 }
 
-/// Which way is better: by the user's word, by the name, by how the kept rows moved.
-fn direction(all: &[Entry], explicit: bool, metric: &str, stated: Option<Direction>) -> Guess<Direction> {
-    if let Some(direction) = stated {
-        return Guess::new(direction, "stated", Sureness::Stated);
-    }
+/// Which way is better: by the name, by how the kept rows moved, by where the values go.
+fn direction(all: &[Entry], explicit: bool, metric: &str) -> Guess<Direction> {
     let named = names::direction(metric);
     let word = |d: Direction| if d == Direction::Minimize { "down" } else { "up" };
     if explicit {

@@ -1,6 +1,6 @@
 //! How much the metric moves when nothing but the seed does.
 
-use super::entries::Entry;
+use super::entries::{Class, Entry};
 use super::repeats::{Group, SeedsOfRepeat};
 use crate::stats::{Moments, chi_square_quantile};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,13 @@ fn interval(sd: f64, df: f64) -> Option<(f64, f64)> {
 }
 
 /// The noise from the groups of a log, unless the user `stated` a standard deviation with its degrees of freedom.
-pub(super) fn measure(entries: &[Entry], groups: &[Group], stated: Option<(f64, Option<f64>)>) -> RunNoise {
+/// `baseline` is the first kept row, which nobody selected.
+pub(super) fn measure(
+    entries: &[Entry],
+    groups: &[Group],
+    baseline: Option<usize>,
+    stated: Option<(f64, Option<f64>)>,
+) -> RunNoise {
     let values = |g: &Group| -> Vec<f64> { g.rows.iter().filter_map(|&at| entries[at].value).collect() };
     let spread = |g: &Group| Moments::of(&values(g));
     let identical = |g: &Group| spread(g).sum_of_squares() == 0.0;
@@ -123,35 +129,43 @@ pub(super) fn measure(entries: &[Entry], groups: &[Group], stated: Option<(f64, 
             used: used(g) && noise.sd.is_some(),
         })
         .collect();
-    noise.warnings = warnings(groups, &noise, groups.iter().filter(|g| identical(g)).count());
+    noise.warnings =
+        warnings(entries, groups, &noise, baseline, groups.iter().filter(|g| identical(g)).count());
     noise
 }
 
-fn warnings(groups: &[Group], noise: &RunNoise, identical: usize) -> Vec<String> {
+fn warnings(
+    entries: &[Entry],
+    groups: &[Group],
+    noise: &RunNoise,
+    baseline: Option<usize>,
+    identical: usize,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    let used = |test: fn(&Group) -> bool| {
+    let used = |test: &dyn Fn(&Group) -> bool| {
         groups.iter().zip(&noise.repeats).any(|(group, shown)| shown.used && test(group))
     };
-    if used(|g| g.seeds == SeedsOfRepeat::Same) {
+    if used(&|g| g.seeds == SeedsOfRepeat::Same) {
         warnings.push("Some of the repeats used the same seed: that understates run noise.".into());
     }
-    if used(|g| g.seeds == SeedsOfRepeat::Unknown) {
+    if used(&|g| g.seeds == SeedsOfRepeat::Unknown) {
         warnings.push(
             "The log does not say whether all repeats used different seeds; if they did not, run noise is understated."
                 .into(),
         );
     }
-    if used(|g| !g.by_columns && g.seeds == SeedsOfRepeat::Differ) {
+    let selected = |g: &Group| entries[g.rows[0]].class == Class::Kept && Some(g.rows[0]) != baseline;
+    if used(&|g| !g.by_columns && g.seeds == SeedsOfRepeat::Differ && selected(g)) {
         warnings.push(
-            "A repeated row was compared with an incumbent that had been kept for its low or high value, so that the \
+            "A repeated row was compared with an incumbent that had been kept for its good value, so that the \
              noise is overstated on average rather than understated."
                 .into(),
         );
     }
     if identical > 0 {
         warnings.push(format!(
-            "{identical} group(s) of repeated rows agree to the last digit: a deterministic run on the same seed, or a \
-             copied row, which says nothing about noise."
+            "Groups of repeated rows that agree to the last digit: {identical}. They are deterministic runs on the same \
+             seed, or copied rows, and say nothing about noise."
         ));
     }
     warnings

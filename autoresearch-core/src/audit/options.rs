@@ -150,8 +150,9 @@ impl Audit {
             return Err(AuditError::Empty { first });
         }
         let (places, columns) = columns::find(&table, &self.wanted)?;
+        let hint = columns::direction_hint(&table);
         let mut entries = entries::read(&mut table, &places, self.kept.as_deref());
-        let judged = judge::judge(&mut entries, &columns.metric.value, &self.terms);
+        let judged = judge::judge(&mut entries, &columns.metric.value, hint, &self.terms);
         table.unreadable.sort_by_key(|row| row.line);
         let count = |class| entries.all.iter().filter(|e| e.class == class).count();
         let counts = Counts {

@@ -1,9 +1,11 @@
 //! The audit in plain words.
 
+use super::columns::Sureness;
 use super::noise::NoiseSource;
 use super::report::AuditReport;
 use super::verdict::{Undecided, Verdict};
 use super::write::{decimals, probability};
+use crate::measure::Direction;
 use crate::stats::{Sides, sample_size_two_sample_t, sigma_upper_factor};
 use std::fmt::Write;
 
@@ -11,6 +13,7 @@ impl AuditReport {
     /// What was found and what to do, in a paragraph of plain English.
     pub fn paragraph(&self) -> String {
         let mut text = self.kept_sentence();
+        text.push_str(&self.guess_sentence());
         if self.keeps().next().is_some() {
             text.push_str(&self.noise_sentence());
             text.push_str(&self.verdict_sentence());
@@ -29,6 +32,25 @@ impl AuditReport {
         )
     }
 
+    /// What hangs on a guess that nothing supports.
+    fn guess_sentence(&self) -> String {
+        let mut unsure = Vec::new();
+        if self.columns.metric.sure == Sureness::Unsure {
+            unsure.push(format!("that {} is the metric", self.columns.metric.value));
+        }
+        if self.direction.sure == Sureness::Unsure {
+            let better = if self.direction.value == Direction::Minimize { "lower" } else { "higher" };
+            unsure.push(format!("that {better} is better"));
+        }
+        if unsure.is_empty() {
+            return String::new();
+        }
+        format!(
+            "It is no more than a guess {}: everything below hangs on it; state it. ",
+            unsure.join(" and ")
+        )
+    }
+
     fn noise_sentence(&self) -> String {
         let digits = decimals(self);
         let Some((sd, typical)) = self.noise.sd.zip(self.noise.typical_difference()) else {
@@ -40,13 +62,14 @@ impl AuditReport {
             NoiseSource::Stated => "as stated".to_string(),
             NoiseSource::Study => "measured by the study's repeated runs".to_string(),
             NoiseSource::WeakRepeats => "from repeated rows whose seeds may be the same".to_string(),
-            _ => format!(
-                "from {} group(s) of rows that differ in the seed alone",
-                self.noise.repeats.iter().filter(|r| r.used).count()
-            ),
+            _ => match self.noise.repeats.iter().filter(|r| r.used).count() {
+                1 => "from one group of rows that differ in the seed alone".to_string(),
+                n => format!("from {n} groups of rows that differ in the seed alone"),
+            },
         };
         let df = match self.noise.df {
-            Some(df) => format!(", {df:.0} degree(s) of freedom"),
+            Some(1.0) => ", 1 degree of freedom".to_string(),
+            Some(df) => format!(", {df:.0} degrees of freedom"),
             None => ", taken as exact".into(),
         };
         let mut text = format!("Run noise, {from}: standard deviation {sd:.digits$}{df}; ");

@@ -16,17 +16,20 @@ pub(super) enum Said {
 
 /// The meaning of a word such as `keep`, `FINISHED`, `OOM`; `None` if it is none of those known.
 ///
-/// `flag`: the column's name asks whether the row was kept (`kept`, `accepted`), so that yes and no are answers.
-pub(super) fn said(word: &str, flag: bool) -> Option<Said> {
+/// `flag` is what the column's name asks, so that yes and no are answers.
+pub(super) fn said(word: &str, flag: Flag) -> Option<Said> {
     let word: String = word.trim().to_lowercase();
     // Optuna writes TrialState.COMPLETE in some exports.
     let word = word.rsplit('.').next().unwrap_or_default().replace(['_', '-'], " ");
-    if flag {
-        match word.as_str() {
-            "true" | "yes" | "y" | "1" | "1.0" => return Some(Said::Kept),
-            "false" | "no" | "n" | "0" | "0.0" => return Some(Said::Discarded),
-            _ => {}
-        }
+    let answer = match word.as_str() {
+        "true" | "yes" | "y" | "1" => Some(true),
+        "false" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    };
+    match (flag, answer) {
+        (Flag::Kept, Some(yes)) => return Some(if yes { Said::Kept } else { Said::Discarded }),
+        (Flag::Failed, Some(yes)) => return Some(if yes { Said::Crashed } else { Said::Ended }),
+        _ => {}
     }
     Some(match word.as_str() {
         "keep" | "kept" | "accept" | "accepted" | "merge" | "merged" | "improved" | "improvement"
@@ -49,12 +52,28 @@ pub(super) fn said(word: &str, flag: bool) -> Option<Said> {
     })
 }
 
-/// Whether the name of a column asks if a row was kept.
-pub(super) fn is_flag(name: &str) -> bool {
-    super::names::tokens(name).iter().any(|t| {
-        matches!(
-            t.as_str(),
-            "kept" | "keep" | "accepted" | "accept" | "improved" | "merged" | "adopted" | "is_best"
-        )
-    })
+/// What the name of a status column asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    /// Nothing that yes or no would answer.
+    None,
+    /// Whether the row was kept: `kept`, `accepted`.
+    Kept,
+    /// Whether the run failed: `is_buggy`, `crashed`.
+    Failed,
+}
+
+impl Flag {
+    pub(super) fn of(name: &str) -> Self {
+        for token in super::names::tokens(name) {
+            match token.as_str() {
+                "kept" | "keep" | "accepted" | "accept" | "improved" | "merged" | "adopted" => {
+                    return Self::Kept;
+                }
+                "buggy" | "crashed" | "failed" | "diverged" | "oom" => return Self::Failed,
+                _ => {}
+            }
+        }
+        Self::None
+    }
 }

@@ -3,7 +3,7 @@
 use super::entries::shortened;
 use super::repeats::SeedsOfRepeat;
 use super::report::AuditReport;
-use super::verdict::Verdict;
+use super::verdict::{Undecided, Verdict};
 use crate::measure::Direction;
 use std::fmt;
 
@@ -126,6 +126,10 @@ impl AuditReport {
             let (alone, all) = (p(row.p), p(row.p_adjusted));
             let text = match row.verdict {
                 Verdict::Baseline => format!("{}: {:.digits$}", row.verdict, row.value.unwrap_or(f64::NAN)),
+                Verdict::Undecidable(Undecided::FewRepeats) => {
+                    let than = if row.ratio.is_some_and(|ratio| ratio < 1.0) { "less" } else { "more" };
+                    format!("{than} than a change of seed; {}", row.verdict)
+                }
                 verdict => verdict.to_string(),
             };
             let what = if row.description.is_empty() {
