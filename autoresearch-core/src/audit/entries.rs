@@ -97,8 +97,9 @@ pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) 
 
 fn entry(row: &Raw, places: &Places, value: Option<f64>, class: Class) -> Entry {
     let cell = |at: usize| row.cells.get(at).map_or("", |c| c.trim());
-    let description: String =
-        places.description.map_or("", cell).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let said = places.description.map_or("", cell);
+    let said = if number(said) == Cell::Missing { "" } else { said };
+    let description: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let config = (!places.config.is_empty())
         .then(|| places.config.iter().map(|&at| cell(at)).collect::<Vec<_>>().join("\u{1f}"))
         .filter(|config| config.chars().any(|c| c != '\u{1f}'));

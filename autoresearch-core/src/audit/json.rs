@@ -28,12 +28,35 @@ pub(super) fn lines(text: &str) -> Table {
         if line.is_empty() || line.starts_with('#') || line.starts_with("//") {
             continue;
         }
-        match serde_json::from_str(line) {
+        let value = serde_json::from_str(line);
+        match value.or_else(|error| serde_json::from_str(&without_nan(line)).map_err(|_| error)) {
             Ok(value) => take(&mut table, &mut names, number, value),
             Err(error) => table.bad(number, format!("not JSON: {error}")),
         }
     }
     finish(table, names)
+}
+
+/// Python writes NaN and Infinity, which JSON has no word for: here they become null, outside of strings.
+fn without_nan(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    let (mut quoted, mut escaped) = (false, false);
+    while let Some(c) = rest.chars().next() {
+        if !quoted
+            && let Some(word) = ["NaN", "-Infinity", "Infinity"].iter().find(|word| rest.starts_with(**word))
+        {
+            out.push_str("null");
+            rest = &rest[word.len()..];
+            continue;
+        }
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    out
 }
 
 /// Whether the text begins with an array of objects, rather than a line of text in brackets.
@@ -42,6 +65,8 @@ pub(super) fn is_array(text: &str) -> bool {
 }
 
 pub(super) fn array(text: &str) -> Table {
+    // The words that JSON does not have go first; lines stay where they are.
+    let text = &without_nan(text);
     let mut names = Names::default();
     let mut table = empty(Format::JsonArray);
     let mut at = text.find('[').map_or(text.len(), |i| i + 1);

@@ -270,6 +270,6 @@ pub(super) fn total(bench: &Bench<'_>, rows: &[AuditedRow]) -> Option<Total> {
         p_adjusted: whole.p_adjusted,
         verdict: whole.verdict,
         below_seed: whole.ratio.map(|_| small.len()),
-        gain_below_seed: whole.ratio.map(|_| small.iter().sum()),
+        gain_below_seed: whole.ratio.map(|_| small.iter().fold(0.0, |sum, gain| sum + gain)),
     })
 }

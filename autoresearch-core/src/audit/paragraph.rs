@@ -25,10 +25,18 @@ impl AuditReport {
 
     fn kept_sentence(&self) -> String {
         let keeps = self.keeps().count();
-        let how = if self.keeps_are_stated { "kept" } else { "new bests" };
+        let how = match (self.keeps_are_stated, keeps) {
+            (true, _) => "kept",
+            (false, 1) => "a new best",
+            (false, _) => "new bests",
+        };
         format!(
-            "Of {} rows {keeps} are {how} after the baseline ({} tried with a value, {} crashed, {} unreadable). ",
-            self.counts.rows, self.tries, self.counts.crashed, self.counts.unreadable
+            "Of {} rows {keeps} {} {how} after the baseline ({} tried with a value, {} crashed, {} unreadable). ",
+            self.counts.rows,
+            if keeps == 1 { "is" } else { "are" },
+            self.tries,
+            self.counts.crashed,
+            self.counts.unreadable
         )
     }
 
@@ -98,14 +106,16 @@ impl AuditReport {
                 parts.push(format!("{n} {what}"));
             }
         }
-        let mut text = format!("Of the {keeps} kept gains, at level {}: {}. ", self.alpha, parts.join(", "));
+        let gains = if keeps == 1 { "the one kept gain".into() } else { format!("the {keeps} kept gains") };
+        let mut text = format!("Of {gains}, at level {}: {}. ", self.alpha, parts.join(", "));
         let total = self.total.as_ref();
         if let Some((below, gain)) = total.and_then(|t| t.below_seed.zip(t.gain_below_seed)) {
             let digits = decimals(self);
-            let _ = write!(
-                text,
-                "{below} of {keeps} gained less than a change of seed typically does, together {gain:+.digits$}. "
-            );
+            let _ = write!(text, "{below} of {keeps} gained less than a change of seed typically does");
+            if below > 0 {
+                let _ = write!(text, ", together {gain:+.digits$}");
+            }
+            text.push_str(". ");
         }
         text
     }
@@ -130,7 +140,7 @@ impl AuditReport {
         if let Some((alone, all)) = total.p.zip(total.p_adjusted) {
             let _ = write!(text, " (p = {} alone", probability(alone));
             if self.noise.source != NoiseSource::Study {
-                let _ = write!(text, ", at most {} among {} tries", probability(all), self.tries);
+                let _ = write!(text, ", at most {} among {}", probability(all), tries(self.tries));
             }
             text.push(')');
         }
@@ -148,9 +158,11 @@ impl AuditReport {
         let mut gains: Vec<f64> =
             self.keeps().filter_map(|row| row.gain).filter(|gain| *gain > 0.0).collect();
         gains.sort_by(f64::total_cmp);
-        let Some(&median) = gains.get(gains.len() / 2) else {
+        let Some((low, high)) = gains.get(gains.len().saturating_sub(1) / 2).zip(gains.get(gains.len() / 2))
+        else {
             return "There is no gain to be told from noise.".into();
         };
+        let median = 0.5 * (low + high);
         let digits = decimals(self);
         if let Some(sd) = known {
             let runs = sample_size_two_sample_t(median / sd, 0.05, 0.8, Sides::One);
@@ -167,10 +179,14 @@ impl AuditReport {
         let smallest = median / (self.hurdle_with_eight * std::f64::consts::SQRT_2);
         format!(
             "What to do: run the unchanged baseline 8 times on different seeds. That gives the noise to within a factor \
-             of {factor:.1} (90 %), and shows whether the median kept gain, {median:.digits$}, means anything: with {} tries \
+             of {factor:.1} (90 %), and shows whether the median kept gain, {median:.digits$}, means anything: with {} \
              counted, a single run of each side tells it from noise only if the standard deviation of a run is below \
              {smallest:.digits$}.",
-            self.tries
+            tries(self.tries)
         )
     }
+}
+
+fn tries(n: usize) -> String {
+    if n == 1 { "1 try".into() } else { format!("{n} tries") }
 }

@@ -201,7 +201,8 @@ impl Facts {
         let mut total = judge::total(&bench, &ends)?;
         let small: Vec<f64> =
             rows.iter().filter(|r| r.ratio.is_some_and(|r| r < 1.0)).filter_map(|r| r.gain).collect();
-        (total.below_seed, total.gain_below_seed) = (Some(small.len()), Some(small.iter().sum()));
+        (total.below_seed, total.gain_below_seed) =
+            (Some(small.len()), Some(small.iter().fold(0.0, |sum, gain| sum + gain)));
         Some(total)
     }
 
