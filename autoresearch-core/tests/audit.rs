@@ -64,7 +64,7 @@ fn noise_that_is_stated_decides() {
     let beyond: Vec<u64> = report.with(Verdict::BeyondNoise).map(|r| r.line).collect();
     // 123 tries: Bonferroni asks for z > 3.35, that is for a gain above .00237.
     assert_eq!(beyond, [3, 4, 10]);
-    assert!((report.hurdle - 3.3487).abs() < 1e-3, "{}", report.hurdle);
+    assert!((report.hurdle(f64::INFINITY) - 3.3487).abs() < 1e-3, "{}", report.hurdle(f64::INFINITY));
     assert_eq!(report.with(Verdict::Undecidable(Undecided::FewRepeats)).count(), 0);
     for (sd, df) in [(0.0, 3.0), (-1.0, 3.0), (f64::NAN, 3.0), (0.1, 0.0), (0.1, f64::INFINITY)] {
         assert!(matches!(audit().noise_with_df(sd, df).run(), Err(AuditError::Setting { .. })), "{sd} {df}");

@@ -93,20 +93,22 @@ pub(super) fn measure(
 ) -> RunNoise {
     let values = |g: &Group| -> Vec<f64> { g.rows.iter().filter_map(|&at| entries[at].value).collect() };
     let spread = |g: &Group| Moments::of(&values(g));
-    let identical = |g: &Group| spread(g).sum_of_squares() == 0.0;
-    let usable = |seeds: fn(SeedsOfRepeat) -> bool| groups.iter().any(|g| seeds(g.seeds) && !identical(g));
-    let differ: fn(SeedsOfRepeat) -> bool = |s| s == SeedsOfRepeat::Differ;
-    let others: fn(SeedsOfRepeat) -> bool = |s| s != SeedsOfRepeat::Differ;
-    let (source, which): (_, Option<fn(SeedsOfRepeat) -> bool>) = if stated.is_some() {
-        (NoiseSource::Stated, None)
-    } else if usable(differ) {
-        (NoiseSource::Repeats, Some(differ))
-    } else if usable(others) {
-        (NoiseSource::WeakRepeats, Some(others))
-    } else {
-        (NoiseSource::Unknown, None)
+    let differs = |g: &Group| g.seeds == SeedsOfRepeat::Differ;
+    // Values that agree to the last digit are a copy or the same seed, unless the log says that the seeds differ: then
+    // the metric is coarse, and they count like others.
+    let moved = |g: &Group| spread(g).sum_of_squares() > 0.0;
+    let any = |with_seeds: bool| groups.iter().any(|g| differs(g) == with_seeds && moved(g));
+    let source = match stated {
+        Some(_) => NoiseSource::Stated,
+        None if any(true) => NoiseSource::Repeats,
+        None if any(false) => NoiseSource::WeakRepeats,
+        None => NoiseSource::Unknown,
     };
-    let used = |g: &Group| which.is_some_and(|which| which(g.seeds)) && !identical(g);
+    let used = |g: &Group| match source {
+        NoiseSource::Repeats => differs(g),
+        NoiseSource::WeakRepeats => !differs(g) && moved(g),
+        _ => false,
+    };
     let (mut squares, mut df) = (0.0, 0.0);
     for spread in groups.iter().filter(|g| used(g)).map(spread) {
         squares += spread.sum_of_squares();
@@ -130,7 +132,7 @@ pub(super) fn measure(
         })
         .collect();
     noise.warnings =
-        warnings(entries, groups, &noise, baseline, groups.iter().filter(|g| identical(g)).count());
+        warnings(entries, groups, &noise, baseline, groups.iter().filter(|g| !moved(g) && !used(g)).count());
     noise
 }
 

@@ -4,10 +4,8 @@ use super::columns::{self, Wanted};
 use super::entries::{self, Class};
 use super::error::AuditError;
 use super::judge::{self, Terms};
-use super::noise::RunNoise;
 use super::report::{AuditReport, Counts};
 use super::table::Table;
-use super::verdict::Bench;
 use crate::measure::Direction;
 use std::path::Path;
 
@@ -167,8 +165,6 @@ impl Audit {
         };
         let mut notes = table.notes;
         notes.extend(judged.notes);
-        let (hurdle, hurdle_with_eight) =
-            hurdles(&judged.noise, judged.direction.value, self.terms.alpha, judged.tries);
         Ok(AuditReport {
             source: self.source,
             format: table.format,
@@ -182,18 +178,9 @@ impl Audit {
             alpha: self.terms.alpha,
             rows: judged.rows,
             total: judged.total,
-            hurdle,
-            hurdle_with_eight,
             notes,
         })
     }
-}
-
-/// Standard errors that a gain needs: with the noise as it is known, and with that of eight runs.
-pub(super) fn hurdles(noise: &RunNoise, direction: Direction, alpha: f64, tries: usize) -> (f64, f64) {
-    let bench = Bench { noise, direction, alpha, tries };
-    let eight = bench.hurdle(7.0);
-    (if noise.sd.is_some() { bench.hurdle(noise.freedom()) } else { eight }, eight)
 }
 
 fn check(terms: &Terms) -> Result<(), AuditError> {

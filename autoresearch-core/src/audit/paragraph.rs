@@ -176,7 +176,7 @@ impl AuditReport {
             };
         }
         let factor = sigma_upper_factor(7.0, 0.9).unwrap_or(f64::NAN);
-        let smallest = median / (self.hurdle_with_eight * std::f64::consts::SQRT_2);
+        let smallest = median / (self.hurdle(7.0) * std::f64::consts::SQRT_2);
         format!(
             "What to do: run the unchanged baseline 8 times on different seeds. That gives the noise to within a factor \
              of {factor:.1} (90 %), and shows whether the median kept gain, {median:.digits$}, means anything: with {} \

@@ -1,5 +1,6 @@
 //! What an audit says.
 
+use super::chance::hurdle;
 use super::columns::{Columns, Guess};
 use super::noise::RunNoise;
 use super::table::{Format, Unreadable};
@@ -97,16 +98,17 @@ pub struct AuditReport {
     pub rows: Vec<AuditedRow>,
     /// From the baseline to the last kept row; `None` where nothing was kept after the baseline.
     pub total: Option<Total>,
-    /// How many standard errors a gain needs to be called beyond noise with all tries counted, given the noise as it is
-    /// known; where it is unknown, as if from eight runs.
-    pub hurdle: f64,
-    /// The same with the noise estimated from eight runs of one configuration.
-    pub hurdle_with_eight: f64,
     /// What else a reader should know.
     pub notes: Vec<String>,
 }
 
 impl AuditReport {
+    /// How many standard errors a gain needs to be called beyond noise, with all tries counted and the noise known with
+    /// `df` degrees of freedom (infinity: exactly).
+    pub fn hurdle(&self, df: f64) -> f64 {
+        hurdle(df, self.tries, self.alpha)
+    }
+
     /// The kept rows with a given verdict.
     pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &AuditedRow> + '_ {
         self.rows.iter().filter(move |row| row.verdict == verdict)

@@ -4,7 +4,6 @@ use super::columns::{Columns, Guess, Sureness};
 use super::error::AuditError;
 use super::judge;
 use super::noise::{NoiseSource, RunNoise};
-use super::options::hurdles;
 use super::report::{AuditReport, Counts, Total};
 use super::table::Format;
 use super::verdict::{AuditedRow, Bench, Trial, Verdict};
@@ -227,7 +226,6 @@ impl Facts {
         let bench = Bench { noise: &noise, direction: self.direction, alpha, tries };
         let rows = self.rows(&bench);
         let total = self.total(&bench, &rows);
-        let (hurdle, hurdle_with_eight) = hurdles(&noise, self.direction, alpha, tries);
         let told = |what: &str| Guess::new(what.to_string(), "the store says so", Sureness::Stated);
         let recorded = rows
             .iter()
@@ -259,8 +257,6 @@ impl Facts {
             alpha,
             rows,
             total,
-            hurdle,
-            hurdle_with_eight,
             notes,
             noise,
         }

@@ -180,17 +180,4 @@ impl Bench<'_> {
             Verdict::Undecidable(Undecided::FewRepeats)
         }
     }
-
-    /// How many standard errors a gain needs to be called beyond noise, all tries counted.
-    pub(super) fn hurdle(&self, df: f64) -> f64 {
-        let (mut low, mut high) = (0.0, 1.0);
-        while luckiest(high, df, self.tries) > self.alpha && high < 1e9 {
-            high *= 2.0;
-        }
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            if luckiest(middle, df, self.tries) > self.alpha { low = middle } else { high = middle }
-        }
-        high
-    }
 }
