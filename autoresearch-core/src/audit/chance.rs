@@ -26,8 +26,11 @@ pub(super) fn luckiest(t: f64, df: f64, tries: usize) -> f64 {
     }
     // Below this estimate of the noise, the bound is 1 whatever happens.
     let sure = -normal_quantile(1.0 / m) / t;
-    let below = 1.0 - chi_square_sf(df * sure * sure, df);
     let spread = 10.0 / (2.0 * df).sqrt();
+    if sure.ln() >= spread {
+        return bonferroni; // the estimate is never so much too large
+    }
+    let below = 1.0 - chi_square_sf(df * sure * sure, df);
     let from = sure.max(1e-300).ln().max(-40.0 / df - spread);
     // Beyond 12 standard errors there is nothing left to integrate.
     let to = spread.min((12.0 / t).ln()).max(from);

@@ -71,7 +71,7 @@ pub(super) fn judge(
     let first = arms.iter().position(|arm| all[arm.row].class == Class::Kept && arm.value.is_some());
     let compete = |at: usize, arm: &Arm| Some(at) != first && arm.value.is_some() && pure[arm.row].is_none();
     let tries = arms.iter().enumerate().filter(|(at, arm)| compete(*at, arm)).count();
-    let bench = Bench { noise: &noise, direction: direction.value, alpha: terms.alpha, tries };
+    let bench = Bench::new(&noise, direction.value, terms.alpha, tries);
     let mut group_of: Vec<Option<usize>> = vec![None; all.len()];
     for (number, group) in groups.iter().enumerate() {
         group.rows.iter().for_each(|&row| group_of[row] = Some(number));

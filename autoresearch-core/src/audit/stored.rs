@@ -223,7 +223,7 @@ impl Facts {
         let counts = self.counts();
         let tries = counts.kept - 1 + counts.discarded;
         let alpha = 0.05;
-        let bench = Bench { noise: &noise, direction: self.direction, alpha, tries };
+        let bench = Bench::new(&noise, self.direction, alpha, tries);
         let rows = self.rows(&bench);
         let total = self.total(&bench, &rows);
         let told = |what: &str| Guess::new(what.to_string(), "the store says so", Sureness::Stated);

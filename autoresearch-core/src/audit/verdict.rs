@@ -112,9 +112,18 @@ pub(super) struct Bench<'a> {
     pub(super) direction: Direction,
     pub(super) alpha: f64,
     pub(super) tries: usize,
+    /// Below this many standard errors a gain is within noise even if the noise is as small as the repeats leave
+    /// possible (95 %).
+    pub(super) within: f64,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    pub(super) fn new(noise: &'a RunNoise, direction: Direction, alpha: f64, tries: usize) -> Self {
+        let df = noise.freedom();
+        let smallest = if df.is_infinite() { 1.0 } else { (df / chi_square_quantile(0.95, df)).sqrt() };
+        Self { noise, direction, alpha, tries, within: -normal_quantile(alpha) * smallest }
+    }
+
     pub(super) fn judge(&self, trial: Trial) -> AuditedRow {
         let mut row = AuditedRow {
             line: trial.line,
@@ -171,10 +180,7 @@ impl Bench<'_> {
         if p <= self.alpha {
             return Verdict::BeyondNoiseAlone;
         }
-        // Within noise even if the noise is as small as the repeats leave possible (95 %).
-        let df = self.noise.freedom();
-        let smallest = if df.is_infinite() { 1.0 } else { (df / chi_square_quantile(0.95, df)).sqrt() };
-        if df >= FEW && t < -normal_quantile(self.alpha) * smallest {
+        if self.noise.freedom() >= FEW && t < self.within {
             Verdict::WithinNoise
         } else {
             Verdict::Undecidable(Undecided::FewRepeats)

@@ -27,6 +27,8 @@ pub(super) fn probability(p: f64) -> String {
         format!("{p:.2}")
     } else if p >= 0.001 {
         format!("{p:.3}")
+    } else if p < 1e-99 {
+        "<1e-99".into()
     } else {
         format!("{p:.0e}")
     }
