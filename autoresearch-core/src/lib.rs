@@ -4,6 +4,7 @@
 //! runs them, or with [`StudyState`], the same as a pure state machine for your own loop. [`stats`] are the tests
 //! behind the acceptors, on their own. With the feature `testkit`, the module of that name has what the tests of your own parts need.
 
+pub mod audit;
 pub mod plan;
 pub mod stats;
 #[cfg(feature = "testkit")]

@@ -1,0 +1,151 @@
+//! The rows of a log, each with what it says of itself.
+
+use super::columns::Places;
+use super::number::{Cell, number};
+use super::status::{Flag, Said, said};
+use super::table::{Raw, Table};
+use std::collections::HashMap;
+
+/// What a row is, once everything is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Kept,
+    Discarded,
+    Crashed,
+    Unfinished,
+    /// A report from the middle of a run whose last report is another row.
+    Intermediate,
+    /// A repeat of another row, averaged with it.
+    Repeat,
+}
+
+/// A row that was read.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) line: u64,
+    pub(super) id: String,
+    pub(super) description: String,
+    pub(super) value: Option<f64>,
+    pub(super) seed: Option<String>,
+    /// All settings in one string, where there are columns of them.
+    pub(super) config: Option<String>,
+    pub(super) class: Class,
+}
+
+/// The entries, and whether the log itself says what was kept.
+pub(super) struct Entries {
+    pub(super) all: Vec<Entry>,
+    pub(super) explicit: bool,
+}
+
+/// Reads the entries; rows whose metric or status makes no sense go to the table's unreadable ones.
+pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) -> Entries {
+    let flag = places.status.map_or(Flag::None, |at| Flag::of(&table.names[at]));
+    let meaning = |word: &str| match kept {
+        Some(kept) => match said(word, flag) {
+            _ if kept.iter().any(|k| k.eq_ignore_ascii_case(word.trim())) => Some(Said::Kept),
+            Some(other @ (Said::Crashed | Said::Open)) => Some(other),
+            _ => Some(Said::Discarded),
+        },
+        None => said(word, flag),
+    };
+    let explicit = places
+        .status
+        .is_some_and(|at| kept.is_some() || table.column(at).any(|word| meaning(word) == Some(Said::Kept)));
+    let intermediate = intermediate(table, places);
+    let rows = std::mem::take(&mut table.rows);
+    let mut all = Vec::with_capacity(rows.len());
+    for (at, row) in rows.into_iter().enumerate() {
+        let cell = |at: usize| row.cells.get(at).map_or("", |c| c.trim());
+        let word = places.status.map_or("", cell);
+        let status = if word.is_empty() { None } else { meaning(word) };
+        if !word.is_empty() && status.is_none() {
+            table.bad(
+                row.line,
+                format!("the status \"{word}\" is not known: say with .kept([...]) which words keep"),
+            );
+            continue;
+        }
+        let value = match number(cell(places.metric)) {
+            Cell::Number(value) => Some(value),
+            Cell::NotFinite | Cell::Missing => None,
+            Cell::Text if status == Some(Said::Crashed) => None,
+            Cell::Text => {
+                let name = &table.names[places.metric];
+                table.bad(
+                    row.line,
+                    format!("{name} is \"{}\", not a number", shortened(cell(places.metric), 40)),
+                );
+                continue;
+            }
+        };
+        let class = match (status, value) {
+            _ if intermediate[at] => Class::Intermediate,
+            (Some(Said::Crashed), _) => Class::Crashed,
+            (Some(Said::Open), _) => Class::Unfinished,
+            (Some(Said::Kept), _) => Class::Kept,
+            (Some(Said::Stopped | Said::Discarded), _) => Class::Discarded,
+            (_, None) => Class::Crashed,
+            // Where the log does not say what was kept, the running best decides later.
+            _ => Class::Discarded,
+        };
+        let value = value.filter(|_| !matches!(status, Some(Said::Stopped | Said::Crashed | Said::Open)));
+        all.push(entry(&row, places, value, class));
+    }
+    Entries { all, explicit }
+}
+
+fn entry(row: &Raw, places: &Places, value: Option<f64>, class: Class) -> Entry {
+    let cell = |at: usize| row.cells.get(at).map_or("", |c| c.trim());
+    let said = places.description.map_or("", cell);
+    let said = if number(said) == Cell::Missing { "" } else { said };
+    let description: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let config = (!places.config.is_empty())
+        .then(|| places.config.iter().map(|&at| cell(at)).collect::<Vec<_>>().join("\u{1f}"))
+        .filter(|config| config.chars().any(|c| c != '\u{1f}'));
+    Entry {
+        line: row.line,
+        id: places.id.map_or("", cell).chars().filter(|c| !c.is_control()).collect(),
+        description,
+        value,
+        seed: places.seed.map(|at| cell(at).to_string()).filter(|seed| !seed.is_empty()),
+        config,
+        class,
+    }
+}
+
+/// Which rows are reports from the middle of a run: the log has a column of runs whose values repeat, and one of steps.
+fn intermediate(table: &Table, places: &Places) -> Vec<bool> {
+    let mut is = vec![false; table.rows.len()];
+    let find = |names: &[&str]| {
+        (0..table.names.len())
+            .find(|&at| at != places.metric && names.contains(&table.names[at].to_lowercase().as_str()))
+    };
+    let run = find(&["trial_id", "run_id", "trial", "run", "experiment_id"]);
+    let step = find(&["training_iteration", "_step", "global_step", "step", "epoch", "iteration", "iter"]);
+    let (Some(run), Some(step)) = (run, step) else { return is };
+    let mut last: HashMap<&str, (f64, usize)> = HashMap::new();
+    for (at, (id, step)) in table.column(run).zip(table.column(step)).enumerate() {
+        let (false, Cell::Number(step)) = (id.is_empty(), number(step)) else { continue };
+        match last.get(id) {
+            // Two runs under one name, not a later step of the same one.
+            Some((before, _)) if step == *before => return vec![false; table.rows.len()],
+            Some((before, _)) if step < *before => is[at] = true,
+            Some((_, earlier)) => {
+                is[*earlier] = true;
+                last.insert(id, (step, at));
+            }
+            None => {
+                last.insert(id, (step, at));
+            }
+        }
+    }
+    is
+}
+
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.into();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['\u{2026}']).collect()
+}

@@ -1,0 +1,192 @@
+//! Audits of logs: the published one, those of other tools, and studies of our own.
+
+use autoresearch_core::audit::{
+    self, Audit, AuditError, AuditReport, Format, NoiseSource, SeedsOfRepeat, Sureness,
+};
+use autoresearch_core::audit::{Undecided, Verdict};
+use autoresearch_core::*;
+
+fn log(name: &str) -> String {
+    format!("{}/tests/data/logs/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn audited(name: &str) -> AuditReport {
+    let report = audit::file(log(name)).expect("a report");
+    assert_eq!(report.counts.accounted(), report.counts.rows, "{name}: {:?}", report.counts);
+    let json = serde_json::to_string(&report).expect("serializable");
+    let back: AuditReport = serde_json::from_str(&json).expect("deserializable");
+    assert_eq!(back, report, "{name}");
+    report
+}
+
+fn close(a: Option<f64>, b: f64) -> bool {
+    a.is_some_and(|a| (a - b).abs() < 1e-9)
+}
+
+/// The figures are those of the log itself: 126 rows, 22 keeps after the baseline, one change of seed (42 to 137) that
+/// moved val_bpb from .973104 to .973799, and 14 keeps that moved it by less.
+#[test]
+fn the_published_log() {
+    let report = audited("karpathy-h100-mar8.tsv");
+    let c = &report.counts;
+    assert_eq!((c.rows, c.kept, c.discarded, c.crashed, c.unreadable), (126, 23, 102, 1, 0));
+    assert_eq!(report.columns.metric.value, "val_bpb");
+    assert_eq!((report.direction.value, report.direction.sure), (Direction::Minimize, Sureness::Clear));
+    assert_eq!(report.keeps().count(), 22);
+    assert_eq!(report.noise.repeats.len(), 1);
+    let pair = &report.noise.repeats[0];
+    assert_eq!((&pair.lines[..], pair.seeds, pair.used), (&[15, 16][..], SeedsOfRepeat::Differ, true));
+    assert!(close(report.noise.typical_difference(), 0.000695) && report.noise.df == Some(1.0));
+    let total = report.total.as_ref().expect("kept rows");
+    assert_eq!(total.below_seed, Some(14));
+    assert!((total.gain - (0.997900 - 0.969686)).abs() < 1e-12);
+    // One pair measures next to nothing: no row is called real, and none is called noise.
+    assert_eq!(report.with(Verdict::BeyondNoise).count(), 0);
+    assert_eq!(report.with(Verdict::WithinNoise).count(), 0);
+    assert_eq!(report.with(Verdict::BeyondNoiseAlone).count(), 1);
+    assert_eq!(report.with(Verdict::Undecidable(Undecided::FewRepeats)).count(), 21);
+    // P(T > 17.0633) with one degree of freedom is atan(1/17.0633)/pi.
+    assert!(
+        (report.rows[1].p.expect("p") - (1.0_f64 / (0.011859 / 0.000695)).atan() / std::f64::consts::PI)
+            .abs()
+            < 1e-9
+    );
+    let text = report.to_string();
+    assert!(text.contains("14 of 22 gained less than a change of seed typically does"), "{text}");
+}
+
+#[test]
+fn noise_that_is_stated_decides() {
+    let audit = || Audit::file(log("karpathy-h100-mar8.tsv")).expect("the log");
+    let report = audit().noise(0.0005).run().expect("a report");
+    assert_eq!(report.noise.source, NoiseSource::Stated);
+    assert!(report.noise.repeats.iter().all(|r| !r.used));
+    let beyond: Vec<u64> = report.with(Verdict::BeyondNoise).map(|r| r.line).collect();
+    // 123 tries: Bonferroni asks for z > 3.35, that is for a gain above .00237.
+    assert_eq!(beyond, [3, 4, 10]);
+    assert!((report.hurdle(f64::INFINITY) - 3.3487).abs() < 1e-3, "{}", report.hurdle(f64::INFINITY));
+    assert_eq!(report.with(Verdict::Undecidable(Undecided::FewRepeats)).count(), 0);
+    for (sd, df) in [(0.0, 3.0), (-1.0, 3.0), (f64::NAN, 3.0), (0.1, 0.0), (0.1, f64::INFINITY)] {
+        assert!(matches!(audit().noise_with_df(sd, df).run(), Err(AuditError::Setting { .. })), "{sd} {df}");
+    }
+    let wrong = audit().metric("val_loss").run().expect_err("no such column").to_string();
+    assert!(wrong.contains("val_loss") && wrong.contains("\"val_bpb\""), "{wrong}");
+}
+
+#[test]
+fn a_table_export_with_seeds_is_read_by_configuration() {
+    let report = audited("wandb-export.csv");
+    let c = &report.counts;
+    assert_eq!((c.rows, c.kept, c.crashed, c.unfinished, c.repeats), (11, 3, 1, 1, 6));
+    assert_eq!(report.columns.config, ["lr", "n_layer"]);
+    assert_eq!((report.noise.source, report.noise.df), (NoiseSource::Repeats, Some(6.0)));
+    let verdicts: Vec<Verdict> = report.rows.iter().map(|r| r.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Baseline, Verdict::BeyondNoise, Verdict::WithinNoise]);
+    assert!(close(report.rows[0].value, (3.2104 + 3.2168 + 3.2129) / 3.0) && report.rows[0].runs == 3);
+}
+
+#[test]
+fn trials_of_optimisers() {
+    let optuna = audited("optuna-trials.csv");
+    let c = &optuna.counts;
+    assert_eq!((c.kept, c.discarded, c.crashed, c.unfinished, c.repeats), (4, 1, 1, 1, 1));
+    assert_eq!(optuna.direction.sure, Sureness::Unsure);
+    assert_eq!(optuna.noise.source, NoiseSource::WeakRepeats);
+    assert!(optuna.paragraph().contains("no more than a guess that lower is better"));
+    let mlflow = audited("mlflow-runs.csv");
+    assert_eq!(mlflow.columns.metric.value, "metrics.val_accuracy");
+    assert_eq!(mlflow.direction.value, Direction::Maximize);
+    assert_eq!((mlflow.counts.kept, mlflow.counts.repeats, mlflow.counts.crashed), (3, 2, 1));
+    let ray = audited("ray-result.jsonl");
+    let c = &ray.counts;
+    assert_eq!((c.kept, c.intermediate, c.repeats, c.crashed, c.unreadable), (2, 3, 1, 1, 1));
+    assert_eq!(ray.unreadable[0].line, 7);
+    let tree = audited("tree-search.jsonl");
+    assert_eq!((tree.format, tree.direction.value), (Format::JsonLines, Direction::Maximize));
+    assert_eq!((tree.counts.kept, tree.counts.discarded, tree.counts.crashed), (3, 1, 1));
+    assert_eq!((tree.noise.source, tree.noise.sd), (NoiseSource::Unknown, None));
+    let undecidable = Verdict::Undecidable(Undecided::NoiseUnknown);
+    assert!(tree.keeps().all(|row| row.verdict == undecidable && row.p.is_none()));
+}
+
+#[test]
+fn tables_of_people() {
+    let sheet = audited("spreadsheet.csv");
+    assert!(matches!(sheet.format, Format::Delimited { delimiter: ';', header: true }));
+    let lines: Vec<u64> = sheet.unreadable.iter().map(|u| u.line).collect();
+    assert_eq!(lines, [9, 10]);
+    assert_eq!(sheet.rows[2].description, "a \"better\" optimiser");
+    assert!(close(sheet.noise.typical_difference(), 0.8201 - 0.8190));
+    let headless = audited("headless.tsv");
+    assert!(matches!(headless.format, Format::Delimited { delimiter: '\t', header: false }));
+    assert_eq!((headless.columns.metric.value.as_str(), headless.counts.kept), ("column 2", 3));
+}
+
+/// Two rows with the same words are two configurations if something was kept between them.
+#[test]
+fn words_mean_what_they_mean_on_their_incumbent() {
+    let head = "id,loss,status,description\na,1.0,keep,baseline\n";
+    let repeats = |rows: &str| audit::text(format!("{head}{rows}")).expect("a report").noise.repeats;
+    assert!(repeats("b,0.99,discard,LR x2\nc,0.9,keep,depth 9\nd,0.91,discard,LR x2\n").is_empty());
+    assert_eq!(repeats("b,0.99,discard,LR x2\nd,0.98,discard,LR x2\n")[0].lines, [3, 4]);
+    assert_eq!(repeats("b,0.9,keep,depth 9\nc,0.91,discard,re-run of the baseline\n")[0].lines, [2, 4]);
+    assert_eq!(
+        repeats("b2f,0.9,keep,depth\nc,0.8,keep,width\nd,0.91,discard,re-run of b2f with seed 3\n")[0].lines,
+        [3, 5]
+    );
+    assert!(repeats("b,0.9,discard,seed 2 and LR x2\nc,0.8,keep,speed\n").is_empty());
+    // A lucky seed that was kept is no gain.
+    let lucky = audit::text(format!("{head}b,0.99,keep,try seed 7\n")).expect("a report");
+    assert_eq!(lucky.rows[1].verdict, Verdict::SeedOnly);
+    // Rows that agree to the last digit say nothing about noise.
+    let copied =
+        audit::text(format!("{head}b,1.0,discard,baseline again\nc,0.9,keep,x\n")).expect("a report");
+    assert_eq!(copied.noise.source, NoiseSource::Unknown);
+    assert!(copied.noise.warnings[0].contains("agree to the last digit"), "{:?}", copied.noise.warnings);
+}
+
+#[test]
+fn what_cannot_be_audited_says_why() {
+    assert!(matches!(audit::text(""), Err(AuditError::Empty { first: None })));
+    assert!(matches!(audit::text("{\"a\": \n"), Err(AuditError::Empty { first: Some(_) })));
+    let words = audit::text("a,b\nx,y\n").expect_err("no numbers").to_string();
+    assert!(words.contains("no column looks like a metric among \"a\", \"b\""), "{words}");
+    assert!(matches!(audit::file("no/such/file.tsv"), Err(AuditError::Io { .. })));
+}
+
+fn losses(rate: f64, seed: u64) -> Vec<f64> {
+    let noise = |i: u64| (((seed + 1) * 97 + i * 31) as f64 * 78.233).sin() * 0.02;
+    (0..6).map(|i| (rate.log10() + 2.5).abs() + noise(0) + noise(i + 1)).collect()
+}
+
+/// A study of one's own: from its store, and from the table that it exports.
+#[tokio::test]
+async fn a_stored_study() {
+    for acceptor in [true, false] {
+        let store = MemoryStore::<f64>::new();
+        let steps = proposer_fn(|cx: ProposeContext<'_, f64>| {
+            let factor = if cx.seed.is_multiple_of(2) { 0.6 } else { 1.5 };
+            Ok(Proposal::new(cx.incumbent * factor).title(format!("x{factor}")).into())
+        });
+        let train = executor_fn(|rate: f64, run| async move { Ok(losses(rate, run.seed)) });
+        let value = evaluator_fn(|l: &Vec<f64>| Ok(Measurement::new(l.iter().copied())?));
+        let study = Study::new(0.1, steps, train, value).limits(Limits::new().runs(150)).store(store.clone());
+        let study = if acceptor { study.acceptor(Guarded::new()) } else { study.acceptor(Greedy::new()) };
+        let kept = study.run().await.expect("a report").kept.len();
+        let report = audit::store(&store).await.expect("an audit");
+        assert_eq!(report.counts.accounted(), report.counts.rows);
+        assert_eq!((report.keeps().count(), report.counts.kept), (kept, kept + 1));
+        assert!(kept > 0 && !report.to_string().is_empty());
+        if acceptor {
+            assert_eq!(report.noise.source, NoiseSource::Study);
+            assert!(report.noise.df.is_some_and(|df| df >= 7.0));
+            // A step of a factor of .6 is .22 in the objective, ten times the noise.
+            assert!(report.keeps().all(|row| row.verdict == Verdict::BeyondNoise), "{report}");
+        }
+        let table = results_tsv(&store, "val_loss").await.expect("a table");
+        let read = audit::text(&table).expect("an audit");
+        assert_eq!((read.counts.kept, read.counts.unreadable), (kept + 1, 0), "{table}");
+    }
+    let empty = MemoryStore::<f64>::new();
+    assert!(matches!(audit::store(&empty).await, Err(AuditError::NotAStudy)));
+}
