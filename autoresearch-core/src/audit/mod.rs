@@ -30,8 +30,9 @@
 //! p-value bounds how often the luckiest of all tries would do as well, if none did anything. Given the noise it is
 //! Bonferroni's, which needs no independence (gains share runs: each kept row is the reference of the next); its
 //! expectation over the uncertainty of the noise is taken once for all tries rather than once for each, since they share
-//! it. At few degrees of freedom that is far less severe than Bonferroni, Holm (1979) or Benjamini & Hochberg (1995) on
-//! the t p-values, which moreover would need all p-values to be of one kind; at many it is the same as Bonferroni's.
+//! it. At few degrees of freedom that is far less severe than Bonferroni's or Holm's (1979) adjustment of the t p-values;
+//! at many it is Bonferroni's. The false discovery rate (Benjamini & Hochberg 1995) would be kinder to long lists, and
+//! needs a kind of dependence that gains over a shared, moving reference do not have.
 //!
 //! "Within noise" is said only with three degrees of freedom or more, and only of a gain that would be within noise even
 //! if its standard deviation were at the lower end of what the repeats leave possible.
