@@ -17,8 +17,11 @@ struct Recipe {
 /// Rate and decay matter, clipping and warm-up do nothing; more steps, less of everything.
 fn train(recipe: &Recipe, run: &RunContext) -> f64 {
     let steps = if run.fidelity == Some(Fidelity::steps(10_000)) { 0.5 } else { 1.0 };
-    let noise =
-        ((run.seed.wrapping_mul(2_654_435_761) % 100_003) as f64 * 12.9898 + recipe.clip).sin() * 0.03;
+    let noise = ((run.seed.wrapping_mul(2_654_435_761) % 100_003) as f64 * 12.9898
+        + recipe.clip
+        + 9.0 * recipe.decay)
+        .sin()
+        * 0.03;
     steps * ((recipe.rate.log10() + 2.5).abs() * 0.2 + (recipe.decay - 0.3).abs() * 0.3) + noise + 3.0
 }
 

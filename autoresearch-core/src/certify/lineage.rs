@@ -29,6 +29,8 @@ pub(super) struct Lineage<C> {
     pub(super) direction: Direction,
     pub(super) origin: Arc<C>,
     pub(super) stages: Vec<Stage<C>>,
+    /// The effect recorded with each kept proposal.
+    pub(super) claims: Vec<Effect>,
     /// Every seed that a run of it had.
     pub(super) seeds: BTreeSet<u64>,
     pub(super) seed: u64,
@@ -42,6 +44,7 @@ struct Made<C> {
 }
 
 /// A kept proposal as it was settled.
+#[derive(Clone)]
 struct Keep {
     proposal: ProposalId,
     units: Option<Vec<u16>>,
@@ -80,14 +83,18 @@ impl<C: Candidate> Lineage<C> {
             }
             reader.take(event);
         }
+        let claims = reader.kept.values().flatten().filter_map(|keep| keep.effect).collect();
+        let keeps: Vec<Keep> = reader.kept.values().flatten().cloned().collect();
         let stages = reader.stages().map_err(|conflict| {
             StateError::Settings(format!(
                 "what was kept cannot be put together again: {conflict}; certify it with the `Compose` that the study \
                  had"
             ))
         })?;
+        let stages = reader.by_key(&keeps, &origin, &stages).unwrap_or(stages);
         let (study, policy) = (study.clone(), policy.clone());
-        Ok(Self { study, policy, direction: settings.direction, origin, stages, seeds, seed: settings.seed })
+        let direction = settings.direction;
+        Ok(Self { study, policy, direction, origin, stages, claims, seeds, seed: settings.seed })
     }
 
     /// The last stage's candidate, or the origin.
@@ -114,7 +121,7 @@ impl<C: Candidate> Reader<'_, C> {
     }
 
     /// One incumbent after the other, each part of a step by itself where it can be built by itself.
-    fn stages(mut self) -> Result<Vec<Stage<C>>, Conflict> {
+    fn stages(&mut self) -> Result<Vec<Stage<C>>, Conflict> {
         let mut stages = Vec::new();
         for keeps in std::mem::take(&mut self.kept).into_values() {
             let version = Version(self.incumbents.len() as u32 - 1);
@@ -146,6 +153,42 @@ impl<C: Candidate> Reader<'_, C> {
             |keep: &&Keep| edits.contains(&keep.proposal) && keep.units.as_ref().is_none_or(|u| u.len() == 1);
         let claimed = keeps.iter().filter(whole).filter_map(|keep| keep.effect).collect();
         Stage { edits, title: titles.join(" + "), claimed, candidate }
+    }
+
+    /// The same where candidates are made of keys: a stage is what became of one key, in however many steps, since only
+    /// its last value is in the kept stack. `None` where they are not.
+    fn by_key(&self, keeps: &[Keep], origin: &Arc<C>, stages: &[Stage<C>]) -> Option<Vec<Stage<C>>> {
+        let (compose, kept) = (self.compose?, &stages.last()?.candidate);
+        let keys: Vec<(&Keep, Vec<String>)> =
+            keeps.iter().map(|keep| Some((keep, self.keys(keep)?))).collect::<Option<_>>()?;
+        let mut built = Arc::clone(origin);
+        let mut by_key = Vec::new();
+        for unit in compose.units(origin, kept) {
+            built = Arc::new(compose.switch(&built, origin, &unit).ok().filter(|_| !unit.key.is_empty())?);
+            let steps =
+                || keys.iter().filter(|(_, keys)| keys.contains(&unit.key)).map(|(keep, keys)| (*keep, keys));
+            let edits: Vec<ProposalId> = steps().map(|(keep, _)| keep.proposal).collect();
+            let last = self.title((*edits.last()?).into());
+            let title = if edits.len() > 1 {
+                format!("{} in {} steps, the last {last}", unit.key, edits.len())
+            } else {
+                format!("{}: {last}", unit.key)
+            };
+            // An effect of several keys cannot be divided among them.
+            let claimed =
+                steps().filter(|(_, keys)| keys.len() == 1).filter_map(|(keep, _)| keep.effect).collect();
+            by_key.push(Stage { edits, title, claimed, candidate: Arc::clone(&built) });
+        }
+        (format!("{built:?}") == format!("{kept:?}")).then_some(by_key)
+    }
+
+    /// The keys that a kept proposal gave a value; `None` where it has a unit without a key.
+    fn keys(&self, keep: &Keep) -> Option<Vec<String>> {
+        let (made, parent) = (self.find(keep.proposal).ok()?, self.parent(keep.proposal).ok()?);
+        let units = self.compose?.units(&parent, &made.proposal.candidate);
+        let kept = |i: &usize| keep.units.as_ref().is_none_or(|kept| kept.contains(&(*i as u16)));
+        let keys = (0..units.len()).filter(kept).map(|i| units[i].key.to_string());
+        keys.map(|key| (!key.is_empty()).then_some(key)).collect()
     }
 
     fn title(&self, part: Part) -> String {

@@ -144,17 +144,15 @@ impl<C> Certified<C> {
     }
 
     fn row(&self, f: &mut fmt::Formatter<'_>, part: &CertifiedPart, width: usize) -> fmt::Result {
-        let edits: Vec<String> = part.edits.iter().map(ToString::to_string).collect();
+        let edits = match &part.edits[..] {
+            [first, .., last] if part.edits.len() > 2 => format!("{first}..{last} ({})", part.edits.len()),
+            few => few.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        };
         let claimed = part.claimed.map_or_else(|| "-".into(), |claimed| format!("{claimed:+.4}"));
         let effect = part.effect.map_or_else(|| "-".into(), |effect| effect.to_string());
         let p = part.p.map_or_else(|| "-".into(), |p| format!("{p:.3}"));
         let title: String = part.title.chars().take(width).collect();
-        write!(
-            f,
-            "  {:<8} {title:<width$}  {claimed:>8}  {effect:<28} {p:>6}  {}",
-            edits.join(","),
-            part.verdict
-        )?;
+        write!(f, "  {:<8} {title:<width$}  {claimed:>8}  {effect:<28} {p:>6}  {}", edits, part.verdict)?;
         match &part.elsewhere {
             Some(effect) => writeln!(f, "; elsewhere {effect}"),
             None => writeln!(f),

@@ -190,8 +190,7 @@ impl<C: Candidate> Certified<C> {
     pub(super) fn of(sources: Sources<'_, C>) -> Self {
         let Sources { lineage, rules, outcome, split, stopped, certified, bolder } = sources;
         let total = |pairs: &Pairs| total(pairs, lineage);
-        let claims = lineage.stages.iter().flat_map(|stage| &stage.claimed);
-        let claimed = claims.clone().map(|claim| claim.mean).sum::<f64>();
+        let claimed = lineage.claims.iter().map(|claim| claim.mean).sum::<f64>();
         let kept = outcome.kept.as_ref().and_then(total);
         let ratio = kept.map(|kept| kept.gain.mean / claimed).filter(|r| r.is_finite() && claimed > 0.0);
         let transfer = rules.transfer.filter(|_| outcome.transfer.is_some());
@@ -203,7 +202,7 @@ impl<C: Candidate> Certified<C> {
             kept,
             claim: outcome.standing.as_ref().and_then(|(pairs, _)| total(pairs)),
             claimed,
-            claimed_fresh: claims.clone().all(|claim| claim.fresh),
+            claimed_fresh: lineage.claims.iter().all(|claim| claim.fresh),
             ratio,
             transfer: transfer.map(|fidelity| transferred(fidelity, outcome, lineage)),
             rate: rules.leave_one_out.then_some(rules.rate),
@@ -236,6 +235,7 @@ fn total<C>(pairs: &Pairs, lineage: &Lineage<C>) -> Option<Total> {
 fn part<C>(unit: &UnitOutcome, lineage: &Lineage<C>) -> CertifiedPart {
     let stages: Vec<&Stage<C>> = unit.stages.iter().filter_map(|&stage| lineage.stages.get(stage)).collect();
     let mut edits: Vec<ProposalId> = stages.iter().flat_map(|stage| stage.edits.iter().copied()).collect();
+    edits.sort();
     edits.dedup();
     let titles: Vec<&str> = stages.iter().map(|stage| stage.title.as_str()).collect();
     let known = stages.iter().all(|stage| !stage.claimed.is_empty());

@@ -70,7 +70,7 @@ pub(crate) fn session(path: &Path, plan: Plan, kills: &mut Kills) -> Acknowledge
         .spawn()
         .expect("a child");
     // Every eighth is killed while it opens the store; the others after some appends, runs and answers.
-    let after = if dice % 8 == 0 { 0 } else { 1 + dice / 8 % 40 };
+    let after = if dice.is_multiple_of(8) { 0 } else { 1 + dice / 8 % 40 };
     let pause = Duration::from_micros(dice / 1024 % if after == 0 { 20_000 } else { 1500 });
     let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let (mut told, mut last, mut killed) = (0, String::new(), false);
