@@ -151,7 +151,7 @@ mod tests {
     async fn the_store_keeps_its_promises() {
         let folder = tempfile::tempdir().expect("a folder");
         let count = std::cell::Cell::new(0);
-        testkit::store_conformance(|| {
+        testkit::conformance::store(|| {
             count.set(count.get() + 1);
             JsonLines::open(folder.path().join(count.get().to_string())).expect("a new file")
         })

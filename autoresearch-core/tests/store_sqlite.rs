@@ -3,7 +3,7 @@
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used)]
 
-use autoresearch_core::testkit::store_conformance;
+use autoresearch_core::testkit::conformance;
 use autoresearch_core::{Event, Seq, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -48,7 +48,7 @@ async fn it_conforms() {
         made.set(made.get() + 1);
         SqliteStore::open(folder.path().join(format!("{}.db", made.get()))).unwrap()
     };
-    store_conformance(make).await;
+    conformance::store(make).await;
 }
 
 #[tokio::test]

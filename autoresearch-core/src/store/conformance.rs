@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 /// Checks a store against the contract of [`Store`]; `make` gives a new, empty one each time.
 ///
 /// ```
-/// use autoresearch_core::{MemoryStore, testkit::store_conformance};
+/// use autoresearch_core::{MemoryStore, testkit::conformance};
 /// # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
-/// store_conformance(MemoryStore::new).await;
+/// conformance::store(MemoryStore::new).await;
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```

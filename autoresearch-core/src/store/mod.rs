@@ -53,7 +53,7 @@ impl fmt::Display for Seq {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A store of your own passes `store_conformance` (feature `testkit`).
+/// A store of your own passes `testkit::conformance::store` (feature `testkit`).
 #[async_trait]
 pub trait Store<C: Candidate>: Send + Sync {
     /// Appends all of `events` or none, provided that the last stored one is `expected`; returns the new last one.

@@ -10,8 +10,6 @@ mod mock;
 mod play;
 mod scripted;
 
-pub use crate::store::store_conformance;
-
 pub use calibrate::{Calibrate, Calibrated, Rate, UnderNoise, calibrate};
 pub use faults::{Faults, Faulty};
 pub use mock::{BaselineScript, MockExecutor, MockRun, MockRuns, mock_executor};
