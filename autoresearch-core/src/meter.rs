@@ -4,19 +4,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes note of charges until the study collects them; clones share one account.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Meter(Arc<Mutex<Vec<(f64, String)>>>);
+pub(crate) struct Meter(Arc<Mutex<Vec<Charge>>>);
+
+/// How much, and for what.
+type Charge = (f64, String);
+
+fn is_amount(x: f64) -> bool {
+    x >= 0.0 && x.is_finite()
+}
 
 impl Meter {
     pub(crate) fn charge(&self, amount: f64, what: &str) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.iter_mut().find(|(_, of)| of == what) {
-            Some((sum, _)) => *sum += amount,
-            None => open.push((amount, what.into())),
+        match open.iter_mut().find(|(sum, of)| of == what && is_amount(*sum)) {
+            Some((sum, _)) if is_amount(amount) => *sum += amount,
+            _ => open.push((amount, what.into())),
         }
     }
 
-    /// What was charged since the last time, by what for.
-    pub(crate) fn collect(&self) -> Vec<(f64, String)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was charged since the last time, by what for; and what is no amount of money.
+    pub(crate) fn collect(&self) -> (Vec<Charge>, Vec<Charge>) {
+        let open = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        open.into_iter().partition(|(amount, _)| is_amount(*amount))
     }
 }

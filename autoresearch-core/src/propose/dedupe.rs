@@ -84,7 +84,7 @@ impl<C: Candidate + Serialize, P: Proposer<C>> Proposer<C> for Dedupe<C, P> {
             }
             tracing::debug!(attempt, "the proposer repeated itself");
         }
-        Ok(if cx.pending.is_empty() { Proposed::Exhausted } else { Proposed::Wait })
+        Ok(if cx.under_way { Proposed::Wait } else { Proposed::Exhausted })
     }
 
     fn observe(&mut self, settled: &TrialRecord<C>) {

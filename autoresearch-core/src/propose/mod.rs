@@ -175,6 +175,10 @@ pub struct ProposeContext<'a, C: Candidate> {
     pub proposals: u64,
     /// Runs that the study may still start, where that is limited.
     pub runs_left: Option<u64>,
+    /// Whether runs are planned or under way, or the holdout is being asked. If not, nothing will change by waiting: a
+    /// proposer that has nothing more to say is exhausted then, even where proposals are pending (a policy may keep
+    /// them on an unproven stack until it is told that no more will come).
+    pub under_way: bool,
     pub(crate) on: Arm,
     pub(crate) meter: Meter,
 }
@@ -190,6 +194,7 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
             seed,
             proposals: 0,
             runs_left: None,
+            under_way: false,
             on: Arm::incumbent(),
             meter: Meter::default(),
         }

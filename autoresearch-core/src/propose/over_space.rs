@@ -94,7 +94,7 @@ impl<'a> Round<'a> {
             taken.insert(searched.space.fingerprint(&json(&pending.candidate).map_err(say)?));
         }
         let rng = ChaCha8Rng::seed_from_u64(cx.seed);
-        let (waiting, wanted) = (!cx.pending.is_empty(), cx.wanted.max(1));
+        let (waiting, wanted) = (cx.under_way, cx.wanted.max(1));
         Ok(Self { searched, parent, selected, taken, waiting, wanted, rng })
     }
 

@@ -179,7 +179,7 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
         match (made.is_empty(), failure) {
             (false, _) => Ok(made.into()),
             (true, Some(error)) => Err(error),
-            (true, None) if waits || !cx.pending.is_empty() => Ok(Proposed::Wait),
+            (true, None) if waits || cx.under_way => Ok(Proposed::Wait),
             (true, None) => Ok(Proposed::Exhausted),
         }
     }

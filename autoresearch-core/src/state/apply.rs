@@ -24,7 +24,11 @@ impl<C: Candidate> StudyState<C> {
                 self.request = None;
             }
             Event::Waited => return self.apply_waited(),
-            Event::Charged { amount, .. } => self.ledger.money += amount,
+            // Nothing that a proposer waits for.
+            Event::Charged { amount, .. } => {
+                self.ledger.money += amount;
+                return;
+            }
             Event::Finished { run, outcome, seconds, elapsed, .. } => {
                 let Some(job) = self.take_job(run.id) else { return };
                 if !self.arrive(job, outcome, *seconds, *elapsed) {

@@ -18,7 +18,7 @@ pub enum DecisionOrder {
     /// As they were planned, one after the other, and none while the proposer or the holdout is being asked. With a
     /// deterministic executor and proposer the study is the same bit for bit, however long its runs take and however
     /// many of them are under way ([`Settings::ahead`](crate::Settings::ahead) stated), but for what limits on
-    /// time and compute cut short. Slots stand idle where a slow
+    /// time, compute, money and failures in a row cut short. Slots stand idle where a slow
     /// run, or a slow proposer, is waited for.
     AsProposed,
 }
@@ -81,6 +81,9 @@ impl<C: Candidate> StudyState<C> {
             }
             self.apply_finished(job, outcome);
             return as_it_comes;
+        }
+        if outcome.is_ok() {
+            self.failures = 0; // its turn may be long in coming
         }
         self.elapsed = self.elapsed.max(elapsed);
         self.arrived.insert(job.spec.id, Arrived { job, outcome: outcome.clone(), seconds, elapsed });

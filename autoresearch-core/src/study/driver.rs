@@ -147,6 +147,10 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                         let happening = self.wait().await;
                         self.take(happening).await?;
                         for _ in 1..TOGETHER {
+                            // What ended beside the fact that stopped the study is set back like all under way.
+                            if self.state.stopped().is_some() {
+                                break;
+                            }
                             let Some(happening) = self.ended_too() else { break };
                             if let Err(error) = self.take(happening).await {
                                 self.persist().await?; // the others are facts all the same
@@ -156,6 +160,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                     }
                     Action::Stop(reason) => {
                         self.end_tasks().await;
+                        self.persist().await?; // what runs charged before they ended
                         self.sweep();
                         tracing::info!(%reason, "stopped");
                         self.notify(&Notice::Stopped { reason: &reason });
@@ -174,8 +179,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     }
 
     /// Stores what has happened, before anything acts on it.
-    async fn persist(&mut self) -> Result<(), StudyError> {
-        for (amount, what) in self.meter.collect() {
+    pub(super) async fn persist(&mut self) -> Result<(), StudyError> {
+        let (charges, wrong) = self.meter.collect();
+        for (amount, what) in charges {
             self.state.charged(amount, &what)?;
         }
         let events = self.state.take_events();
@@ -206,6 +212,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
         }
         self.release();
+        // Only now: what has happened is stored all the same.
+        wrong.into_iter().try_for_each(|(amount, what)| self.state.charged(amount, &what))?;
         Ok(())
     }
 
@@ -232,7 +240,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let (id, arm, attempt) = (planned.id, planned.arm.clone(), planned.attempt);
         let span = self.spans.run(&planned);
         let cx = self.context(&planned);
-        let rules = self.state.settings().holdout.clone().filter(|_| !self.rehearsed);
+        let rehearses = !self.rehearsed && arm.is_incumbent();
+        self.rehearsed |= rehearses;
+        let rules = self.state.settings().holdout.clone().filter(|_| rehearses);
         let holdout = self.study.holdout.clone().zip(rules);
         let task =
             run(Arc::clone(&self.study.executor), Arc::clone(&self.study.evaluator), holdout, planned, cx);
@@ -243,8 +253,18 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     fn start_thinking(&mut self) {
         let Some(mut proposer) = self.proposer.take() else { return };
-        let ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on, .. } =
-            self.state.view();
+        let ProposeContext {
+            incumbent,
+            wanted,
+            history,
+            pending,
+            seed,
+            proposals,
+            runs_left,
+            under_way,
+            on,
+            ..
+        } = self.state.view();
         let meter = self.meter.clone();
         let incumbent = incumbent.clone();
         let pause = backoff(self.proposer_failures.max(self.proposer_waits));
@@ -254,8 +274,18 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 tokio::time::sleep(pause).await;
             }
             let incumbent = &incumbent;
-            let cx =
-                ProposeContext { incumbent, wanted, history, pending, seed, proposals, runs_left, on, meter };
+            let cx = ProposeContext {
+                incumbent,
+                wanted,
+                history,
+                pending,
+                seed,
+                proposals,
+                runs_left,
+                under_way,
+                on,
+                meter,
+            };
             let answer = proposer.propose(cx).await;
             Thought { proposer, answer }
         };
@@ -283,7 +313,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     async fn wait(&mut self) -> Happening<C, A> {
         // The limit is the search's: once it is over, the final runs may take their time.
         let limit = self.state.settings().limits.wall_clock.filter(|_| self.state.is_searching());
-        let left = limit.map(|limit| limit.saturating_sub(Duration::from_secs_f64(self.elapsed())));
+        let left = limit.map(|limit| {
+            limit.saturating_sub(Duration::try_from_secs_f64(self.elapsed()).unwrap_or(Duration::MAX))
+        });
         let time_is_up = async move {
             match left {
                 Some(left) => tokio::time::sleep(left).await,
@@ -312,6 +344,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.
     pub(super) async fn end_tasks(&mut self) {
         self.run_cancel.cancel();
+        self.thinking = JoinSet::new();
         self.hearings = JoinSet::new();
         self.heard.clear();
         let runs = &mut self.runs;
@@ -322,7 +355,6 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         for (_, run) in std::mem::take(&mut self.under_way) {
             self.clear(run);
         }
-        self.thinking = JoinSet::new();
         self.run_cancel = self.study.cancel.child();
     }
 }

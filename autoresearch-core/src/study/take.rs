@@ -37,6 +37,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
             Happening::Thought(Err(error)) => {
                 self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
+                self.persist().await?;
                 self.end_tasks().await;
             }
             Happening::Heard(Ok((task, held))) => self.take_hearing(task, held)?,
@@ -49,6 +50,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Happening::Stop(reason) => {
                 let elapsed = self.elapsed();
                 self.state.stop_after(reason, elapsed);
+                self.persist().await?; // whoever stops it may not leave it the grace
                 self.end_tasks().await;
             }
         }
@@ -62,7 +64,6 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Ok((output, measurement)) => {
                 self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
                 self.outputs.insert(run, output);
-                self.rehearsed = true;
                 if let Some(failure) = holdout.filter(|failure| failure.fault() != Fault::Cancelled) {
                     let why = format!("on the output of run {}: {failure}", run.0);
                     self.state.stop(StopReason::HeldOutFailed(why));
@@ -79,6 +80,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 }
                 self.state.finished_after(run, Err(failure), seconds, elapsed)?;
                 self.clear(run);
+                self.rehearsed = false; // perhaps it was the run whose output was to be tried on the holdout
             }
         }
         Ok(())

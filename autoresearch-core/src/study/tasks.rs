@@ -12,7 +12,7 @@ use crate::propose::{ProposeError, Proposed, Proposer};
 use crate::state::PlannedRun;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// A finished run.
@@ -57,7 +57,7 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     let seconds = start.elapsed().as_secs_f64();
     let holdout = match (&result, holdout) {
         (Ok((output, _)), Some((evaluator, rules))) => {
-            rehearse(&**output, &*evaluator, &rules, once_more).await.err()
+            rehearse(Arc::clone(output), evaluator, rules, once_more).await.err()
         }
         _ => None,
     };
@@ -66,14 +66,25 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
 
 /// Measures one output on the holdout and throws the measurement away: a holdout that cannot be measured or divided as
 /// told comes to light with the first run, not when something is to be kept. It is no question: nothing is answered.
-async fn rehearse<A: Send + Sync>(
-    output: &A,
-    evaluator: &dyn Evaluator<A>,
-    rules: &Holdout,
+async fn rehearse<A: Send + Sync + 'static>(
+    output: Arc<A>,
+    evaluator: Arc<dyn Evaluator<A>>,
+    rules: Holdout,
     eval: EvalContext,
 ) -> Result<(), RunFailure> {
-    let held = HeldOut::from(evaluator.evaluate(output, eval).await?);
-    rules.fits(&held).map_err(RunFailure::infrastructure)
+    // In a task of its own, which ends with this future: a panic is the holdout's, not the run's.
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let held = HeldOut::from(evaluator.evaluate(&output, eval).await?);
+        rules.fits(&held).map_err(RunFailure::infrastructure)
+    });
+    match task.join_next().await {
+        Some(Ok(rehearsed)) => rehearsed,
+        Some(Err(error)) => {
+            Err(RunFailure::infrastructure(format!("the evaluation {}", panic_message(error))))
+        }
+        None => Ok(()),
+    }
 }
 
 /// One run whose output a held-out split is asked about.

@@ -307,7 +307,7 @@ impl<C: Candidate, P: Proposer<C>> Halving<C, P> {
                 return Ok(None);
             }
         }
-        Ok(Some(if cx.pending.is_empty() { Dry::Exhausted } else { Dry::Waits }))
+        Ok(Some(if cx.under_way { Dry::Waits } else { Dry::Exhausted }))
     }
 }
 
