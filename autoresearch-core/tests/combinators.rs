@@ -301,6 +301,7 @@ proptest! {
             let mut cx = ProposeContext::for_test(&0, seed);
             cx.wanted = 1 + (seed % 3) as usize;
             cx.pending = vec![Arc::new(waiting.clone())];
+            cx.under_way = true;
             match simulated(proposer.propose(cx)).expect("an answer") {
                 Proposed::Proposals(list) => {
                     prop_assert!(!list.is_empty());
@@ -424,6 +425,7 @@ fn one_who_only_repeats_himself_waits_or_is_exhausted() {
     let ask = |pending: Vec<Arc<Proposal<u64>>>| {
         let mut proposer = constant(3).dedupe();
         let mut cx = ProposeContext::for_test(&3, 1);
+        cx.under_way = !pending.is_empty();
         cx.pending = pending;
         simulated(proposer.propose(cx)).expect("an answer")
     };

@@ -69,6 +69,7 @@ fn ask<C: Candidate>(
     let mut cx = ProposeContext::for_test(incumbent, seed);
     cx.wanted = wanted;
     cx.pending = pending.iter().cloned().map(Arc::new).collect();
+    cx.under_way = !pending.is_empty();
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(proposer.propose(cx))
 }
 

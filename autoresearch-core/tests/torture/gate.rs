@@ -66,7 +66,10 @@ impl Gate {
             now.appending = false;
             for event in events {
                 match event {
-                    Event::Finished { run, .. } => _ = now.ended.remove(&run.id),
+                    Event::Finished { run, .. } => {
+                        now.ended.remove(&run.id);
+                        now.hearing = false; // the first output was tried on the holdout
+                    }
                     Event::Proposed { .. } | Event::Exhausted => now.thinking = false,
                     Event::Answered { .. } | Event::Examined { .. } | Event::Tested { .. } => {
                         now.hearing = false
