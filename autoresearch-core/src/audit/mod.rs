@@ -48,6 +48,7 @@ mod names;
 mod noise;
 mod number;
 mod options;
+mod order;
 mod paragraph;
 mod repeats;
 mod report;

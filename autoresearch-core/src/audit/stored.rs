@@ -258,6 +258,7 @@ impl Facts {
             rows,
             total,
             notes,
+            doubts: Vec::new(),
             noise,
         }
     }

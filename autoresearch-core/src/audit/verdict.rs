@@ -19,6 +19,8 @@ pub enum Undecided {
     NoiseUnknown,
     /// Too few repeats tell how large run noise is: it may be far smaller or larger.
     FewRepeats,
+    /// The noise is known well enough, and the gain is neither beyond it nor small beside it.
+    Inconclusive,
     /// The row or the one before it has no value.
     NoValue,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Verdict {
             Self::SeedOnly => "only the seed changed",
             Self::Undecidable(Undecided::NoiseUnknown) => "undecidable: noise unknown",
             Self::Undecidable(Undecided::FewRepeats) => "undecidable: too few repeats",
+            Self::Undecidable(Undecided::Inconclusive) => "undecidable: inconclusive at this noise",
             Self::Undecidable(Undecided::NoValue) => "undecidable: no value",
         })
     }
@@ -180,10 +183,10 @@ impl<'a> Bench<'a> {
         if p <= self.alpha {
             return Verdict::BeyondNoiseAlone;
         }
-        if self.noise.freedom() >= FEW && t < self.within {
-            Verdict::WithinNoise
-        } else {
-            Verdict::Undecidable(Undecided::FewRepeats)
+        match (self.noise.freedom() >= FEW, t < self.within) {
+            (true, true) => Verdict::WithinNoise,
+            (true, false) => Verdict::Undecidable(Undecided::Inconclusive),
+            _ => Verdict::Undecidable(Undecided::FewRepeats),
         }
     }
 }
