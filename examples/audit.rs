@@ -48,7 +48,9 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<String, Box<dyn std::er
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option}\n{USAGE}").into());
             }
-            _ if path.is_some() => return Err(format!("one log at a time, not {arg} as well\n{USAGE}").into()),
+            _ if path.is_some() => {
+                return Err(format!("one log at a time, not {arg} as well\n{USAGE}").into());
+            }
             _ => path = Some(arg),
         }
     }

@@ -223,6 +223,23 @@ fn measured_noise_is_told() {
     assert!(some.to_string().contains("inconclusive at this noise"), "{some}");
 }
 
+/// What trackers write about a run is no setting, what weighs a loss no metric, and a row that is cut short no crash.
+#[test]
+fn housekeeping_weights_and_short_rows() {
+    let log = "_step,_runtime,User,Duration,lr,seed,kl_loss_weight,val_loss\n9,10.5,a,1.2min,0.1,1,0.5,1.0\n\
+               9,11.5,b,1.3min,0.1,2,0.5,1.1\n9,12.5,a,1.1min,0.2,1,0.5,0.8\n";
+    let report = audit::text(log).expect("a report");
+    assert_eq!(report.columns.config, ["lr", "kl_loss_weight"], "{report}");
+    assert_eq!((report.columns.metric.value.as_str(), report.noise.df), ("val_loss", Some(1.0)));
+    let weights = audit::text("loss_weight,entropy_coef\n0.1,0.2\n0.3,0.4\n");
+    assert!(matches!(weights, Err(AuditError::NoMetric { .. })));
+    let cut = "id,loss,status,description\na,1.0,keep,baseline\nb,0.9\nc,0.8,keep\nd\n";
+    let report = audit::text(cut).expect("a report");
+    let lines: Vec<u64> = report.unreadable.iter().map(|row| row.line).collect();
+    assert_eq!((&lines[..], report.counts.kept, report.counts.crashed), (&[3, 5][..], 2, 0));
+    assert!(report.unreadable[0].reason.contains("2 fields where 4 are expected: status is missing"));
+}
+
 #[test]
 fn what_cannot_be_audited_says_why() {
     assert!(matches!(audit::text(""), Err(AuditError::Empty { first: None })));
@@ -260,6 +277,12 @@ async fn a_stored_study() {
             assert!(report.noise.df.is_some_and(|df| df >= 7.0));
             // A step of a factor of .6 is .22 in the objective, ten times the noise.
             assert!(report.keeps().all(|row| row.verdict == Verdict::BeyondNoise), "{report}");
+            for row in report.keeps() {
+                let n = row.paired.expect("runs on the incumbent's seeds");
+                let t = row.gain.zip(row.standard_error).map(|(gain, error)| gain / error).expect("a gain");
+                let alone = stats::student_sf(t, f64::from(n) - 1.0);
+                assert!(n >= 4 && close(row.p, alone) && row.p_adjusted >= row.p, "{row:?}");
+            }
         }
         let table = results_tsv(&store, "val_loss").await.expect("a table");
         let read = audit::text(&table).expect("an audit");

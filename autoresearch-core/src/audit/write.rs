@@ -134,6 +134,10 @@ impl AuditReport {
                 }
                 verdict => verdict.to_string(),
             };
+            let text = match row.paired {
+                Some(n) => format!("{text} ({n} pairs)"),
+                None => text,
+            };
             let what = if row.description.is_empty() {
                 String::new()
             } else {
