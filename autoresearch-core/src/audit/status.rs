@@ -29,8 +29,8 @@ pub(super) fn leading(cell: &str, flag: Flag) -> Option<Said> {
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let (n, found) =
         (1..=words.len().min(3)).rev().find_map(|n| Some((n, said(&words[..n].join(" "), flag)?)))?;
-    let undone = |word: &&str| {
-        ["reverted", "revert", "discarded", "discard", "rejected", "reject", "undone", "not"].contains(word)
+    let undone = |word: &str| {
+        ["reverted", "revert", "discarded", "discard", "rejected", "reject", "undone", "not"].contains(&word)
     };
     (found != Said::Kept || !words[n..].iter().any(|word| undone(word))).then_some(found)
 }
