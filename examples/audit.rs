@@ -1,10 +1,14 @@
 //! Audits an experiment log: which of its kept gains can be told from run noise?
 //!
-//! `cargo run --example audit -- results.tsv [--metric NAME] [--noise SD] [--maximize | --minimize]`; without a path it
-//! audits a small log of its own.
+//! `cargo run --example audit -- results.tsv [--metric NAME] [--status COLUMN] [--kept WORD,WORD] [--noise SD]
+//! [--maximize | --minimize]`; without a path it audits a small log of its own.
 
 use autoresearch::Direction;
 use autoresearch::audit::Audit;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: audit [LOG] [--metric COLUMN] [--status COLUMN] [--kept WORD,WORD] [--noise SD] [--maximize | --minimize]";
 
 const SMALL: &str = "\
 commit\tval_bpb\tstatus\tdescription
@@ -18,33 +22,53 @@ f2c6d38\t1.0115\tkeep\twarmdown 0.5 to 0.7
 18b3c44\t1.0139\tdiscard\tadd 5% warmup
 ";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let (mut path, mut metric, mut noise, mut direction) = (None, None, None, None);
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: impl Iterator<Item = String>) -> Result<String, Box<dyn std::error::Error>> {
+    let (mut path, mut settings) = (None, Vec::new());
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--metric" => metric = Some(args.next().ok_or("--metric needs the name of a column")?),
-            "--noise" => {
-                noise = Some(args.next().ok_or("--noise needs a standard deviation")?.parse::<f64>()?)
+            "--help" | "-h" => return Ok(USAGE.into()),
+            "--maximize" | "--minimize" => settings.push((arg, String::new())),
+            "--metric" | "--status" | "--kept" | "--noise" => {
+                let value = args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"))?;
+                settings.push((arg, value));
             }
-            "--maximize" => direction = Some(Direction::Maximize),
-            "--minimize" => direction = Some(Direction::Minimize),
+            option if option.starts_with('-') => {
+                return Err(format!("unknown option {option}\n{USAGE}").into());
+            }
+            _ if path.is_some() => {
+                return Err(format!("one log at a time, not {arg} as well\n{USAGE}").into());
+            }
             _ => path = Some(arg),
         }
     }
-    let mut audit = match path {
+    let audit = match path {
         Some(path) => Audit::file(path)?,
         None => Audit::text(SMALL).called("a small log"),
     };
-    if let Some(metric) = metric {
-        audit = audit.metric(metric);
-    }
-    if let Some(sd) = noise {
-        audit = audit.noise(sd);
-    }
-    if let Some(direction) = direction {
-        audit = audit.direction(direction);
-    }
-    println!("{}", audit.run()?);
-    Ok(())
+    let audit = settings.into_iter().try_fold(audit, |audit, (option, value)| {
+        Ok::<_, String>(match option.as_str() {
+            "--metric" => audit.metric(value),
+            "--status" => audit.status(value),
+            "--kept" => audit.kept(value.split(',').map(str::trim)),
+            "--noise" => {
+                audit.noise(value.parse().map_err(|_| format!("--noise {value}: a number is expected"))?)
+            }
+            "--maximize" => audit.direction(Direction::Maximize),
+            _ => audit.direction(Direction::Minimize),
+        })
+    })?;
+    Ok(audit.run()?.to_string())
 }

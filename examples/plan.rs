@@ -6,6 +6,7 @@
 
 use autoresearch::{Measurement, plan::Baseline};
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -33,21 +34,45 @@ fn simulated(seed: u64, edit: Option<(&str, f64)>) -> Line {
     Line { seed, values: (0..12).map(value).collect(), edit: edit.map(|(name, _)| name.into()) }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let lines: Vec<Line> = match args.next() {
-        Some(path) => std::fs::read_to_string(path)?
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(serde_json::from_str)
-            .collect::<Result<_, _>>()?,
+const USAGE: &str = "usage: plan [RUNS.jsonl [GAIN THAT MATTERS]]";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(text) => {
+            println!("{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<String, Box<dyn std::error::Error>> {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(USAGE.into());
+    }
+    if let Some(option) = args.iter().find(|arg| arg.starts_with("--")) {
+        return Err(format!("unknown option {option}\n{USAGE}").into());
+    }
+    if args.len() > 2 {
+        return Err(format!("a file and a gain are expected, not {} arguments\n{USAGE}", args.len()).into());
+    }
+    let lines: Vec<Line> = match args.first() {
+        Some(path) => read(path)?,
         None => {
             let edits = [("rope", 0.004), ("swiglu", 0.01), ("no bias", -0.002)];
             let of_edits = edits.iter().flat_map(|edit| (0..4).map(|seed| simulated(seed, Some(*edit))));
             (0..8).map(|seed| simulated(seed, None)).chain(of_edits).collect()
         }
     };
-    let matters = args.next().map_or(Ok(0.005), |gain| gain.parse())?;
+    let matters = match args.get(1) {
+        Some(gain) => {
+            gain.parse().map_err(|_| format!("the gain that matters is {gain}; a number is expected"))?
+        }
+        None => 0.005,
+    };
 
     let (mut baseline, mut edits) = (Vec::new(), BTreeMap::<String, Vec<_>>::new());
     for line in lines {
@@ -59,6 +84,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let plan = Baseline::of(baseline).matters(matters);
     let plan = edits.into_values().fold(plan, Baseline::edit);
-    print!("{}", plan.design()?);
-    Ok(())
+    Ok(plan.design()?.to_string())
+}
+
+fn read(path: &str) -> Result<Vec<Line>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(n, line)| serde_json::from_str(line).map_err(|error| format!("{path}, line {n}: {error}")))
+        .collect()
 }

@@ -114,7 +114,8 @@ fn tables_of_people() {
     let sheet = audited("spreadsheet.csv");
     assert!(matches!(sheet.format, Format::Delimited { delimiter: ';', header: true }));
     let lines: Vec<u64> = sheet.unreadable.iter().map(|u| u.line).collect();
-    assert_eq!(lines, [9, 10]);
+    assert_eq!(lines, [9]);
+    assert!(sheet.notes.iter().any(|note| note.contains("\"maybe\" (1)")), "{:?}", sheet.notes);
     assert_eq!(sheet.rows[2].description, "a \"better\" optimiser");
     assert!(close(sheet.noise.typical_difference(), 0.8201 - 0.8190));
     let headless = audited("headless.tsv");
@@ -143,6 +144,100 @@ fn words_mean_what_they_mean_on_their_incumbent() {
         audit::text(format!("{head}b,1.0,discard,baseline again\nc,0.9,keep,x\n")).expect("a report");
     assert_eq!(copied.noise.source, NoiseSource::Unknown);
     assert!(copied.noise.warnings[0].contains("agree to the last digit"), "{:?}", copied.noise.warnings);
+}
+
+/// A column that is named as a decision is taken however its cells go on, and whatever else is in it.
+#[test]
+fn decisions_in_free_words() {
+    let log = "| exp | val_loss | Decision |\n|---|---:|:---|\n| a1 | 1.0 | KEEP (baseline) |\n| a2 | 0.9 | **Kept** |\n\
+               | a3 | 0.95 | discard: memory |\n| a4 | 0.8 | parked |\n| a5 | 0.97 | see notes |\n| a6 | 0.91 | ask Bo |\n";
+    let report = audit::text(log).expect("a report");
+    let c = &report.counts;
+    assert_eq!((c.rows, c.kept, c.discarded, c.unreadable), (6, 2, 4, 0), "{report}");
+    assert!(report.keeps_are_stated && report.rows[1].line == 4);
+    let note = report.notes.iter().find(|note| note.contains("not known")).expect("a note");
+    assert!(note.contains("\"parked\" (1)") && note.contains("not kept"), "{note}");
+    let parked = Audit::text(log).kept(["keep", "kept", "parked"]).run().expect("a report");
+    assert_eq!((parked.counts.kept, parked.rows[2].line), (3, 6));
+}
+
+/// A log from the last row to the first says the same as from the first to the last.
+#[test]
+fn newest_first_is_read_from_its_end() {
+    let rows = [
+        "1,2026-03-01,1.00,keep,baseline",
+        "2,2026-03-02,0.90,keep,a",
+        "3,2026-03-03,0.95,discard,b",
+        "4,2026-03-04,0.85,keep,c",
+        "5,2026-03-05,0.80,keep,d",
+    ];
+    let log = |head: &str, columns: &[usize], newest: bool| {
+        let cut = |row: &&str| {
+            let cells: Vec<&str> = row.split(',').collect();
+            columns.iter().map(|&at| cells[at]).collect::<Vec<_>>().join(",") + "\n"
+        };
+        let mut lines: Vec<String> = rows.iter().map(cut).collect();
+        if newest {
+            lines.reverse();
+        }
+        audit::text(format!("{head}\n{}", lines.concat())).expect("a report")
+    };
+    for (head, columns, doubted) in [
+        ("no,created,val_loss,status,description", &[0, 1, 2, 3, 4][..], false),
+        ("created,val_loss,status", &[1, 2, 3], false),
+        ("trial,val_loss,status", &[0, 2, 3], false),
+        ("val_loss,status,description", &[2, 3, 4], true),
+        ("val_loss,status", &[2, 3], true),
+        ("x,status,description", &[2, 3, 4], true),
+    ] {
+        let (old, new) = (log(head, columns, false), log(head, columns, true));
+        assert!(old.doubts.is_empty() && !old.to_string().contains("from its end"), "{old}");
+        assert!(new.to_string().contains("read from its end"), "{new}");
+        assert_eq!(!new.doubts.is_empty(), doubted, "{new}");
+        assert_eq!(new.paragraph().contains("newest first"), doubted, "{new}");
+        assert_eq!(new.direction.value, Direction::Minimize, "{new}");
+        let gains = |report: &AuditReport| report.rows.iter().map(|row| row.gain).collect::<Vec<_>>();
+        assert_eq!(gains(&new), gains(&old), "{new}");
+    }
+    // Oldest first for sure, and the kept values rise: a name is not overruled, and the paragraph says so.
+    let odd = "n,val_loss,status\n1,1.0,keep\n2,1.1,keep\n3,1.2,keep\n4,1.3,keep\n";
+    let odd = audit::text(odd).expect("a report");
+    assert_eq!((odd.direction.value, odd.rows[0].line), (Direction::Minimize, 2));
+    assert!(odd.paragraph().contains("3 of 3 kept steps go up"), "{odd}");
+    let few = audit::text("val_loss,status\n1.0,keep\n1.1,keep\n").expect("a report");
+    assert!(few.paragraph().contains("1 of 1 kept steps go the other way"), "{few}");
+}
+
+/// Noise that was measured is told although nothing was kept, and well-known noise is not blamed on few repeats.
+#[test]
+fn measured_noise_is_told() {
+    let head = "id,loss,status,description\n0,1.00,keep,baseline\n1,1.02,discard,seed 2\n2,0.99,discard,seed 3\n\
+                3,1.01,discard,seed 4\n4,0.98,discard,seed 5\n";
+    let none = audit::text(head).expect("a report");
+    assert_eq!((none.keeps().count(), none.noise.df), (0, Some(4.0)));
+    // The standard deviation of 1, 1.02, .99, 1.01, .98.
+    assert!(close(none.noise.sd, (0.001_f64 / 4.0).sqrt()));
+    assert!(none.paragraph().contains("standard deviation 0.0158"), "{none}");
+    let some = audit::text(format!("{head}5,0.962,keep,edit\n")).expect("a report");
+    assert_eq!(some.rows[1].verdict, Verdict::Undecidable(Undecided::Inconclusive), "{some}");
+    assert!(some.to_string().contains("inconclusive at this noise"), "{some}");
+}
+
+/// What trackers write about a run is no setting, what weighs a loss no metric, and a row that is cut short no crash.
+#[test]
+fn housekeeping_weights_and_short_rows() {
+    let log = "_step,_runtime,User,Duration,lr,seed,kl_loss_weight,val_loss\n9,10.5,a,1.2min,0.1,1,0.5,1.0\n\
+               9,11.5,b,1.3min,0.1,2,0.5,1.1\n9,12.5,a,1.1min,0.2,1,0.5,0.8\n";
+    let report = audit::text(log).expect("a report");
+    assert_eq!(report.columns.config, ["lr", "kl_loss_weight"], "{report}");
+    assert_eq!((report.columns.metric.value.as_str(), report.noise.df), ("val_loss", Some(1.0)));
+    let weights = audit::text("loss_weight,entropy_coef\n0.1,0.2\n0.3,0.4\n");
+    assert!(matches!(weights, Err(AuditError::NoMetric { .. })));
+    let cut = "id,loss,status,description\na,1.0,keep,baseline\nb,0.9\nc,0.8,keep\nd\n";
+    let report = audit::text(cut).expect("a report");
+    let lines: Vec<u64> = report.unreadable.iter().map(|row| row.line).collect();
+    assert_eq!((&lines[..], report.counts.kept, report.counts.crashed), (&[3, 5][..], 2, 0));
+    assert!(report.unreadable[0].reason.contains("2 fields where 4 are expected: status is missing"));
 }
 
 #[test]
@@ -182,6 +277,12 @@ async fn a_stored_study() {
             assert!(report.noise.df.is_some_and(|df| df >= 7.0));
             // A step of a factor of .6 is .22 in the objective, ten times the noise.
             assert!(report.keeps().all(|row| row.verdict == Verdict::BeyondNoise), "{report}");
+            for row in report.keeps() {
+                let n = row.paired.expect("runs on the incumbent's seeds");
+                let t = row.gain.zip(row.standard_error).map(|(gain, error)| gain / error).expect("a gain");
+                let alone = stats::student_sf(t, f64::from(n) - 1.0);
+                assert!(n >= 4 && close(row.p, alone) && row.p_adjusted >= row.p, "{row:?}");
+            }
         }
         let table = results_tsv(&store, "val_loss").await.expect("a table");
         let read = audit::text(&table).expect("an audit");

@@ -179,6 +179,20 @@ fn what_cannot_be_planned_says_what_to_do() {
     odd.push((99, Measurement::new([2.0, 3.0]).expect("finite")));
     assert!(error(Baseline::of(odd)).contains("same documents"));
     assert!(error(quick(&runs.tuned).alpha(0.0)).contains("alpha is 0"));
+    assert!(error(quick(&runs.tuned).alpha(1e-10)).contains("1e-9"));
+    let huge = |size: f64| (0..5).map(move |i| (i, Measurement::scalar(size * i as f64).expect("finite")));
+    for size in [1e200, 1e-160] {
+        let said = error(Baseline::of(huge(size)));
+        assert!(said.contains("standard deviation of the baseline runs"), "{said}");
+    }
+    let shift = |(seed, run): (u64, Measurement)| {
+        (seed, Measurement::scalar(run.objective() - 0.01).expect("finite"))
+    };
+    let scalar =
+        |(seed, run): (u64, Measurement)| (seed, Measurement::scalar(run.objective()).expect("finite"));
+    let scalars = Baseline::of(measured(&runs.tuned).into_iter().map(scalar));
+    let said = error(scalars.edit(measured(&runs.tuned).into_iter().map(shift)));
+    assert!(said.contains("edit 0") && said.contains("exact shift"), "{said}");
     assert!(error(quick(&runs.tuned).matters(-1.0)).contains("matters is -1"));
     assert!(error(quick(&runs.tuned).runs_per_proposal(2)).contains("runs_per_proposal is 2"));
     assert!(error(quick(&runs.tuned).compare([8, 3])).contains("to compare is 3"));

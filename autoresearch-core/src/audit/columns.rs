@@ -3,7 +3,7 @@
 use super::error::AuditError;
 use super::names;
 use super::number::{Cell, number};
-use super::status::{Flag, Said, said};
+use super::status::{Flag, Said, leading, said};
 use super::table::Table;
 use crate::measure::Direction;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,8 @@ struct Contents {
     distinct: HashSet<u64>,
     texts: HashSet<String>,
     known: usize,
+    /// Cells that begin with a word for kept or discarded.
+    decides: usize,
     letters: usize,
 }
 
@@ -121,6 +123,8 @@ impl Contents {
             }
             contents.filled += 1;
             contents.known += usize::from(said(cell, flag).is_some());
+            let decides = matches!(leading(cell, flag), Some(Said::Kept | Said::Discarded));
+            contents.decides += usize::from(decides);
             if contents.texts.len() < 50 {
                 contents.texts.insert(cell.trim().to_string());
             }
@@ -205,22 +209,28 @@ fn place(table: &Table, name: &str, what: &'static str) -> Result<usize, AuditEr
 
 type Found = Option<(usize, String, Sureness)>;
 
+/// Names of columns that say what became of a row: one word for kept or discarded in them is enough.
+const DECISIONS: &[&str] =
+    &["status", "decision", "outcome", "verdict", "result", "results", "kept", "keep", "accepted", "fate"];
+/// Names that agree with the words of a status, and do not stand for them.
+const STATES: &[&str] = &["state", "action", "buggy"];
+
 fn guess_status(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
-    // A column of decisions comes before one of how runs ended.
-    let decides = |at: usize| {
-        let flag = Flag::of(&table.names[at]);
-        contents[at].texts.iter().any(|text| matches!(said(text, flag), Some(Said::Kept | Said::Discarded)))
+    let called =
+        |at: usize, list: &[&str]| names::tokens(&table.names[at]).iter().any(|t| list.contains(&t.as_str()));
+    let decides = |at: usize| contents[at].decides > 0;
+    let by_name = |at: usize| {
+        called(at, DECISIONS) && decides(at) && !contents[at].numeric() && !names::is_config(&table.names[at])
     };
-    let known = |at: &usize| {
-        let c = &contents[*at];
+    let by_words = |at: usize| {
+        let c = &contents[at];
         c.filled > 0 && c.known * 10 >= c.filled * 8 && c.texts.len() <= 12
     };
-    let at = free.iter().copied().filter(known).max_by_key(|&at| (decides(at), std::cmp::Reverse(at)))?;
-    let named = names::tokens(&table.names[at]).iter().any(|token| {
-        ["status", "state", "decision", "outcome", "verdict", "kept", "keep", "accepted", "action", "buggy"]
-            .contains(&token.as_str())
-    });
-    if named {
+    // A column of decisions comes before one of how runs ended, and among those the one with the most known words.
+    let at = free.iter().copied().filter(|&at| by_name(at) || by_words(at)).max_by_key(|&at| {
+        (by_words(at) && decides(at), decides(at), contents[at].decides, std::cmp::Reverse(at))
+    })?;
+    if called(at, DECISIONS) || called(at, STATES) {
         Some((at, "name and words".into(), Sureness::Clear))
     } else {
         Some((at, "its words".into(), Sureness::Likely))

@@ -60,7 +60,7 @@ fn take(table: &mut Table, mut record: Record, delimiter: char) {
             record.cells.push(tail.join(&delimiter.to_string()));
         }
         record.cells.resize(width, String::new());
-        table.rows.push(Raw { line: record.line, cells: record.cells });
+        table.rows.push(Raw { line: record.line, cells: record.cells, given: found });
     }
 }
 
@@ -97,6 +97,11 @@ fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
 }
 
+/// The line under the header of a Markdown table: `|---|:--:|`.
+fn is_rule(line: &str) -> bool {
+    line.contains('|') && line.contains("--") && line.chars().all(|c| "|-: \t\r".contains(c))
+}
+
 /// Splits the lines into records. Blank lines and comments are none.
 fn records(lines: &[&str], delimiter: char, width: usize) -> Vec<Record> {
     let mut records = Vec::new();
@@ -105,7 +110,7 @@ fn records(lines: &[&str], delimiter: char, width: usize) -> Vec<Record> {
         let line = lines[at];
         let number = at as u64 + 1;
         at += 1;
-        if is_blank(line) || (number == 1 && line.to_lowercase().starts_with("sep=")) {
+        if is_blank(line) || is_rule(line) || (number == 1 && line.to_lowercase().starts_with("sep=")) {
             continue;
         }
         if line.trim_start().starts_with('#') {

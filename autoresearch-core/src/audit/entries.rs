@@ -2,9 +2,10 @@
 
 use super::columns::Places;
 use super::number::{Cell, number};
-use super::status::{Flag, Said, said};
+use super::order;
+use super::status::{Flag, Said, begins_with, leading};
 use super::table::{Raw, Table};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a row is, once everything is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,36 +37,40 @@ pub(super) struct Entry {
 pub(super) struct Entries {
     pub(super) all: Vec<Entry>,
     pub(super) explicit: bool,
+    /// Whether a column tells that the rows are oldest first.
+    pub(super) ordered: bool,
 }
 
 /// Reads the entries; rows whose metric or status makes no sense go to the table's unreadable ones.
 pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) -> Entries {
     let flag = places.status.map_or(Flag::None, |at| Flag::of(&table.names[at]));
     let meaning = |word: &str| match kept {
-        Some(kept) => match said(word, flag) {
-            _ if kept.iter().any(|k| k.eq_ignore_ascii_case(word.trim())) => Some(Said::Kept),
+        Some(kept) => match leading(word, flag) {
+            _ if begins_with(word, kept) => Some(Said::Kept),
             Some(other @ (Said::Crashed | Said::Open)) => Some(other),
             _ => Some(Said::Discarded),
         },
-        None => said(word, flag),
+        None => leading(word, flag),
     };
     let explicit = places
         .status
         .is_some_and(|at| kept.is_some() || table.column(at).any(|word| meaning(word) == Some(Said::Kept)));
+    let ordered = order::oldest_first(table, places);
     let intermediate = intermediate(table, places);
     let rows = std::mem::take(&mut table.rows);
     let mut all = Vec::with_capacity(rows.len());
+    let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     for (at, row) in rows.into_iter().enumerate() {
         let cell = |at: usize| row.cells.get(at).map_or("", |c| c.trim());
-        let word = places.status.map_or("", cell);
-        let status = if word.is_empty() { None } else { meaning(word) };
-        if !word.is_empty() && status.is_none() {
-            table.bad(
-                row.line,
-                format!("the status \"{word}\" is not known: say with .kept([...]) which words keep"),
-            );
+        let needed = places.status.filter(|_| explicit).unwrap_or(0).max(places.metric);
+        if row.given <= needed {
+            let (given, width, name) = (row.given, table.names.len(), &table.names[needed]);
+            table.bad(row.line, format!("{given} fields where {width} are expected: {name} is missing"));
             continue;
         }
+        let word = places.status.map_or("", cell);
+        let status = if word.is_empty() { None } else { meaning(word) };
+        let is_unknown = !word.is_empty() && status.is_none();
         let value = match number(cell(places.metric)) {
             Cell::Number(value) => Some(value),
             Cell::NotFinite | Cell::Missing => None,
@@ -79,6 +84,9 @@ pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) 
                 continue;
             }
         };
+        if is_unknown {
+            *unknown.entry(shortened(word, 40)).or_default() += 1;
+        }
         let class = match (status, value) {
             _ if intermediate[at] => Class::Intermediate,
             (Some(Said::Crashed), _) => Class::Crashed,
@@ -92,7 +100,21 @@ pub(super) fn read(table: &mut Table, places: &Places, kept: Option<&[String]>) 
         let value = value.filter(|_| !matches!(status, Some(Said::Stopped | Said::Crashed | Said::Open)));
         all.push(entry(&row, places, value, class));
     }
-    Entries { all, explicit }
+    if let Some(at) = places.status.filter(|_| !unknown.is_empty()) {
+        table.notes.push(unknown_words(&table.names[at], &unknown));
+    }
+    Entries { all, explicit, ordered }
+}
+
+/// Which words of the status column were not understood, and what became of their rows.
+fn unknown_words(column: &str, unknown: &BTreeMap<String, usize>) -> String {
+    let shown: Vec<String> = unknown.iter().take(12).map(|(word, n)| format!("\"{word}\" ({n})")).collect();
+    let more = if unknown.len() > 12 { format!(" and {} more", unknown.len() - 12) } else { String::new() };
+    format!(
+        "Words of the column {column} that are not known, with the number of rows: {}{more}. These rows are counted as not \
+         kept (as crashed where they have no value); say which words keep if that is wrong.",
+        shown.join(", ")
+    )
 }
 
 fn entry(row: &Raw, places: &Places, value: Option<f64>, class: Class) -> Entry {

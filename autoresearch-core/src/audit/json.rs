@@ -111,7 +111,7 @@ fn take(table: &mut Table, names: &mut Names, line: u64, value: Value) {
         }
         cells[at] = value;
     });
-    table.rows.push(Raw { line, cells });
+    table.rows.push(Raw { line, cells, given: usize::MAX });
 }
 
 fn flatten(object: &Map<String, Value>, prefix: &str, put: &mut impl FnMut(String, String)) {

@@ -4,6 +4,7 @@ use super::columns::{Guess, Sureness};
 use super::entries::{Class, Entries, Entry};
 use super::names;
 use super::noise::{self, RunNoise};
+use super::order::{self, Steps};
 use super::repeats::{self, Group};
 use super::verdict::{Bench, Trial};
 use super::wording;
@@ -27,6 +28,7 @@ pub(super) struct Judged {
     pub(super) total: Option<Total>,
     pub(super) tries: usize,
     pub(super) notes: Vec<String>,
+    pub(super) doubts: Vec<String>,
 }
 
 /// A configuration that was tried: a row, or several that repeat it.
@@ -46,11 +48,16 @@ pub(super) fn judge(
     let explicit = entries.explicit;
     let all = &mut entries.all;
     let mut notes = Vec::new();
+    let known = terms.direction.or(hint.as_ref().map(|hint| hint.value)).or(names::direction(metric));
+    let steps = if explicit { Steps::of(all) } else { Steps { all: 0, down: 0 } };
+    let doubts: Vec<String> = order::suspect(all, steps, known, entries.ordered).into_iter().collect();
     let direction = match (terms.direction, hint) {
         (Some(direction), _) => Guess::new(direction, "stated", Sureness::Stated),
         (None, Some(hint)) => hint,
         (None, None) => direction(all, explicit, metric),
     };
+    let doubts = doubts.into_iter().chain(minority(all, explicit, &direction)).collect::<Vec<_>>();
+    notes.extend(doubts.iter().cloned());
     if !explicit {
         zeros_are_crashes(all, direction.value, &mut notes);
     }
@@ -107,7 +114,20 @@ pub(super) fn judge(
         }
     }
     let total = total(&bench, &rows);
-    Judged { direction, noise, rows, total, tries, notes }
+    Judged { direction, noise, rows, total, tries, notes, doubts }
+}
+
+/// A contradiction between the direction and the kept steps that is too weak to suspect the order of the log.
+fn minority(all: &[Entry], explicit: bool, direction: &Guess<Direction>) -> Option<String> {
+    let steps = Steps::of(all);
+    let (moved, with) = steps.moved();
+    let better = if direction.value == Direction::Minimize { "lower" } else { "higher" };
+    (explicit && moved != direction.value && 2 * with > steps.all && !steps.tell()).then(|| {
+        format!(
+            "{with} of {} kept steps go the other way than \"{better} is better\" ({}): state the direction if that is wrong.",
+            steps.all, direction.why
+        )
+    })
 }
 
 /// Which way is better: by the name, by how the kept rows moved, by where the values go.
@@ -115,21 +135,17 @@ fn direction(all: &[Entry], explicit: bool, metric: &str) -> Guess<Direction> {
     let named = names::direction(metric);
     let word = |d: Direction| if d == Direction::Minimize { "down" } else { "up" };
     if explicit {
-        let kept: Vec<f64> = all.iter().filter(|e| e.class == Class::Kept).filter_map(|e| e.value).collect();
-        let steps = kept.windows(2).filter(|w| w[0] != w[1]).count();
-        let down = kept.windows(2).filter(|w| w[1] < w[0]).count();
-        let moved = if 2 * down >= steps { Direction::Minimize } else { Direction::Maximize };
-        let with = down.max(steps - down);
+        let steps = Steps::of(all);
+        let (moved, with) = steps.moved();
+        let tell = steps.tell();
+        let steps = steps.all;
         let how = format!("{with} of {steps} kept steps go {}", word(moved));
         match named {
             Some(named) if named == moved || steps == 0 => {
                 return Guess::new(named, format!("name; {how}"), Sureness::Clear);
             }
-            Some(_) if steps >= 3 && with * 10 >= steps * 8 => {
-                return Guess::new(moved, format!("{how}, whatever the name suggests"), Sureness::Likely);
-            }
             Some(named) => return Guess::new(named, format!("name, though {how}"), Sureness::Likely),
-            None if steps >= 3 && with * 10 >= steps * 8 => return Guess::new(moved, how, Sureness::Clear),
+            None if tell => return Guess::new(moved, how, Sureness::Clear),
             None if steps >= 1 && with * 2 > steps => return Guess::new(moved, how, Sureness::Likely),
             None => {}
         }

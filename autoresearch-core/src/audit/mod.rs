@@ -34,6 +34,9 @@
 //! at many it is Bonferroni's. The false discovery rate (Benjamini & Hochberg 1995) would be kinder to long lists, and
 //! needs a kind of dependence that gains over a shared, moving reference do not have.
 //!
+//! A log that is newest first is read from its end, where a column of times or a counter says so, or where the kept rows
+//! would else contradict a clear name; the report says when.
+//!
 //! "Within noise" is said only with three degrees of freedom or more, and only of a gain that would be within noise even
 //! if its standard deviation were at the lower end of what the repeats leave possible.
 
@@ -48,6 +51,7 @@ mod names;
 mod noise;
 mod number;
 mod options;
+mod order;
 mod paragraph;
 mod repeats;
 mod report;

@@ -150,7 +150,7 @@ fn any(tokens: &[String], list: &[&str]) -> bool {
 /// How much a name sounds like the objective; 0 or less: not at all.
 pub(super) fn as_metric(name: &str) -> i32 {
     let tokens = tokens(name);
-    if is_config(name) || is_seed(name) {
+    if is_config(name) || is_seed(name) || is_knob(&tokens) {
         return -100;
     }
     let mut score = if any(&tokens, LOWER) || any(&tokens, HIGHER) {
@@ -203,6 +203,12 @@ pub(super) fn is_config(name: &str) -> bool {
     ["config", "params", "param", "hparams", "hyperparameters", "hyperparams", "args"].iter().any(|mark| {
         lower.strip_prefix(mark).is_some_and(|rest| rest.len() > 1 && rest.starts_with(['.', '_', '/', ':']))
     })
+}
+
+/// Whether the name is that of a knob, however much it speaks of a loss: `kl_weight`, `entropy_coef`, `loss_scale`.
+fn is_knob(tokens: &[String]) -> bool {
+    const KNOBS: &[&str] = &["weight", "weights", "coef", "coeff", "coefficient", "scale"];
+    tokens.len() > 1 && tokens.last().is_some_and(|last| KNOBS.contains(&last.as_str()))
 }
 
 /// Whether the column describes the running of the row rather than what was run.
@@ -263,8 +269,14 @@ pub(super) fn is_housekeeping(name: &str) -> bool {
         "worker",
         "parent",
         "is_best",
+        "source",
+        "iteration",
     ];
-    any(&tokens, WORDS) || any(&tokens, LOWER) || any(&tokens, HIGHER)
+    // Trackers mark their own columns: `_step`, `_runtime`, `_timestamp`.
+    if name.starts_with('_') {
+        return true;
+    }
+    !is_knob(&tokens) && (any(&tokens, WORDS) || any(&tokens, LOWER) || any(&tokens, HIGHER))
 }
 
 /// Rank among the names of a description, best first; `None` if it is none.
@@ -306,4 +318,20 @@ pub(super) fn as_id(name: &str) -> Option<usize> {
 fn rank(name: &str, words: &[&str]) -> Option<usize> {
     let tokens = tokens(name);
     words.iter().position(|word| tokens.iter().any(|t| t == word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn housekeeping_and_knobs() {
+        for name in ["_step", "_runtime", "_timestamp", "Source Type", "Source Name", "Duration", "User"] {
+            assert!(is_housekeeping(name) && as_metric(name) <= 0, "{name}");
+        }
+        for name in ["kl_loss_weight", "entropy_coef", "loss_scale", "valLossScale"] {
+            assert!(!is_housekeeping(name) && as_metric(name) <= -100, "{name}");
+        }
+        assert!(!is_housekeeping("lr") && as_metric("val_loss") > 0);
+    }
 }

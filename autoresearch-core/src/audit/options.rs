@@ -179,6 +179,7 @@ impl Audit {
             rows: judged.rows,
             total: judged.total,
             notes,
+            doubts: judged.doubts,
         })
     }
 }

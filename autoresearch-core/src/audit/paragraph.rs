@@ -14,8 +14,15 @@ impl AuditReport {
     pub fn paragraph(&self) -> String {
         let mut text = self.kept_sentence();
         text.push_str(&self.guess_sentence());
-        if self.keeps().next().is_some() {
+        for doubt in &self.doubts {
+            text.push_str(doubt);
+            text.push(' ');
+        }
+        let any = self.keeps().next().is_some();
+        if any || self.noise.sd.is_some() {
             text.push_str(&self.noise_sentence());
+        }
+        if any {
             text.push_str(&self.verdict_sentence());
             text.push_str(&self.total_sentence());
         }
@@ -135,6 +142,7 @@ impl AuditReport {
             Verdict::WithinNoise => "within noise",
             Verdict::NotBetter => "which is none",
             Verdict::Undecidable(Undecided::FewRepeats) => "undecidable with so few repeats",
+            Verdict::Undecidable(Undecided::Inconclusive) => "inconclusive at this noise",
             _ => "undecidable",
         });
         if let Some((alone, all)) = total.p.zip(total.p_adjusted) {

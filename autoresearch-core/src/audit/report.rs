@@ -100,6 +100,10 @@ pub struct AuditReport {
     pub total: Option<Total>,
     /// What else a reader should know.
     pub notes: Vec<String>,
+    /// Those of the notes that say what speaks against the direction or the order in which the log was read; the
+    /// paragraph repeats them.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 impl AuditReport {

@@ -17,12 +17,17 @@ use crate::stats::{Moments, student_quantile};
 use crate::store::{Seq, Store};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// With fewer pairs the noise of their own differences is hardly known, and the noise pooled over all arms serves better.
+const PAIRS: u64 = 4;
+
 /// The runs of an arm on an incumbent: one value a seed.
 #[derive(Default)]
 struct Runs {
     seeds: BTreeSet<(u64, bool)>,
     /// Runs that tested or calibrated: none of them chose what was kept.
     fresh: Moments,
+    /// The same by seed.
+    by_seed: BTreeMap<u64, f64>,
     /// The final runs, baseline against incumbent.
     last: Moments,
 }
@@ -46,7 +51,8 @@ struct Facts {
 }
 
 /// Audits a stored study: noise is measured by its runs, pooled within each arm over different seeds; each kept
-/// proposal is compared with its incumbent on fresh runs where both have them, else by the effect that was recorded.
+/// proposal is compared with its incumbent on fresh runs where both have them (paired, where they share four seeds or
+/// more: the standard deviation of the differences counts, with as many degrees of freedom less one), else by the effect that was recorded.
 ///
 /// It looks at single proposals with the simplest test there is. A policy's own evidence (an e-value, a certificate, the
 /// holdout's answer) may be stronger, and is in the study's report.
@@ -88,7 +94,12 @@ impl Facts {
                 let runs = self.runs.entry((run.version, run.arm)).or_default();
                 let is_last = run.role == Role::Final;
                 if runs.seeds.insert((run.seed, is_last)) {
-                    if is_last { runs.last.push(m.objective()) } else { runs.fresh.push(m.objective()) }
+                    if is_last {
+                        runs.last.push(m.objective());
+                    } else {
+                        runs.fresh.push(m.objective());
+                        runs.by_seed.insert(run.seed, m.objective());
+                    }
                 }
             }
             Event::Settled { proposal, fate, effect, version, .. } => {
@@ -119,12 +130,19 @@ impl Facts {
         }
     }
 
-    fn fresh(&self, version: Version, arm: Arm) -> Option<&Moments> {
-        self.runs.get(&(version, arm)).map(|runs| &runs.fresh).filter(|m| m.n() > 0)
+    fn fresh(&self, version: Version, arm: Arm) -> Option<&Runs> {
+        self.runs.get(&(version, arm)).filter(|runs| runs.fresh.n() > 0)
+    }
+
+    /// Gains of a candidate on the seeds that it shares with the incumbent; `None` below [`PAIRS`] of them.
+    fn differences(&self, candidate: &Runs, incumbent: &Runs) -> Option<Moments> {
+        let loss = |value: f64| self.direction.loss(value);
+        let gain = |(seed, value): (&u64, &f64)| Some(loss(*incumbent.by_seed.get(seed)?) - loss(*value));
+        Some(candidate.by_seed.iter().filter_map(gain).collect::<Moments>()).filter(|m| m.n() >= PAIRS)
     }
 
     /// A kept proposal against its incumbent, on fresh runs.
-    fn compared(&self, id: ProposalId) -> Option<(&Moments, &Moments)> {
+    fn compared(&self, id: ProposalId) -> Option<(&Runs, &Runs)> {
         let arm = Arm::single(id);
         let both =
             |version| Some((self.fresh(version, arm.clone())?, self.fresh(version, Arm::incumbent())?));
@@ -132,7 +150,7 @@ impl Facts {
     }
 
     fn rows(&self, bench: &Bench<'_>) -> Vec<AuditedRow> {
-        let baseline = self.fresh(Version(0), Arm::incumbent());
+        let baseline = self.fresh(Version(0), Arm::incumbent()).map(|runs| &runs.fresh);
         let trial = |seq, id: String, description: String| Trial {
             line: seq,
             id,
@@ -156,9 +174,14 @@ impl Facts {
             let mut trial = trial(settled.seq, id.to_string(), title);
             trial.before = Some((None, 0));
             if let Some((candidate, incumbent)) = self.compared(*id) {
-                (trial.value, trial.runs) = (Some(candidate.mean()), candidate.n() as u32);
-                trial.before = Some((Some(incumbent.mean()), incumbent.n() as u32));
-                rows.push(bench.judge(trial));
+                let (fresh, before) = (&candidate.fresh, &incumbent.fresh);
+                (trial.value, trial.runs) = (Some(fresh.mean()), fresh.n() as u32);
+                trial.before = Some((Some(before.mean()), before.n() as u32));
+                let mut row = bench.judge(trial);
+                if let Some(differences) = self.differences(candidate, incumbent) {
+                    bench.pair(&mut row, &differences);
+                }
+                rows.push(row);
                 continue;
             }
             let mut row = bench.judge(trial);
@@ -238,6 +261,13 @@ impl Facts {
                  recorded effects, with standard errors from the recorded intervals."
             ));
         }
+        let paired = rows.iter().filter(|row| row.paired.is_some()).count();
+        if paired > 0 {
+            notes.push(format!(
+                "{paired} kept proposal(s) ran on seeds of the incumbent's: their gains are the means of paired differences, \
+                 with the standard error of those."
+            ));
+        }
         AuditReport {
             source: format!("study {}", self.study),
             format: Format::Store,
@@ -258,6 +288,7 @@ impl Facts {
             rows,
             total,
             notes,
+            doubts: Vec::new(),
             noise,
         }
     }

@@ -59,6 +59,8 @@ pub(super) struct Raw {
     pub(super) line: u64,
     /// One cell a column; empty where the row has none.
     pub(super) cells: Vec<String>,
+    /// Cells that its line has; more than there are columns where cells are named one by one.
+    pub(super) given: usize,
 }
 
 /// Everything that was read.

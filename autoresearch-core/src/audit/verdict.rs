@@ -3,7 +3,7 @@
 use super::chance::luckiest;
 use super::noise::RunNoise;
 use crate::measure::Direction;
-use crate::stats::{chi_square_quantile, normal_quantile, student_sf};
+use crate::stats::{Moments, chi_square_quantile, normal_quantile, student_sf};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,6 +19,8 @@ pub enum Undecided {
     NoiseUnknown,
     /// Too few repeats tell how large run noise is: it may be far smaller or larger.
     FewRepeats,
+    /// The noise is known well enough, and the gain is neither beyond it nor small beside it.
+    Inconclusive,
     /// The row or the one before it has no value.
     NoValue,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Verdict {
             Self::SeedOnly => "only the seed changed",
             Self::Undecidable(Undecided::NoiseUnknown) => "undecidable: noise unknown",
             Self::Undecidable(Undecided::FewRepeats) => "undecidable: too few repeats",
+            Self::Undecidable(Undecided::Inconclusive) => "undecidable: inconclusive at this noise",
             Self::Undecidable(Undecided::NoValue) => "undecidable: no value",
         })
     }
@@ -78,8 +81,13 @@ pub struct AuditedRow {
     pub before: Option<f64>,
     /// The improvement on the kept row before it: positive for better, whatever the direction.
     pub gain: Option<f64>,
-    /// The standard error of the gain: `sd·sqrt(1/runs + 1/runs before)`.
+    /// The standard error of the gain: `sd·sqrt(1/runs + 1/runs before)`; where the row is [paired](Self::paired),
+    /// `sd of the differences/sqrt(pairs)`.
     pub standard_error: Option<f64>,
+    /// Pairs of runs on equal seeds, where the gain is the mean of their differences, with as many degrees of freedom
+    /// less one; `None` where the two sides are compared by their means.
+    #[serde(default)]
+    pub paired: Option<u32>,
     /// One-sided p-value of the gain as if it had been the only try (Student's t; normal where the noise is exact).
     pub p: Option<f64>,
     /// The same with every try of the log counted: at most how often the luckiest of them would gain as much if none
@@ -134,6 +142,7 @@ impl<'a> Bench<'a> {
             before: trial.before.and_then(|(value, _)| value),
             gain: None,
             standard_error: None,
+            paired: None,
             p: None,
             p_adjusted: None,
             ratio: None,
@@ -169,6 +178,28 @@ impl<'a> Bench<'a> {
         };
     }
 
+    /// Puts a gain into a judged row that was seen in `differences` on equal seeds (positive for better). Each row has an
+    /// estimate of its noise of its own, so that all tries count by Bonferroni. The ratio stays that of unpaired runs.
+    pub(super) fn pair(&self, row: &mut AuditedRow, differences: &Moments) {
+        let (n, df) = (differences.n(), differences.n() as f64 - 1.0);
+        let Some(error) = differences.sd().map(|sd| sd / (n as f64).sqrt()).filter(|e| *e > 0.0) else {
+            return;
+        };
+        let (gain, t) = (differences.mean(), differences.mean() / error);
+        let p = student_sf(t, df);
+        if !(gain.is_finite() && t.is_finite() && p.is_finite()) {
+            return;
+        }
+        (row.gain, row.standard_error, row.paired) = (Some(gain), Some(error), Some(n as u32));
+        (row.p, row.p_adjusted) = (Some(p), Some((p * self.tries.max(1) as f64).min(1.0)));
+        row.verdict = if gain <= 0.0 {
+            Verdict::NotBetter
+        } else {
+            let noise = RunNoise::of(self.noise.source, self.noise.sd, Some(df));
+            Bench::new(&noise, self.direction, self.alpha, self.tries).verdict(Some(t), row.p, row.p_adjusted)
+        };
+    }
+
     /// The verdict on a gain of `t` standard errors.
     pub(super) fn verdict(&self, t: Option<f64>, p: Option<f64>, adjusted: Option<f64>) -> Verdict {
         let (Some(t), Some(p), Some(adjusted)) = (t, p, adjusted) else {
@@ -180,10 +211,10 @@ impl<'a> Bench<'a> {
         if p <= self.alpha {
             return Verdict::BeyondNoiseAlone;
         }
-        if self.noise.freedom() >= FEW && t < self.within {
-            Verdict::WithinNoise
-        } else {
-            Verdict::Undecidable(Undecided::FewRepeats)
+        match (self.noise.freedom() >= FEW, t < self.within) {
+            (true, true) => Verdict::WithinNoise,
+            (true, false) => Verdict::Undecidable(Undecided::Inconclusive),
+            _ => Verdict::Undecidable(Undecided::FewRepeats),
         }
     }
 }

@@ -128,11 +128,15 @@ impl AuditReport {
             let (alone, all) = (p(row.p), p(row.p_adjusted));
             let text = match row.verdict {
                 Verdict::Baseline => format!("{}: {:.digits$}", row.verdict, row.value.unwrap_or(f64::NAN)),
-                Verdict::Undecidable(Undecided::FewRepeats) => {
+                Verdict::Undecidable(Undecided::FewRepeats | Undecided::Inconclusive) => {
                     let than = if row.ratio.is_some_and(|ratio| ratio < 1.0) { "less" } else { "more" };
                     format!("{than} than a change of seed; {}", row.verdict)
                 }
                 verdict => verdict.to_string(),
+            };
+            let text = match row.paired {
+                Some(n) => format!("{text} ({n} pairs)"),
+                None => text,
             };
             let what = if row.description.is_empty() {
                 String::new()

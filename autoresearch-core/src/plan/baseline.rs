@@ -37,6 +37,26 @@ pub enum PlanError {
         /// What they scored.
         value: f64,
     },
+    /// The spread is no number to reckon with.
+    #[error(
+        "the standard deviation of the baseline runs is {sd:e}: it and its square must be finite and above 0; check the \
+         runs for values that are no scores, or measure in other units"
+    )]
+    Scale {
+        /// The standard deviation.
+        sd: f64,
+    },
+    /// An edit that moved every run by the same amount.
+    #[error(
+        "edit {edit} (counted from 0) differs from the baseline by the same amount on every seed (sd {sd:e}): that is an \
+         exact shift, not a run of its own; train the edit on each seed, or leave it out"
+    )]
+    ExactShift {
+        /// Which edit.
+        edit: usize,
+        /// Standard deviation of its differences.
+        sd: f64,
+    },
     /// Runs were measured on different units.
     #[error(
         "runs differ in their units (in number, weights or clusters); the evaluator must give the same documents in the \
@@ -90,6 +110,8 @@ const BY_RUNS: [u32; 5] = [4, 8, 16, 32, 64];
 const MOST_RUNS: u32 = 4096;
 /// With fewer seeds than this, sigma may be off by more than a factor of two (95 %, 6 seeds: .62 to 2.45).
 const FEW_SEEDS: usize = 6;
+/// Nobody's tails are known further out.
+const LEAST_ALPHA: f64 = 1e-9;
 const FEW_DOCUMENTS: usize = 10;
 /// Where nobody says what matters: few edits of a tuned baseline gain more than this many sigma.
 const LARGE: f64 = 2.0;
@@ -143,7 +165,7 @@ impl Baseline {
         self
     }
 
-    /// The one-sided level at which a proposal without merit is kept (default .01).
+    /// The one-sided level at which a proposal without merit is kept (default .01; 1e-9 to .5).
     #[must_use]
     pub fn alpha(mut self, alpha: f64) -> Self {
         self.alpha = alpha;
@@ -187,6 +209,9 @@ impl Baseline {
         let sigma = Sigma::of(&objectives).filter(|_| first.len() >= 3).ok_or(too_few)?;
         if sigma.sd == 0.0 {
             return Err(PlanError::NoSpread { runs: first.len(), value: objectives[0] });
+        }
+        if !(sigma.sd * sigma.sd).is_normal() {
+            return Err(PlanError::Scale { sd: sigma.sd });
         }
         let measurements: Vec<&Measurement> = first.iter().map(|run| run.1).collect();
         let table = Table::of(&measurements, self.direction)?;
@@ -232,8 +257,8 @@ impl Baseline {
 
     fn check(&self) -> Result<(), PlanError> {
         let setting = |name, value, expected| Err(PlanError::Setting { name, value, expected });
-        if !(self.alpha > 0.0 && self.alpha <= 0.5) {
-            return setting("alpha", self.alpha, "a level above 0 and at most .5");
+        if !(self.alpha >= LEAST_ALPHA && self.alpha <= 0.5) {
+            return setting("alpha", self.alpha, "a level of 1e-9 at the least and .5 at most");
         }
         if !(4..=MOST_RUNS).contains(&self.budget) {
             return setting("runs_per_proposal", self.budget.into(), "between 4 (two pairs) and 4096");

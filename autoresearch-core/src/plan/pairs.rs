@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// One-sided 95 % of the normal distribution.
 const ONE_SIDED: f64 = 1.645;
 
+/// Differences that scatter less than this part of sigma are one number and rounding.
+const SHIFT: f64 = 1e-9;
+
 /// What pairs of edit and baseline on equal seeds say of a difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -107,7 +110,11 @@ impl Pairs {
             if pairs.is_empty() {
                 return Err(PlanError::NoPairs { edit: i });
             }
-            all.extend(OfEdit::of(&pairs, direction)?);
+            let of_edit = OfEdit::of(&pairs, direction)?;
+            if let Some(sd) = of_edit.as_ref().map(|e| e.variance.sqrt()).filter(|sd| *sd < SHIFT * sigma) {
+                return Err(PlanError::ExactShift { edit: i, sd });
+            }
+            all.extend(of_edit);
         }
         if all.is_empty() {
             return Ok(None);
