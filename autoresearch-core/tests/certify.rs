@@ -291,6 +291,36 @@ async fn resumed_in_the_middle_it_says_the_same() {
     assert!(matches!(other, Err(StudyError::State(StateError::OtherStudy { .. }))));
 }
 
+/// The values that key `a` is given, one after the other.
+fn one_key(store: &MemoryStore<Knobs>, values: &'static [f64]) -> Study<Knobs, f64> {
+    let proposer = proposer_fn(move |cx: ProposeContext<'_, Knobs>| {
+        let Some(value) = values.get(cx.proposals as usize) else { return Ok(Proposed::Exhausted) };
+        Ok(Proposal::new(Knobs::from([("a".to_string(), *value)])).into())
+    });
+    let train = executor_fn(|knobs: Knobs, run: RunContext| async move { Ok(loss(&knobs, run.seed)) });
+    Study::new(Knobs::from([("a".to_string(), 0.0)]), proposer, train, testkit::loss())
+        .acceptor(KeepAll(vec![]))
+        .compose(FieldMerge::new())
+        .limits(Limits::new().proposals(values.len() as u64))
+        .store(store.clone())
+}
+
+#[tokio::test]
+async fn a_study_that_kept_more_is_another_certification() {
+    let (store, own) = (MemoryStore::new(), MemoryStore::new());
+    one_key(&store, &[0.5]).run().await.expect("a report");
+    let first = certify(one_key(&store, &[0.5])).store(own.clone()).run().await.expect("a result");
+    assert!(first.complete && first.parts.len() == 1, "{first}");
+    // One more step of the same key: still one part.
+    one_key(&store, &[0.5, 2.0]).run().await.expect("a report");
+    let stale = certify(one_key(&store, &[0.5, 2.0])).store(own).run().await.expect_err("another stack");
+    assert!(matches!(&stale, StudyError::State(StateError::OtherStudy { .. })), "{stale}");
+    let text = stale.to_string();
+    assert!(text.contains("2 kept proposals up to p2") && text.contains("or a new one"), "{text}");
+    let anew = certify(one_key(&store, &[0.5, 2.0])).store(MemoryStore::new()).run().await.expect("a result");
+    assert!(anew.parts.len() == 1 && anew.kept.expect("measured").gain.mean > 1.5, "{anew}");
+}
+
 /// The probability of at most `k` of `n`, each with probability `p`.
 fn binomial_cdf(k: u32, n: u32, p: f64) -> f64 {
     let mut term = (1.0 - p).powi(n as i32);

@@ -31,6 +31,8 @@ pub(super) struct Lineage<C> {
     pub(super) stages: Vec<Stage<C>>,
     /// The effect recorded with each kept proposal.
     pub(super) claims: Vec<Effect>,
+    /// How many proposals were kept, and the highest number among them.
+    pub(super) keeps: (usize, u64),
     /// Every seed that a run of it had.
     pub(super) seeds: BTreeSet<u64>,
     pub(super) seed: u64,
@@ -94,7 +96,17 @@ impl<C: Candidate> Lineage<C> {
         let stages = reader.by_key(&keeps, &origin, &stages).unwrap_or(stages);
         let (study, policy) = (study.clone(), policy.clone());
         let direction = settings.direction;
-        Ok(Self { study, policy, direction, origin, stages, claims, seeds, seed: settings.seed })
+        let keeps = (keeps.len(), keeps.iter().map(|keep| keep.proposal.0).max().unwrap_or(0));
+        Ok(Self { study, policy, direction, origin, stages, claims, keeps, seeds, seed: settings.seed })
+    }
+
+    /// What is certified, in one line: the same only where study, keeps, origin and every part are the same.
+    pub(super) fn identity(&self) -> String {
+        let (keeps, last) = self.keeps;
+        let candidates = std::iter::once(&self.origin).chain(self.stages.iter().map(|stage| &stage.candidate));
+        let hash = candidates.fold(FNV_BASIS, |hash, candidate| fnv(hash, &format!("{candidate:?}\n")));
+        let (stages, study) = (self.stages.len(), &self.study);
+        format!("{keeps} kept proposals up to p{last} of study {study}, in {stages} parts ({hash:016x})")
     }
 
     /// The last stage's candidate, or the origin.
@@ -263,6 +275,13 @@ impl<C: Candidate> Reader<'_, C> {
     }
 }
 
+const FNV_BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// FNV-1a (Fowler, Noll & Vo 1991), which is the same in every version of the standard library.
+fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
 fn parts(keep: &Keep) -> Vec<Part> {
     match &keep.units {
         None => vec![keep.proposal.into()],
@@ -272,4 +291,16 @@ fn parts(keep: &Keep) -> Vec<Part> {
 
 fn missing(proposal: ProposalId, reason: &str) -> Conflict {
     Conflict { place: format!("proposal {}", proposal.0), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FNV_BASIS, fnv};
+
+    /// From the test vectors of the FNV page (Noll).
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        assert_eq!(fnv(FNV_BASIS, "a"), 0xAF63_DC4C_8601_EC8C);
+        assert_eq!(fnv(FNV_BASIS, "foobar"), 0x8594_4171_F739_67E8);
+    }
 }

@@ -23,7 +23,7 @@ pub(super) struct Panel {
     rules: CertifyRules,
     /// Parts of the kept stack.
     stages: usize,
-    /// Which study, and at which point.
+    /// Which study, at which point, and what it had kept by then.
     about: String,
     outcome: Shared,
     now: Now,

@@ -36,9 +36,7 @@ impl<C: Candidate> Case<C> {
     }
 
     pub(super) fn panel(&self) -> Panel {
-        let stages = self.lineage.stages.len();
-        let last = self.lineage.stages.last().and_then(|s| s.edits.last()).map_or(0, |id| id.0);
-        let about = format!("{stages} parts of study {} up to p{last}", self.lineage.study);
+        let (stages, about) = (self.lineage.stages.len(), self.lineage.identity());
         Panel::new(self.rules.clone(), stages, about, self.outcome.clone())
     }
 

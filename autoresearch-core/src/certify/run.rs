@@ -97,7 +97,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
     }
 
     /// Where the certification's own history is kept, not the study's; opened again, it is resumed. Without, it is lost
-    /// with the process.
+    /// with the process. Once the study has kept more, that is another certification, which needs a new store.
     #[must_use]
     pub fn store(mut self, store: impl Store<C> + 'static) -> Self {
         self.store = Arc::new(store);
@@ -115,7 +115,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
     ///
     /// # Errors
     /// A store fails, the study's holds no study or one whose kept stack cannot be put together again, or the
-    /// certification's holds that of another study or of other rules.
+    /// certification's holds that of another study, of the same study before it kept more, or of other rules.
     ///
     /// # Cancel safety
     /// As [`Study::run`]: what was stored is safe, and the certification can be resumed.
