@@ -321,6 +321,37 @@ async fn a_study_that_kept_more_is_another_certification() {
     assert!(anew.parts.len() == 1 && anew.kept.expect("measured").gain.mean > 1.5, "{anew}");
 }
 
+#[tokio::test]
+async fn held_out_numbers_are_kept_from_a_study_that_goes_on() {
+    let heard = Arc::new(AtomicU64::new(0));
+    let listen = |to: &Arc<AtomicU64>| {
+        let to = Arc::clone(to);
+        move |_: &Notice<'_>, _: &Status| {
+            to.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (store, runs) = (MemoryStore::new(), Arc::new(AtomicU64::new(0)));
+    study(&store, &runs).run().await.expect("a report");
+    let held = || study(&store, &runs).holdout(testkit::loss());
+    let whole = certify(held().observer(listen(&heard))).run().await.expect("it has stopped");
+    assert_eq!((whole.split.as_str(), heard.load(Ordering::Relaxed)), ("holdout", 0));
+    assert!(whole.paragraph().contains("needs a fresh holdout"), "{whole}");
+    certify(held()).observer(listen(&heard)).run().await.expect("it has stopped");
+    assert!(heard.load(Ordering::Relaxed) > 0, "its own observers hear it");
+
+    // The same history without its end.
+    let cut: MemoryStore<Knobs> = MemoryStore::new();
+    let events: Vec<Event<Knobs>> =
+        store.read(Seq(0), 10_000).await.expect("a page").into_iter().map(|(_, event)| event).collect();
+    assert!(matches!(events.last(), Some(Event::Stopped { .. })));
+    cut.append(Seq(0), &events[..events.len() - 1]).await.expect("stored");
+    let running = || study(&cut, &runs).holdout(testkit::loss());
+    let refused = certify(running()).run().await.expect_err("it goes on").to_string();
+    assert!(refused.contains("has not stopped") && refused.contains("even_if_running"), "{refused}");
+    assert!(certify(running()).even_if_running().run().await.is_ok());
+    assert!(certify(study(&cut, &runs)).run().await.is_ok(), "validation is no secret");
+}
+
 /// The probability of at most `k` of `n`, each with probability `p`.
 fn binomial_cdf(k: u32, n: u32, p: f64) -> f64 {
     let mut term = (1.0 - p).powi(n as i32);

@@ -28,6 +28,11 @@ impl<C> Certified<C> {
                 " The search has mined this split: what was gained by fitting it is still in there.";
             said.push(warning.into());
         }
+        if self.split == "holdout" {
+            let warning = " With them the holdout has been seen: a study that goes on after this needs a fresh holdout \
+                           or shard.";
+            said.push(warning.into());
+        }
         if !self.complete {
             said.push(format!(
                 " The certification is not finished ({}); resume it from its store.",
