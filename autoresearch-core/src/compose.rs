@@ -81,6 +81,11 @@ pub trait Compose<C>: Send + Sync {
         self.apply(base, parent, &unit.edited)
     }
 
+    /// The value of a unit's key in a candidate, in words, where that can be said. The default: it cannot.
+    fn value(&self, _candidate: &C, _key: &str) -> Option<String> {
+        None
+    }
+
     /// Whether the later of two changes cannot be had without the earlier, which its parent contains: then the two are
     /// one unit. The default takes the earlier one back and sees whether the later still applies.
     fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
@@ -118,6 +123,9 @@ impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
     }
     fn switch(&self, base: &C, parent: &C, unit: &Unit<C>) -> Result<C, Conflict> {
         (**self).switch(base, parent, unit)
+    }
+    fn value(&self, candidate: &C, key: &str) -> Option<String> {
+        (**self).value(candidate, key)
     }
     fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
         (**self).needs(later, earlier)
@@ -304,5 +312,10 @@ impl<C: Candidate + Serialize + DeserializeOwned> Compose<C> for FieldMerge {
         let value = get_path(&to_value(&unit.edited)?, &unit.key).cloned().unwrap_or(Value::Null);
         set_path(&mut merged, &unit.key, value);
         self.finish(merged)
+    }
+
+    fn value(&self, candidate: &C, key: &str) -> Option<String> {
+        let value = to_value(candidate).ok()?;
+        get_path(&value, key).map(ToString::to_string)
     }
 }

@@ -54,7 +54,7 @@ impl Acceptor for KeepAll {
     }
 }
 
-/// A study that kept these settings, one after the other.
+/// A study that kept these settings, one after the other; `a+b` are two at once.
 fn kept(edits: &[(&str, f64)], settings: Settings, sign: f64) -> Vec<Event<Knobs>> {
     let mut study = StudyState::new(Knobs::new(), KeepAll(vec![]), settings).expect("settings");
     let (mut events, mut edits) = (Vec::new(), edits.iter());
@@ -66,7 +66,7 @@ fn kept(edits: &[(&str, f64)], settings: Settings, sign: f64) -> Vec<Event<Knobs
                     continue;
                 };
                 let mut edited = study.view().incumbent.clone();
-                edited.insert(key.to_string(), *value);
+                edited.extend(key.split('+').map(|key| (key.to_string(), *value)));
                 study.proposed(Proposal::new(edited).title(format!("{key} {value}"))).expect("asked");
             }
             Action::Run(run) => {
@@ -125,6 +125,8 @@ fn what_helps_stands_and_what_does_not_is_taken_out() {
     assert!((result.ratio.expect("claimed") - 1.0).abs() < 0.2, "{result}");
     let text = serde_json::to_string(&result).expect("data");
     assert_eq!(serde_json::from_str::<Certified<Knobs>>(&text).expect("the same"), result);
+    let shown = result.to_string();
+    assert!(shown.contains("<0.001") && !shown.contains(" 0.000 "), "{shown}");
     assert!(result.paragraph().contains("What stands, 4 of 6 parts, is better than the origin"), "{result}");
 }
 
@@ -173,6 +175,46 @@ fn what_builds_on_another_is_left_out_with_it() {
         result.parts.iter().map(|part| part.edits.iter().map(|id| id.0).collect()).collect();
     assert_eq!(edits, [vec![1, 3], vec![2]], "{result}");
     assert!((result.parts[0].effect.expect("left out").mean - 1.2).abs() < 0.3, "{result}");
+}
+
+#[test]
+fn parts_come_oldest_first_with_their_own_values() {
+    let rules = || CertifyRules::new().leave_one_out();
+    let result = certified(&kept(&[("z", 1.0), ("a", 0.8)], Settings::new(), 1.0), rules(), plain);
+    let titles: Vec<&str> = result.parts.iter().map(|part| part.title.as_str()).collect();
+    assert_eq!(titles, ["z: set to 1.0", "a: set to 0.8"]);
+    assert!((result.parts[0].effect.expect("left out").mean - 1.0).abs() < 0.3, "{result}");
+    assert!((result.parts[0].claimed.expect("one edit") - 1.0).abs() < 0.3, "{result}");
+}
+
+#[test]
+fn no_part_of_a_sum_is_called_the_sum() {
+    let rules = || CertifyRules::new().leave_one_out();
+    // The second edit changed both parts: its effect is of neither alone.
+    let mut events = kept(&[("a", 0.5), ("a+b", 0.7), ("c", 0.6)], Settings::new(), 1.0);
+    let result = certified(&events, rules(), plain);
+    let known: Vec<bool> = result.parts.iter().map(|part| part.claimed.is_some()).collect();
+    assert_eq!((known, result.unclaimed), (vec![false, false, true], 0), "{result}");
+    assert!((result.ratio.expect("every edit has an effect") - 1.0).abs() < 0.3, "{result}");
+    // Without the effect of one edit the whole is not compared with what is left.
+    for event in &mut events {
+        if let Event::Settled { proposal: ProposalId(3), effect, .. } = event {
+            *effect = None;
+        }
+    }
+    let result = certified(&events, rules(), plain);
+    assert_eq!((result.ratio, result.unclaimed), (None, 1));
+    assert!(result.paragraph().contains("1 of them have no recorded effect"), "{result}");
+}
+
+#[test]
+fn what_cannot_be_fitted_does_not_stand() {
+    let events = kept(EDITS, Settings::new(), 1.0);
+    let result = certified(&events, CertifyRules::new().leave_one_out(), |run| {
+        scalar(if run.seed.is_multiple_of(2) { 1e300 } else { -1e300 })
+    });
+    assert_eq!(verdicts(&result), [PartVerdict::NotShown; 6], "{result}");
+    assert_eq!(result.certified, result.origin);
 }
 
 #[test]
@@ -276,6 +318,9 @@ async fn resumed_in_the_middle_it_says_the_same() {
         let part = part.run().await.expect("as far as it went");
         assert!(!part.complete && part.stopped == StopReason::Runs, "{part}");
         assert_eq!(part.certified, part.bolder);
+        let said = part.paragraph().contains("Nothing can be said yet of single parts");
+        assert_eq!(said, verdicts(&part).iter().all(|verdict| *verdict == PartVerdict::Untested), "{part}");
+        assert!(limit != 16 || (said && !part.paragraph().contains("taken out")), "{part}");
     }
     let before = runs.load(Ordering::Relaxed);
     let resumed = certification().store(own.clone()).run().await.expect("a result");
@@ -289,6 +334,68 @@ async fn resumed_in_the_middle_it_says_the_same() {
     // And it does not go on with other rules.
     let other = certify(study(&store, &runs)).store(own).run().await;
     assert!(matches!(other, Err(StudyError::State(StateError::OtherStudy { .. }))));
+}
+
+/// The values that key `a` is given, one after the other.
+fn one_key(store: &MemoryStore<Knobs>, values: &'static [f64]) -> Study<Knobs, f64> {
+    let proposer = proposer_fn(move |cx: ProposeContext<'_, Knobs>| {
+        let Some(value) = values.get(cx.proposals as usize) else { return Ok(Proposed::Exhausted) };
+        Ok(Proposal::new(Knobs::from([("a".to_string(), *value)])).into())
+    });
+    let train = executor_fn(|knobs: Knobs, run: RunContext| async move { Ok(loss(&knobs, run.seed)) });
+    Study::new(Knobs::from([("a".to_string(), 0.0)]), proposer, train, testkit::loss())
+        .acceptor(KeepAll(vec![]))
+        .compose(FieldMerge::new())
+        .limits(Limits::new().proposals(values.len() as u64))
+        .store(store.clone())
+}
+
+#[tokio::test]
+async fn a_study_that_kept_more_is_another_certification() {
+    let (store, own) = (MemoryStore::new(), MemoryStore::new());
+    one_key(&store, &[0.5]).run().await.expect("a report");
+    let first = certify(one_key(&store, &[0.5])).store(own.clone()).run().await.expect("a result");
+    assert!(first.complete && first.parts.len() == 1, "{first}");
+    // One more step of the same key: still one part.
+    one_key(&store, &[0.5, 2.0]).run().await.expect("a report");
+    let stale = certify(one_key(&store, &[0.5, 2.0])).store(own).run().await.expect_err("another stack");
+    assert!(matches!(&stale, StudyError::State(StateError::OtherStudy { .. })), "{stale}");
+    let text = stale.to_string();
+    assert!(text.contains("2 kept proposals up to p2") && text.contains("or a new one"), "{text}");
+    let anew = certify(one_key(&store, &[0.5, 2.0])).store(MemoryStore::new()).run().await.expect("a result");
+    assert_eq!(anew.parts[0].title, "a: 0.0 -> 2.0 (2 steps)");
+    assert!(anew.parts.len() == 1 && anew.kept.expect("measured").gain.mean > 1.5, "{anew}");
+}
+
+#[tokio::test]
+async fn held_out_numbers_are_kept_from_a_study_that_goes_on() {
+    let heard = Arc::new(AtomicU64::new(0));
+    let listen = |to: &Arc<AtomicU64>| {
+        let to = Arc::clone(to);
+        move |_: &Notice<'_>, _: &Status| {
+            to.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (store, runs) = (MemoryStore::new(), Arc::new(AtomicU64::new(0)));
+    study(&store, &runs).run().await.expect("a report");
+    let held = || study(&store, &runs).holdout(testkit::loss());
+    let whole = certify(held().observer(listen(&heard))).run().await.expect("it has stopped");
+    assert_eq!((whole.split.as_str(), heard.load(Ordering::Relaxed)), ("holdout", 0));
+    assert!(whole.paragraph().contains("needs a fresh holdout"), "{whole}");
+    certify(held()).observer(listen(&heard)).run().await.expect("it has stopped");
+    assert!(heard.load(Ordering::Relaxed) > 0, "its own observers hear it");
+
+    // The same history without its end.
+    let cut: MemoryStore<Knobs> = MemoryStore::new();
+    let events: Vec<Event<Knobs>> =
+        store.read(Seq(0), 10_000).await.expect("a page").into_iter().map(|(_, event)| event).collect();
+    assert!(matches!(events.last(), Some(Event::Stopped { .. })));
+    cut.append(Seq(0), &events[..events.len() - 1]).await.expect("stored");
+    let running = || study(&cut, &runs).holdout(testkit::loss());
+    let refused = certify(running()).run().await.expect_err("it goes on").to_string();
+    assert!(refused.contains("has not stopped") && refused.contains("even_if_running"), "{refused}");
+    assert!(certify(running()).even_if_running().run().await.is_ok());
+    assert!(certify(study(&cut, &runs)).run().await.is_ok(), "validation is no secret");
 }
 
 /// The probability of at most `k` of `n`, each with probability `p`.

@@ -215,9 +215,20 @@ async fn the_gap_s_numbers_stay_sealed_until_the_end_and_out_of_the_store() {
     let stored = Checks::of(&store).await.expect("a store").gap.expect("a holdout");
     assert!(stored.questions > 0 && stored.unseen == stored.questions && stored.flagged_at.is_none());
 
+    assert!(stored.to_string().contains("not known: held-out numbers are not stored"), "{stored}");
+
     let resumed = study(3, 150).store(Arc::clone(&store)).run().await.expect("a study");
     let gap = resumed.checks().expect("on").gap.expect("a holdout");
     assert!(gap.unseen >= stored.questions && gap.questions > gap.unseen, "{gap}");
+    assert!(!gap.seen_before, "nothing came out when it was cancelled: {gap}");
+
+    // It came to its end, where the numbers came out; then the limit was raised.
+    let raised = study(3, 170).store(Arc::clone(&store)).run().await.expect("a study");
+    let again = raised.checks().expect("on").gap.expect("a holdout");
+    assert!(again.seen_before && again.unseen >= gap.questions, "{again}");
+    assert!(again.to_string().contains("were seen before"), "{again}");
+    let levels = (gap.numbers.map(|n| n.level), again.numbers.map(|n| n.level));
+    assert!(levels.1.is_none_or(|after| levels.0.is_none_or(|before| after < before)), "{levels:?}");
 }
 
 #[test]

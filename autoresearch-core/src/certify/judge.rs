@@ -36,7 +36,7 @@ impl Estimate {
 }
 
 /// Least squares over all rows, one mean a context; `others` are scores of another arm, which know the noise. `None`
-/// for what was never seen both with and without.
+/// for what was never seen both with and without, and where the numbers are too large to be fitted.
 pub(super) fn estimates(rows: &[Row], units: usize, others: &[f64]) -> Vec<Option<Estimate>> {
     let on: Vec<Vec<bool>> = rows.iter().map(|row| row.on.clone()).collect();
     let contexts: Vec<u32> = rows.iter().map(|row| row.context).collect();
@@ -50,6 +50,9 @@ pub(super) fn estimates(rows: &[Row], units: usize, others: &[f64]) -> Vec<Optio
     let scale = scores.iter().fold(0.0_f64, |most, score| most.max(score.abs()));
     let estimate = |j: usize| {
         let information = design.information(j)?;
+        if !(fit.coefficients[j].is_finite() && ss.is_finite()) {
+            return None;
+        }
         let runs = rows.iter().filter(|row| row.on[j]).count() as u32;
         // What is left of equal numbers after rounding is nothing.
         let effect = Some(fit.coefficients[j]).filter(|b| b.abs() > 1e-12 * scale).unwrap_or(0.0);
@@ -105,6 +108,9 @@ mod tests {
         let rows = [row([true, true], 0, 1.0), row([false, true], 0, 2.0), row([true, true], 0, 1.5)];
         let found = estimates(&rows, 2, &[]);
         assert!(found[0].is_some() && found[1].is_none());
+        // Finite numbers, whose squares are not.
+        let huge = [row([true, true], 0, 1e300), row([false, true], 0, -1e300), row([true, true], 0, -1e299)];
+        assert!(estimates(&huge, 2, &[]).iter().all(Option::is_none));
         assert!(estimates(&[], 2, &[]).iter().all(Option::is_none));
     }
 }

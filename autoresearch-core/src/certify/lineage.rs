@@ -15,8 +15,8 @@ pub(super) struct Stage<C> {
     /// The kept edit; more than one only where the first could not be built without the second.
     pub(super) edits: Vec<ProposalId>,
     pub(super) title: String,
-    /// The effects recorded when it was kept.
-    pub(super) claimed: Vec<Effect>,
+    /// The effect recorded when it was kept, edit by edit; `None` where there is none, or it is not of this stage alone.
+    pub(super) claimed: Vec<Option<Effect>>,
     /// The origin with everything up to and including it.
     pub(super) candidate: Arc<C>,
 }
@@ -29,8 +29,10 @@ pub(super) struct Lineage<C> {
     pub(super) direction: Direction,
     pub(super) origin: Arc<C>,
     pub(super) stages: Vec<Stage<C>>,
-    /// The effect recorded with each kept proposal.
+    /// The effects recorded with kept proposals, where there is one.
     pub(super) claims: Vec<Effect>,
+    /// How many proposals were kept, and the highest number among them.
+    pub(super) keeps: (usize, u64),
     /// Every seed that a run of it had.
     pub(super) seeds: BTreeSet<u64>,
     pub(super) seed: u64,
@@ -94,7 +96,18 @@ impl<C: Candidate> Lineage<C> {
         let stages = reader.by_key(&keeps, &origin, &stages).unwrap_or(stages);
         let (study, policy) = (study.clone(), policy.clone());
         let direction = settings.direction;
-        Ok(Self { study, policy, direction, origin, stages, claims, seeds, seed: settings.seed })
+        let keeps = (keeps.len(), keeps.iter().map(|keep| keep.proposal.0).max().unwrap_or(0));
+        Ok(Self { study, policy, direction, origin, stages, claims, keeps, seeds, seed: settings.seed })
+    }
+
+    /// What is certified, in one line: the same only where study, keeps, origin and every part are the same.
+    pub(super) fn identity(&self) -> String {
+        let (keeps, last) = self.keeps;
+        let candidates =
+            std::iter::once(&self.origin).chain(self.stages.iter().map(|stage| &stage.candidate));
+        let hash = candidates.fold(FNV_BASIS, |hash, candidate| fnv(hash, &format!("{candidate:?}\n")));
+        let (stages, study) = (self.stages.len(), &self.study);
+        format!("{keeps} kept proposals up to p{last} of study {study}, in {stages} parts ({hash:016x})")
     }
 
     /// The last stage's candidate, or the origin.
@@ -149,9 +162,8 @@ impl<C: Candidate> Reader<'_, C> {
         edits.dedup();
         let titles: Vec<String> = parts.iter().map(|part| self.title(*part)).collect();
         // A proposal of several units has one effect, which cannot be divided among them.
-        let whole =
-            |keep: &&Keep| edits.contains(&keep.proposal) && keep.units.as_ref().is_none_or(|u| u.len() == 1);
-        let claimed = keeps.iter().filter(whole).filter_map(|keep| keep.effect).collect();
+        let whole = |keep: &Keep| keep.effect.filter(|_| keep.units.as_ref().is_none_or(|u| u.len() == 1));
+        let claimed = keeps.iter().filter(|keep| edits.contains(&keep.proposal)).map(whole).collect();
         Stage { edits, title: titles.join(" + "), claimed, candidate }
     }
 
@@ -168,18 +180,25 @@ impl<C: Candidate> Reader<'_, C> {
             let steps =
                 || keys.iter().filter(|(_, keys)| keys.contains(&unit.key)).map(|(keep, keys)| (*keep, keys));
             let edits: Vec<ProposalId> = steps().map(|(keep, _)| keep.proposal).collect();
-            let last = self.title((*edits.last()?).into());
-            let title = if edits.len() > 1 {
-                format!("{} in {} steps, the last {last}", unit.key, edits.len())
-            } else {
-                format!("{}: {last}", unit.key)
+            let title = match (self.value(origin, &unit.key), self.value(kept, &unit.key), &edits[..]) {
+                (_, _, []) => return None,
+                (Some(from), Some(to), _) => format!("{}: {from} -> {to}", unit.key),
+                (None, Some(to), _) => format!("{}: set to {to}", unit.key),
+                (_, None, [only]) => format!("{}: {}", unit.key, self.title((*only).into())),
+                (_, None, _) => unit.key.clone(),
             };
+            let steps_in_words =
+                if edits.len() > 1 { format!(" ({} steps)", edits.len()) } else { String::new() };
+            let title = title + &steps_in_words;
             // An effect of several keys cannot be divided among them.
-            let claimed =
-                steps().filter(|(_, keys)| keys.len() == 1).filter_map(|(keep, _)| keep.effect).collect();
+            let claimed = steps().map(|(keep, keys)| keep.effect.filter(|_| keys.len() == 1)).collect();
             by_key.push(Stage { edits, title, claimed, candidate: Arc::clone(&built) });
         }
         (format!("{built:?}") == format!("{kept:?}")).then_some(by_key)
+    }
+
+    fn value(&self, candidate: &C, key: &str) -> Option<String> {
+        self.compose?.value(candidate, key)
     }
 
     /// The keys that a kept proposal gave a value; `None` where it has a unit without a key.
@@ -263,6 +282,13 @@ impl<C: Candidate> Reader<'_, C> {
     }
 }
 
+const FNV_BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+
+/// FNV-1a (Fowler, Noll & Vo 1991), which is the same in every version of the standard library.
+fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes().fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
 fn parts(keep: &Keep) -> Vec<Part> {
     match &keep.units {
         None => vec![keep.proposal.into()],
@@ -272,4 +298,16 @@ fn parts(keep: &Keep) -> Vec<Part> {
 
 fn missing(proposal: ProposalId, reason: &str) -> Conflict {
     Conflict { place: format!("proposal {}", proposal.0), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FNV_BASIS, fnv};
+
+    /// From the test vectors of the FNV page (Noll).
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        assert_eq!(fnv(FNV_BASIS, "a"), 0xAF63_DC4C_8601_EC8C);
+        assert_eq!(fnv(FNV_BASIS, "foobar"), 0x8594_4171_F739_67E8);
+    }
 }

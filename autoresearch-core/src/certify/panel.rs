@@ -23,7 +23,7 @@ pub(super) struct Panel {
     rules: CertifyRules,
     /// Parts of the kept stack.
     stages: usize,
-    /// Which study, and at which point.
+    /// Which study, at which point, and what it had kept by then.
     about: String,
     outcome: Shared,
     now: Now,
@@ -196,12 +196,16 @@ impl Panel {
             unit.estimate = alone(&kept);
         }
         let estimates: Vec<_> = outcome.units.iter().map(|unit| unit.estimate).collect();
+        let alone = outcome.units.len() == 1;
+        let rows = &self.rows;
+        let was_left_out = |j: usize| alone || rows.iter().any(|row| !row.on[j]);
         let earning = earning(&estimates, &self.standing, self.rules.rate);
         for (j, unit) in outcome.units.iter_mut().enumerate() {
             unit.verdict = match &unit.estimate {
                 _ if self.fixed[j] => Verdict::Inseparable,
                 // Nothing was ever measured without it: nothing without it runs.
-                None => Verdict::Inseparable,
+                None if !was_left_out(j) => Verdict::Inseparable,
+                None => Verdict::NotShown,
                 Some(_) if earning[j] => Verdict::Earns,
                 Some(estimate) if !self.standing[j] || estimate.effect <= 0.0 => Verdict::Dropped,
                 Some(_) => Verdict::NotShown,
@@ -210,7 +214,7 @@ impl Panel {
         }
     }
 
-    /// Puts back, oldest first, what the standing parts turn out not to be had without.
+    /// Puts back, one after the other, what the standing parts turn out not to be had without.
     fn mend(&mut self, outcome: &mut Outcome, cohort: &Cohort<'_>) {
         for j in 0..self.units.len() {
             if cohort.composes(&self.arm(&self.standing)) {

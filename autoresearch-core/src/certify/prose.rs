@@ -28,6 +28,11 @@ impl<C> Certified<C> {
                 " The search has mined this split: what was gained by fitting it is still in there.";
             said.push(warning.into());
         }
+        if self.split == "holdout" {
+            let warning = " With them the holdout has been seen: a study that goes on after this needs a fresh holdout \
+                           or shard.";
+            said.push(warning.into());
+        }
         if !self.complete {
             said.push(format!(
                 " The certification is not finished ({}); resume it from its store.",
@@ -53,8 +58,11 @@ impl<C> Certified<C> {
                     (1, _) => "The one part that was kept".into(),
                     (all, _) => format!("The kept stack of {all} parts"),
                 };
-                let how =
-                    if standing < self.parts.len() { " that had no say in what was dropped" } else { "" };
+                let how = match self.rate {
+                    _ if standing < self.parts.len() => " that had no say in what was dropped",
+                    Some(_) if self.parts.len() > 1 => ", on which the parts' verdicts rest too",
+                    _ => "",
+                };
                 let verb = match (claim.gain.low, claim.gain.high) {
                     (Some(low), _) if low > 0.0 => "is better than the origin by",
                     (_, Some(high)) if high < 0.0 => "is worse than the origin, with a gain of",
@@ -78,6 +86,10 @@ impl<C> Certified<C> {
     fn parts_in_words(&self) -> Option<String> {
         let rate = self.rate?;
         let count = |verdict| self.with(verdict).count();
+        let open = |part: &CertifiedPart| matches!(part.verdict, Verdict::Untested | Verdict::Inseparable);
+        if !self.complete && self.parts.iter().all(open) {
+            return Some("Nothing can be said yet of single parts. ".into());
+        }
         let (earns, not_shown, dropped, stuck) = (
             count(Verdict::Earns),
             count(Verdict::NotShown),
@@ -105,6 +117,12 @@ impl<C> Certified<C> {
     }
 
     fn ratio_in_words(&self) -> Option<String> {
+        if self.unclaimed > 0 {
+            return Some(format!(
+                "What was claimed when edits were kept does not add up: {} of them have no recorded effect. ",
+                self.unclaimed
+            ));
+        }
         let ratio = self.ratio?;
         let source =
             if self.claimed_fresh { "" } else { ", some of them from the very runs that selected the edit" };
@@ -134,8 +152,8 @@ impl<C> Certified<C> {
                 let n = transfer.parts;
                 let weak = if n < FEW { ", which is little to go by below 10 parts" } else { "" };
                 format!(
-                    "; the parts' effects here and there rank with Kendall's tau {tau:+.2} (one-sided p = {:.3}, {how}, {n} parts{weak}). ",
-                    transfer.p
+                    "; the parts' effects here and there rank with Kendall's tau {tau:+.2} (one-sided p {}, {how}, {n} parts{weak}). ",
+                    p_value(transfer.p, "= ", "< ")
                 )
             }
             None => "; there are too few parts to rank. ".into(),
@@ -150,7 +168,7 @@ impl<C> Certified<C> {
         };
         let claimed = part.claimed.map_or_else(|| "-".into(), |claimed| format!("{claimed:+.4}"));
         let effect = part.effect.map_or_else(|| "-".into(), |effect| effect.to_string());
-        let p = part.p.map_or_else(|| "-".into(), |p| format!("{p:.3}"));
+        let p = part.p.map_or_else(|| "-".into(), |p| p_value(p, "", "<"));
         let title: String = part.title.chars().take(width).collect();
         write!(f, "  {:<8} {title:<width$}  {claimed:>8}  {effect:<28} {p:>6}  {}", edits, part.verdict)?;
         match &part.elsewhere {
@@ -158,6 +176,11 @@ impl<C> Certified<C> {
             None => writeln!(f),
         }
     }
+}
+
+/// Never as zero.
+fn p_value(p: f64, is: &str, below: &str) -> String {
+    if p < 0.001 { format!("{below}0.001") } else { format!("{is}{p:.3}") }
 }
 
 fn range(effect: &Effect) -> String {

@@ -14,6 +14,7 @@ use crate::propose::{Proposal, Proposed};
 use crate::state::{
     Action, Event, Outcome as RunOutcome, Settings, StateError, StudyState, mix, seed_offset,
 };
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(super) struct Case<C> {
     pub(super) lineage: Lineage<C>,
     pub(super) rules: CertifyRules,
     pub(super) outcome: Shared,
+    seed: u64,
 }
 
 impl<C: Candidate> Case<C> {
@@ -32,30 +34,24 @@ impl<C: Candidate> Case<C> {
     ) -> Result<Self, StateError> {
         rules.check().map_err(StateError::Settings)?;
         let lineage = Lineage::read(events, compose)?;
-        Ok(Self { lineage, rules, outcome: Shared::default() })
+        let seed = fresh_seed(&lineage.seeds, lineage.seed).ok_or_else(|| {
+            StateError::Settings(format!(
+                "certify: none of {TRIES} seeds has {SPAN} after it that the study's {} runs left free",
+                lineage.seeds.len()
+            ))
+        })?;
+        Ok(Self { lineage, rules, outcome: Shared::default(), seed })
     }
 
     pub(super) fn panel(&self) -> Panel {
-        let stages = self.lineage.stages.len();
-        let last = self.lineage.stages.last().and_then(|s| s.edits.last()).map_or(0, |id| id.0);
-        let about = format!("{stages} parts of study {} up to p{last}", self.lineage.study);
+        let (stages, about) = (self.lineage.stages.len(), self.lineage.identity());
         Panel::new(self.rules.clone(), stages, about, self.outcome.clone())
     }
 
     /// A study of the origin whose fresh seeds are none of those that the certified study used.
     pub(super) fn settings(&self) -> Settings {
-        let settings = Settings::new().seed(self.seed());
+        let settings = Settings::new().seed(self.seed);
         if self.lineage.direction == Direction::Maximize { settings.maximize() } else { settings }
-    }
-
-    fn seed(&self) -> u64 {
-        let far = |seed: &u64| {
-            let offset = seed_offset(*seed);
-            let near = |used: &u64| (*used as u32).wrapping_sub(offset) < SPAN;
-            !self.lineage.seeds.iter().any(near)
-        };
-        let mut seeds = (1..).map(|i| mix(self.lineage.seed, i));
-        seeds.find(far).unwrap_or_default()
     }
 
     pub(super) fn proposal(&self, index: u64) -> Option<Proposal<C>> {
@@ -79,6 +75,17 @@ impl<C: Candidate> Case<C> {
 
 /// A certification uses fewer seeds than this.
 const SPAN: u32 = 1 << 16;
+/// How many seeds are tried before none is said to be free.
+const TRIES: u64 = 64;
+
+/// A seed from which on the next [`SPAN`] are none of those that were used.
+fn fresh_seed(used: &BTreeSet<u64>, of_study: u64) -> Option<u64> {
+    let far = |seed: &u64| {
+        let offset = seed_offset(*seed);
+        !used.iter().any(|used| (*used as u32).wrapping_sub(offset) < SPAN)
+    };
+    (1..=TRIES).map(|i| mix(of_study, i)).find(far)
+}
 
 /// A certification as a pure state machine: actions out, facts in; [`certify`](crate::certify()) drives the same with
 /// tokio. It makes its own proposals and asks no holdout, so that nothing is left to do but its runs.
@@ -173,5 +180,17 @@ impl<C: Candidate> Certification<C> {
 impl<C: Candidate> fmt::Debug for Certification<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certification").field("rules", &self.case.rules).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SPAN, fresh_seed};
+
+    #[test]
+    fn a_search_for_seeds_comes_to_an_end() {
+        assert!(fresh_seed(&(0..1000).collect(), 7).is_some());
+        let everywhere = (0..=u32::MAX).step_by(SPAN as usize / 2).map(u64::from).collect();
+        assert_eq!(fresh_seed(&everywhere, 7), None);
     }
 }

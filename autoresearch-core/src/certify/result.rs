@@ -23,7 +23,8 @@ const LEVEL: f64 = 0.95;
 pub enum Verdict {
     /// Shown to help beside the rest: leaving it out loses. It stands, and may be claimed on its own.
     Earns,
-    /// It looks as if it helped, and that could be luck. It was taken out of what stands.
+    /// It looks as if it helped, and that could be luck; or its runs give no estimate of its effect. It was taken out of what
+    /// stands.
     NotShown,
     /// Nothing speaks for it: leaving it out seems to lose nothing, or to gain. It was taken out of what stands.
     Dropped,
@@ -61,7 +62,8 @@ pub struct CertifiedPart {
     pub edits: Vec<ProposalId>,
     /// What it changes.
     pub title: String,
-    /// The effects recorded when its edits were kept, summed, where all of them were measured.
+    /// The effects recorded when its edits were kept, summed. `None` unless every edit has one that is of this part alone: the
+    /// effect of an edit that changed several parts cannot be divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<f64>,
     /// What is lost by leaving it out, with a 95 % t interval, from runs that had no part in keeping it. `None`: it was
@@ -138,20 +140,25 @@ pub struct Certified<C> {
     pub policy: String,
     /// Which evaluator measured: `holdout`, or `validation` where the study has no holdout.
     pub split: String,
-    /// The parts of the kept stack, oldest first.
+    /// The parts of the kept stack, those with the oldest edit first.
     pub parts: Vec<CertifiedPart>,
     /// Everything that was kept against the origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Total>,
-    /// What is left standing against the origin, on runs that had no say in what was dropped. This is the claim.
+    /// What is left standing against the origin. This is the claim. Where something was taken out, or a single part was left
+    /// out, it is measured on fresh runs that had no say in that. Else these are the runs of [`kept`](Self::kept), which
+    /// entered the parts' verdicts too: they have chosen nothing but to take nothing out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Total>,
-    /// The effects recorded when edits were kept, summed.
+    /// The effects recorded when edits were kept, summed over the edits that have one.
     pub claimed: f64,
+    /// Kept edits without a recorded effect, which are missing in that sum.
+    #[serde(default)]
+    pub unclaimed: usize,
     /// Whether all of these came from runs that did not select the edit.
     pub claimed_fresh: bool,
     /// The gain of everything that was kept over [`claimed`](Self::claimed). Below .7 the winner's curse, or edits that do
-    /// the same thing twice. `None` where either is unknown, or nothing was claimed.
+    /// the same thing twice. `None` where either is unknown, a kept edit has no recorded effect, or nothing was claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
     /// At another fidelity, if that was asked for.
@@ -192,16 +199,21 @@ impl<C: Candidate> Certified<C> {
         let total = |pairs: &Pairs| total(pairs, lineage);
         let claimed = lineage.claims.iter().map(|claim| claim.mean).sum::<f64>();
         let kept = outcome.kept.as_ref().and_then(total);
-        let ratio = kept.map(|kept| kept.gain.mean / claimed).filter(|r| r.is_finite() && claimed > 0.0);
+        let unclaimed = lineage.keeps.0 - lineage.claims.len();
+        let known = |r: &f64| r.is_finite() && claimed > 0.0 && unclaimed == 0;
+        let ratio = kept.map(|kept| kept.gain.mean / claimed).filter(known);
+        let mut parts: Vec<CertifiedPart> = outcome.units.iter().map(|unit| part(unit, lineage)).collect();
+        parts.sort_by(|a, b| a.edits.cmp(&b.edits));
         let transfer = rules.transfer.filter(|_| outcome.transfer.is_some());
         Self {
             study: lineage.study.clone(),
             policy: lineage.policy.clone(),
             split: split.into(),
-            parts: outcome.units.iter().map(|unit| part(unit, lineage)).collect(),
+            parts,
             kept,
             claim: outcome.standing.as_ref().and_then(|(pairs, _)| total(pairs)),
             claimed,
+            unclaimed,
             claimed_fresh: lineage.claims.iter().all(|claim| claim.fresh),
             ratio,
             transfer: transfer.map(|fidelity| transferred(fidelity, outcome, lineage)),
@@ -238,13 +250,13 @@ fn part<C>(unit: &UnitOutcome, lineage: &Lineage<C>) -> CertifiedPart {
     edits.sort();
     edits.dedup();
     let titles: Vec<&str> = stages.iter().map(|stage| stage.title.as_str()).collect();
-    let known = stages.iter().all(|stage| !stage.claimed.is_empty());
-    let claimed = stages.iter().flat_map(|stage| &stage.claimed).map(|claim| claim.mean).sum();
+    let claims = stages.iter().flat_map(|stage| &stage.claimed);
+    let claimed = claims.map(|claim| claim.map(|claim| claim.mean)).sum::<Option<f64>>();
     let finite = |x: f64| x.is_finite().then_some(x);
     CertifiedPart {
         edits,
         title: titles.join(" + "),
-        claimed: known.then_some(claimed),
+        claimed,
         effect: unit.estimate.as_ref().map(effect),
         standard_error: unit.estimate.and_then(|e| finite(e.standard_error)),
         p: unit.estimate.map(|e| e.p),

@@ -6,8 +6,9 @@ use super::rules::CertifyRules;
 use crate::candidate::Candidate;
 use crate::fidelity::Fidelity;
 use crate::limits::Limits;
+use crate::observe::Observe;
 use crate::propose::{ProposeContext, Proposed, proposer_fn};
-use crate::state::Event;
+use crate::state::{Event, StateError};
 use crate::store::{MemoryStore, Seq, Store};
 use crate::study::{Study, StudyError};
 use std::fmt;
@@ -19,9 +20,13 @@ const PAGE: usize = 1024;
 /// Re-tests what a study kept, on fresh runs, and says what may be claimed.
 ///
 /// Give it the study as you would to resume it, with its store; the study itself is not touched. Executor, evaluators,
-/// composer, observers, runs in flight and cancellation are those of the study, its limits are not. Where the study has
-/// a holdout, that is what is measured, because validation is what the search has mined; no proposer sees it. It does
-/// not matter whether the study came to its end.
+/// composer, runs in flight and cancellation are those of the study, its limits and observers are not.
+///
+/// Where the study has a holdout, that is what is measured, because validation is what the search has mined. The result,
+/// the certification's store and its observers ([`Certify::observer`]) then have held-out numbers as they are: whoever
+/// knows them and lets the study go on has shown it the holdout, and should give it a fresh holdout or shard. So it is
+/// refused while such a study has not stopped, unless [`Certify::even_if_running`] says otherwise. No proposer of the
+/// study hears of it. Without a holdout it does not matter whether the study has stopped.
 ///
 /// ```
 /// use autoresearch_core::{certify, evaluator_fn, executor_fn, FieldMerge, Greedy, Limits, Measurement, MemoryStore, Proposal, Study};
@@ -54,8 +59,8 @@ const PAGE: usize = 1024;
 /// # }
 /// ```
 pub fn certify<C: Candidate, A: Send + Sync + 'static>(study: Study<C, A>) -> Certify<C, A> {
-    let limits = Limits::new();
-    Certify { study, rules: CertifyRules::new(), store: Arc::new(MemoryStore::new()), limits }
+    let (rules, store, limits) = (CertifyRules::new(), Arc::new(MemoryStore::new()), Limits::new());
+    Certify { study, rules, store, limits, observers: Vec::new(), even_if_running: false }
 }
 
 /// Made by [`certify()`].
@@ -64,6 +69,8 @@ pub struct Certify<C: Candidate, A: Send + Sync + 'static> {
     rules: CertifyRules,
     store: Arc<dyn Store<C>>,
     limits: Limits,
+    observers: Vec<Box<dyn Observe>>,
+    even_if_running: bool,
 }
 
 impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
@@ -97,7 +104,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
     }
 
     /// Where the certification's own history is kept, not the study's; opened again, it is resumed. Without, it is lost
-    /// with the process.
+    /// with the process. Once the study has kept more, that is another certification, which needs a new store.
     #[must_use]
     pub fn store(mut self, store: impl Store<C> + 'static) -> Self {
         self.store = Arc::new(store);
@@ -111,16 +118,32 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
         self
     }
 
+    /// Adds an observer of the certification's own events. Where the study has a holdout it hears held-out numbers as they
+    /// are, so that the study's observers are not asked: what they write down, a proposer may read.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observe + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Certifies on the holdout also what a study kept that has not stopped: one that is running, or whose process was
+    /// killed. A study that goes on afterwards has seen its holdout.
+    #[must_use]
+    pub fn even_if_running(mut self) -> Self {
+        self.even_if_running = true;
+        self
+    }
+
     /// Makes the runs, and says what may be claimed.
     ///
     /// # Errors
-    /// A store fails, the study's holds no study or one whose kept stack cannot be put together again, or the
-    /// certification's holds that of another study or of other rules.
+    /// A store fails, the study has a holdout and has not stopped, its store holds no study or one whose kept stack cannot be put together again, or the
+    /// certification's holds that of another study, of the same study before it kept more, or of other rules.
     ///
     /// # Cancel safety
     /// As [`Study::run`]: what was stored is safe, and the certification can be resumed.
     pub async fn run(self) -> Result<Certified<C>, StudyError> {
-        let Self { mut study, rules, store, limits } = self;
+        let Self { mut study, rules, store, limits, observers, even_if_running } = self;
         let mut events: Vec<Event<C>> = Vec::new();
         let mut seq = Seq(0);
         loop {
@@ -128,6 +151,13 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             let Some((last, _)) = page.last() else { break };
             seq = *last;
             events.extend(page.into_iter().map(|(_, event)| event));
+        }
+        let goes_on = !matches!(events.last(), None | Some(Event::Stopped { .. }));
+        if goes_on && study.holdout.is_some() && !even_if_running {
+            let advice = "certify: the study has not stopped, and its holdout's numbers would come out while the search \
+                          can still go by them; run it to its end or cancel it first, or say `.even_if_running()` and \
+                          give it a fresh holdout or shard before it goes on";
+            return Err(StateError::Settings(advice.into()).into());
         }
         let compose = study.compose.take().or_else(|| study.proposer.composer());
         let case = Arc::new(Case::new(&events, compose.as_deref(), rules)?);
@@ -150,7 +180,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             compose,
             simplify: None,
             store,
-            observers: study.observers,
+            observers,
             settings,
             cancel: study.cancel,
             scratch: study.scratch,

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 /// before the next look.
 const FIRST_LOOK: f64 = 4.5;
 const GROWTH: f64 = 1.15;
+/// Proposals before the first look: a split that was asked so seldom is not mined.
+const FEWEST_PROPOSALS: u64 = 20;
 /// The share of a gain on validation that is tested to carry over: two splits need not be alike to the last twentieth.
 const TESTED: f64 = 0.95;
 /// Degrees of freedom of the run noise below which nothing is said without per-unit values.
@@ -44,8 +46,11 @@ pub(super) struct Gap {
     /// The look with the least p-value over its level.
     worst: Option<GapNumbers>,
     flagged_at: Option<u64>,
+    /// Whether this session has raised its alarm.
+    alarmed: bool,
     questions: u64,
     unseen: u64,
+    seen_before: bool,
 }
 
 impl Gap {
@@ -68,8 +73,10 @@ impl Gap {
             looks: 0,
             worst: None,
             flagged_at: None,
+            alarmed: false,
             questions: 0,
             unseen: 0,
+            seen_before: false,
         }
     }
 
@@ -85,6 +92,20 @@ impl Gap {
     /// The held-out numbers of all questions so far are lost.
     pub(super) fn forget(&mut self) {
         self.unseen = self.questions;
+    }
+
+    /// A study goes on after its end, where the numbers came out: what they were of is no evidence any more, and the gap
+    /// is measured anew. An alarm that was raised stays in the report.
+    pub(super) fn goes_on(&mut self) {
+        if self.questions == 0 {
+            return;
+        }
+        self.seen_before = true;
+        self.forget();
+        let fresh = Self::new();
+        (self.chain, self.waiting, self.series) = (fresh.chain, fresh.waiting, fresh.series);
+        (self.ss, self.df, self.record, self.looks) = (fresh.ss, fresh.df, fresh.record, fresh.looks);
+        (self.worst, self.alarmed) = (fresh.worst, fresh.alarmed);
     }
 
     pub(super) fn answered(&mut self) {
@@ -136,6 +157,9 @@ impl Gap {
     /// Looks only at records of the gain on validation: when it looks, and at what, then depends on no held-out number
     /// but through the bits that the holdout gave out.
     fn look(&mut self, whole: &Contrast) -> bool {
+        if self.proposals < FEWEST_PROPOSALS {
+            return false;
+        }
         let Some((of_validation, of_holdout)) = self.variances(whole) else { return false };
         let standing = whole.validation.gain / of_validation.sqrt();
         if standing.is_nan() || standing < FIRST_LOOK.max(GROWTH * self.record) {
@@ -161,9 +185,10 @@ impl Gap {
             self.worst = Some(numbers);
         }
         let matters = holdout < self.share * validation;
-        let flagged = p_value <= level && matters && self.flagged_at.is_none();
+        let flagged = p_value <= level && matters && !self.alarmed;
         if flagged {
-            self.flagged_at = Some(self.proposals);
+            self.alarmed = true;
+            self.flagged_at.get_or_insert(self.proposals);
         }
         flagged
     }
@@ -176,6 +201,7 @@ impl Gap {
             flagged_at: self.flagged_at,
             questions: self.questions,
             unseen: self.unseen,
+            seen_before: self.seen_before,
             tested: self.looks > 0,
             numbers: self.worst.filter(|_| over),
             trend: trend.filter(|_| over).map(|t| Trend { tau: t.tau, p_value: t.p_positive }),
@@ -203,7 +229,8 @@ fn p_value(excess: f64, on_validation: f64, on_holdout: f64, candidates: u64) ->
 
 #[cfg(test)]
 mod tests {
-    use super::p_value;
+    use super::super::contrast::OneSplit;
+    use super::{Contrast, FEWEST_PROPOSALS, Gap, p_value};
     use crate::stats::normal_sf;
 
     /// With one candidate it is the plain z-test of a sum of two independent errors.
@@ -213,6 +240,51 @@ mod tests {
             let plain = normal_sf(x / f64::hypot(v, h));
             assert!((p_value(x, v, h, 1) - plain).abs() < 1e-6 + 1e-3 * plain, "{x} {v} {h}");
         }
+    }
+
+    /// A gain of 1 on validation and of none on the holdout, in standard errors of a hundredth.
+    fn mined() -> Contrast {
+        let split = |gain| {
+            let mut split = OneSplit::default();
+            split.gain = gain;
+            split
+        };
+        Contrast { validation: split(1.0), holdout: split(0.0), edits: 1.0, squares: 1.0, ss: 0.0, df: 9.0 }
+    }
+
+    fn watched() -> Gap {
+        Gap {
+            split_error: Some(0.01),
+            stated: Some(0.01),
+            df: 9.0,
+            proposals: FEWEST_PROPOSALS,
+            ..Gap::new()
+        }
+    }
+
+    #[test]
+    fn few_proposals_mine_nothing() {
+        let mut gap = Gap { proposals: FEWEST_PROPOSALS - 1, ..watched() };
+        assert!(!gap.look(&mined()) && !gap.report(true).tested);
+        gap.proposals += 1;
+        assert!(gap.look(&mined()) && gap.report(true).numbers.is_some());
+    }
+
+    #[test]
+    fn after_the_end_it_starts_anew_at_a_smaller_level() {
+        let mut gap = watched();
+        gap.answered();
+        assert!(gap.look(&mined()) && !gap.report(true).seen_before);
+        let first = gap.report(true).numbers.expect("the search is over");
+        (gap.session, gap.proposals) = (2, 2 * FEWEST_PROPOSALS);
+        gap.goes_on();
+        let between = gap.report(true);
+        assert!(between.seen_before && between.numbers.is_none() && !between.tested && between.unseen == 1);
+        assert_eq!(between.flagged_at, Some(FEWEST_PROPOSALS), "an alarm is not taken back");
+        gap.df = 9.0;
+        assert!(gap.look(&mined()), "it is raised anew");
+        assert!(gap.report(true).numbers.expect("over again").level < first.level);
+        assert!(gap.report(true).to_string().contains("seen before"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ use variance::Variances;
 ///   on validation, from 4.5 standard errors on and each 15 % above the last, against "all but a twentieth carries over",
 ///   bounded over all proposals made so far, and flagged where less than four fifths did. So the best of many guesses is no alarm, which gains `sqrt(2·ln k / n)` by luck, and a
 ///   proposer that puts guesses together by their answers is, which gains `sqrt(k/n)` (Blum & Hardt 2015, *The Ladder*,
-///   arXiv 1502.04585). With a holdout ten times the size of validation it catches that attack within 200 proposals; with
+///   arXiv 1502.04585). It looks from 20 proposals on. With a holdout ten times the size of validation it catches that attack within 200 proposals; with
 ///   one of the same size it may not. It needs a holdout and per-unit values on both splits, or both splits' errors stated
 ///   ([`split_error`](Self::split_error)) and arms with several runs.
 /// * **Drift.** A trend of the loss with the run's number, among runs of an incumbent that policies make anyway.
@@ -63,7 +63,9 @@ use variance::Variances;
 /// **Blindness.** Held-out numbers stay in this value, sealed, until the search is over; before that one bit comes out, at
 /// most once a session: the alarm. It goes to whoever watches, never to the proposer, and no decision rests on it, so it is not
 /// charged to the holdout's ledger. Yet it is an answer of the holdout: who acts on it, and goes on, should rotate to
-/// a fresh shard. The store keeps bits alone, so after a restart the gap is measured from the incumbent of then on, at
+/// a fresh shard. A study that came to its end at a limit can go on when the limit is raised, and whoever read its report
+/// has seen the gap's numbers: then too a fresh holdout or shard is due. The gap is measured anew from there, at a smaller
+/// level, and the report says that its numbers were seen before. The store keeps bits alone, so after a restart the gap is measured from the incumbent of then on, at
 /// a smaller level, and the report says how many questions were not compared; the other three checks are rebuilt from the
 /// store as they were.
 ///
@@ -162,7 +164,12 @@ impl Checks {
                 self.has_holdout = settings.holdout.is_some();
                 self.gap.stated = settings.holdout.as_ref().and_then(|h| h.split_error);
             }
-            Event::Resumed { .. } => (self.over, self.gap.session) = (false, self.gap.session + 1),
+            Event::Resumed { .. } => {
+                if self.over {
+                    self.gap.goes_on();
+                }
+                (self.over, self.gap.session) = (false, self.gap.session + 1);
+            }
             Event::Proposed { proposals, .. } => self.gap.proposals += proposals.len() as u64,
             Event::Finished { run, outcome: Ok(measurement), .. } => {
                 let loss = self.direction.loss(measurement.objective());
@@ -231,7 +238,8 @@ impl Checks {
         self.gap.release(needed);
     }
 
-    /// What was found so far. While the search goes on the gap's numbers are left out.
+    /// What was found so far. While the search goes on the gap's numbers are left out; once it came to its end, also at a
+    /// limit that can be raised, they are in it.
     pub fn report(&self) -> CheckReport {
         CheckReport {
             gap: self.has_holdout.then(|| self.gap.report(self.over)),

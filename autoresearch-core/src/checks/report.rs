@@ -65,6 +65,10 @@ pub struct Trend {
 
 /// Gains over the baseline (since a resumption: over the incumbent of then), from the same runs on both splits, at the
 /// look with the strongest evidence. In the objective's units, positive for better.
+///
+/// They come out at the end of the search, also where that is a limit which can be raised. A study that goes on after
+/// somebody has seen them has seen its holdout: give it a fresh holdout or shard. The gap is then measured anew, and
+/// [`GapCheck::seen_before`] says so.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GapNumbers {
     /// On validation.
@@ -94,7 +98,11 @@ pub struct GapCheck {
     pub questions: u64,
     /// Those whose held-out numbers, or what validation said of the same runs, are not known any more.
     pub unseen: u64,
-    /// Whether any gain on validation was large enough to be tested, and its noise known.
+    /// Whether the study has gone on after an end at which the numbers of questions until then came out: whoever went by
+    /// them has had more of the holdout than its bits.
+    #[serde(default)]
+    pub seen_before: bool,
+    /// Whether any gain on validation was large enough to be tested, from 20 proposals on, and its noise known.
     pub tested: bool,
     /// The numbers; only once the search is over.
     pub numbers: Option<GapNumbers>,
@@ -200,13 +208,24 @@ impl fmt::Display for GapCheck {
         match self.flagged_at {
             Some(n) => write!(f, "flagged after {n} proposals; gains on validation do not carry over")?,
             None if self.tested => f.write_str("nothing found")?,
-            None => f.write_str("no gain was large enough, or its noise well enough known, to be tested")?,
+            None if self.questions > 0 && self.unseen == self.questions => {
+                f.write_str("not known: held-out numbers are not stored")?;
+            }
+            None => f.write_str(
+                "from 20 proposals on no gain was large enough, or its noise well enough known, to be tested",
+            )?,
         }
         write!(f, " ({} questions answered", self.questions)?;
         if self.unseen > 0 {
             write!(f, ", {} of them not compared", self.unseen)?;
         }
         f.write_str(").")?;
+        if self.seen_before {
+            f.write_str(
+                " The numbers of earlier questions were seen before, when the study ended and then went on: it should \
+                 have had a fresh holdout or shard since.",
+            )?;
+        }
         if let Some(n) = &self.numbers {
             write!(
                 f,
@@ -218,8 +237,9 @@ impl fmt::Display for GapCheck {
         if let Some(t) = &self.trend {
             write!(
                 f,
-                " Over the questions the gaps have a trend of tau {:+.2} (p = {:.2}).",
-                t.tau, t.p_value
+                " Over the questions the gaps have a trend of tau {:+.2} (p {}).",
+                t.tau,
+                if t.p_value < 0.001 { "< 0.001".to_string() } else { format!("= {:.3}", t.p_value) }
             )?;
         }
         Ok(())

@@ -133,7 +133,8 @@ impl<C: Candidate> Report<C> {
     }
 
     /// What the overfitting checks found; `None` where they were off. The gap's numbers are in it where the study came to
-    /// its end; of one that was cancelled or failed, and is to go on, they stay sealed.
+    /// its end; of one that was cancelled or failed, and is to go on, they stay sealed. An end at a limit is an end: who
+    /// raises the limit after having seen them should give the study a fresh holdout or shard.
     pub fn checks(&self) -> Option<&CheckReport> {
         self.checks.as_ref()
     }
