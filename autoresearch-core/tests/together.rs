@@ -111,12 +111,15 @@ async fn paying_wakes_nobody() {
     assert!(asked <= 2 * report.runs + 4, "asked {asked} times in {} runs", report.runs);
 }
 
+type Propose = fn(ParamSpace) -> Box<dyn Proposer<ParamSet>>;
+type Judge = fn() -> Box<dyn Acceptor>;
+
 /// Six settings, whatever proposes and whatever judges: it comes to an end.
 #[tokio::test(start_paused = true)]
 async fn a_small_space_comes_to_an_end() {
     let space = || ParamSpace::new().choice("a", ["x", "y", "z"]).choice("b", ["x", "y"]);
     let start = || ParamSet::new().with("a", "x").with("b", "x");
-    let proposers: [fn(ParamSpace) -> Box<dyn Proposer<ParamSet>>; 6] = [
+    let proposers: [Propose; 6] = [
         |space| Box::new(RandomSearch::over(space)),
         |space| Box::new(LocalSearch::over(space)),
         |space| Box::new(Tpe::over(space)),
@@ -129,7 +132,7 @@ async fn a_small_space_comes_to_an_end() {
             )
         },
     ];
-    let policies: [fn() -> Box<dyn Acceptor>; 4] = [
+    let policies: [Judge; 4] = [
         || Box::new(Scout::new()),
         || Box::new(Factorial::new()),
         || Box::new(Guarded::new()),
