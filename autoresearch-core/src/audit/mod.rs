@@ -1,6 +1,6 @@
 //! Audits an experiment log: which of its kept gains can be told from run noise?
 //!
-//! [`file`] reads somebody's `results.tsv`, a CSV export or JSON lines; [`store()`] a study of one's own. [`Audit`] lets
+//! [`file()`] reads somebody's `results.tsv`, a CSV export or JSON lines; [`store()`] a study of one's own. [`Audit`] lets
 //! its reader say what would else be guessed. The [`AuditReport`] accounts for every row.
 //!
 //! ```

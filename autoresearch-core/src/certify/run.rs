@@ -38,7 +38,7 @@ const PAGE: usize = 1024;
 /// # let noise = |seed: u64| (seed as f64 * 78.233).sin() * 0.02;
 /// let start = Recipe { lr: 1.0, width: 8, seedling: 0 };
 /// let faster = Proposal::new(Recipe { lr: 0.1, ..start.clone() }).title("lr .1");
-/// let wider = Proposal::new(Recipe { width: 16, ..start.clone() }).title("width 16");
+/// let wider = Proposal::new(Recipe { lr: 0.1, width: 16, ..start.clone() }).title("width 16");
 /// let store = MemoryStore::new();
 /// let study = || Study::new(
 ///         start.clone(),
