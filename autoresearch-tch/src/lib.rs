@@ -42,7 +42,10 @@ pub use evaluator::{ModelEvaluator, model_evaluator};
 pub use gpt::{Gpt, GptModel, GptTrainer, TrainedGpt};
 pub use optim::{AdamW, Muon, Optimizer};
 pub use parameters::{Parameter, Parameters};
-pub use recipe::{Activation, Cooldown, GptRecipe, Norm, OptimizerKind, Position, RecipeError};
+pub use recipe::{
+    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
+    RecipeError, WindowPattern,
+};
 pub use tch;
 pub use trainer::Trainer;
 pub use training::Training;

@@ -29,6 +29,7 @@ impl GptModel {
                 (Some(parameters.normal("places", &[context, width], recipe.init_std)?), None)
             }
             Position::Rope => (None, Some(Rotation::new(recipe))),
+            Position::Unknown => (None, None),
         };
         let blocks =
             (0..recipe.depth).map(|index| Block::new(index, recipe, parameters)).collect::<Result<_, _>>()?;

@@ -34,7 +34,8 @@ fn the_space_has_the_fields_of_the_recipe_and_the_default_lies_inside() {
     space.check().unwrap();
     space.validate(&GptRecipe::default()).unwrap();
     let names: BTreeSet<_> = space.params().iter().map(|param| param.name.clone()).collect();
-    assert_eq!(names, fields().keys().cloned().collect());
+    // Precision is a matter of speed, and is not searched.
+    assert_eq!(names, fields().keys().filter(|name| *name != "precision").cloned().collect());
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn every_number_has_a_range_and_every_range_a_number() {
     let fields = fields();
     let numbers = fields.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name.as_str());
     let mut numbers: Vec<_> = numbers.collect();
-    let mut ranges: Vec<_> = ranges::RANGES.iter().map(|range| range.field).collect();
+    let mut ranges: Vec<_> = RANGES.iter().map(|range| range.field).collect();
     numbers.sort_unstable();
     ranges.sort_unstable();
     assert_eq!(numbers, ranges);
