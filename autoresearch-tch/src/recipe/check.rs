@@ -16,7 +16,7 @@ pub(super) fn validate(recipe: &GptRecipe) -> Result<(), RecipeError> {
     if recipe.head_dim % 2 == 1 {
         return Err(error("head_dim", recipe.head_dim, "even".to_string()));
     }
-    if recipe.heads % recipe.kv_heads() != 0 {
+    if !recipe.heads.is_multiple_of(recipe.kv_heads()) {
         let allowed = format!("0 or a divisor of heads, which is {}", recipe.heads);
         return Err(error("kv_heads", recipe.kv_heads, allowed));
     }
