@@ -36,7 +36,7 @@ pub struct RunProgress {
     pub loss: Option<f64>,
 }
 
-type Sink = Arc<dyn Fn(RunId, RunProgress) + Send + Sync>;
+pub(crate) type Sink = Arc<dyn Fn(RunId, RunProgress) + Send + Sync>;
 
 /// What a run is told. Owned and cheap to clone; tests make one with [`RunContext::for_test`].
 #[derive(Clone)]

@@ -47,7 +47,7 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     }
     let start = Instant::now();
     let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
-    let once_more = eval.clone();
+    let holdout = holdout.map(|(evaluator, rules)| (evaluator, rules, eval.clone()));
     let result = async {
         let output = Arc::new(executor.execute((*run.candidate).clone(), cx).await?);
         let measurement = evaluator.evaluate(&output, eval).await?;
@@ -56,8 +56,8 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     .await;
     let seconds = start.elapsed().as_secs_f64();
     let holdout = match (&result, holdout) {
-        (Ok((output, _)), Some((evaluator, rules))) => {
-            rehearse(Arc::clone(output), evaluator, rules, once_more).await.err()
+        (Ok((output, _)), Some((evaluator, rules, eval))) => {
+            rehearse(Arc::clone(output), evaluator, rules, eval).await.err()
         }
         _ => None,
     };
