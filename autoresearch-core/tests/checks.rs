@@ -91,7 +91,7 @@ fn an_incumbent_that_drifts_is_flagged_and_one_that_does_not_is_not() {
 
 /// A hand-made history in which one edit was claimed to gain `claimed`, and fresh runs of both show `gain`.
 fn history(claimed: f64, gain: f64, noise: f64) -> Vec<Event<f64>> {
-    let settings = Box::new(Settings::new());
+    let settings = Settings::new();
     let (study, policy, executor) = ("s".to_string(), String::new(), String::new());
     let mut events = vec![Event::Opened { study, baseline: 0.0, settings, policy, executor }];
     let jitter = |i: u64| noise * ([1.0, -1.0, 0.5, -0.5][(i % 4) as usize]);

@@ -44,8 +44,8 @@ pub enum Event<C> {
         study: String,
         /// What it started from.
         baseline: C,
-        /// Direction, seed, limits, holdout and test split. Boxed: all events take the room of the largest.
-        settings: Box<Settings>,
+        /// Direction, seed, limits, holdout and test split.
+        settings: Settings,
         /// The acceptor's name and settings.
         policy: String,
         /// What executor and evaluators said of themselves: data, fidelity, threads.

@@ -24,7 +24,7 @@ impl<C: Candidate> StudyState<C> {
         let opened = Event::Opened {
             study: study.into(),
             baseline: baseline.clone(),
-            settings: Box::new(settings.clone()),
+            settings: settings.clone(),
             policy: acceptor.describe(),
             executor,
         };

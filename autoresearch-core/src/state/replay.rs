@@ -40,7 +40,7 @@ impl<C: Candidate> StudyState<C> {
         same("decision order", &was.rhythm(), &settings.rhythm())?;
         same("rule for stale proposals", &format!("{:?}", was.stale), &format!("{:?}", settings.stale))?;
         // Equal to what is stored, but for a rule of the holdout's that is there and not just named.
-        let now = Settings { holdout: settings.holdout.clone(), ..(**was).clone() };
+        let now = Settings { holdout: settings.holdout.clone(), ..was.clone() };
         let mut state = Self::blank(study, stored.clone(), Box::new(acceptor), compose, now)?;
         state.pump();
         Ok(state)

@@ -175,15 +175,13 @@ fn every_kind() -> Vec<Event<f64>> {
         Event::Opened {
             study: "a study".into(),
             baseline: 2.0_f64.sqrt(),
-            settings: Box::new(
-                Settings::new()
-                    .maximize()
-                    .seed(u64::MAX)
-                    .in_flight(3)
-                    .limits(Limits::new().runs(9).wall_clock(Duration::from_nanos(1_000_000_001)))
-                    .holdout(Holdout::new().queries(3).split_error(third))
-                    .test_split(TestSplit::new().seeds(5)),
-            ),
+            settings: Settings::new()
+                .maximize()
+                .seed(u64::MAX)
+                .in_flight(3)
+                .limits(Limits::new().runs(9).wall_clock(Duration::from_nanos(1_000_000_001)))
+                .holdout(Holdout::new().queries(3).split_error(third))
+                .test_split(TestSplit::new().seeds(5)),
             policy: String::new(),
             executor: "x".repeat(100_000),
         },

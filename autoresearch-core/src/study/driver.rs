@@ -16,7 +16,7 @@ use crate::accept::Role;
 use crate::arm::RunId;
 use crate::cancel::{CancelOnDrop, Cancellation};
 use crate::candidate::Candidate;
-use crate::execute::{RunContext, RunProgress, Sink};
+use crate::execute::{RunContext, RunProgress, Scratch, Sink};
 use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
@@ -27,7 +27,7 @@ use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
 use crate::store::Seq;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -45,7 +45,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) state: StudyState<C>,
     seq: Seq,
     pub(super) tally: Tally,
-    pub(super) scratch: PathBuf,
+    pub(super) scratch: Arc<Path>,
     started: Instant,
     /// Seconds that earlier sessions of this study took.
     before: f64,
@@ -105,7 +105,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let cancel = study.cancel.child();
         study.cancel = cancel.clone();
         let mut driver = Self {
-            scratch: scratch(&study, state.id()),
+            scratch: scratch(&study, state.id()).into(),
             spans: Spans::new(state.id()),
             before: state.elapsed(),
             run_cancel: cancel.child(),
@@ -235,7 +235,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             seed: run.seed,
             fidelity: if run.role == Role::Transfer { self.study.transfer } else { self.study.fidelity },
             cancel: self.run_cancel.child(),
-            scratch: Some(self.scratch.join(run.id.to_string()).into()),
+            scratch: Scratch::Within(Arc::clone(&self.scratch)),
             progress: Some(Arc::clone(&self.sink)),
             meter: self.meter.clone(),
         }

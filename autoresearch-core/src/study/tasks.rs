@@ -42,7 +42,8 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
 ) -> Done<A> {
     // Code that cannot be dropped (a thread) learns through this guard that its future was.
     let _told = cx.cancel.on_drop();
-    if run.attempt > 0 && !cx.cancel.sleep(backoff(run.attempt)).await {
+    // Boxed, like the rehearsal: few runs come here, and the task is moved as a whole, room for them included.
+    if run.attempt > 0 && !Box::pin(cx.cancel.sleep(backoff(run.attempt))).await {
         return Done { run: run.id, seconds: 0.0, result: Err(RunFailure::cancelled()), holdout: None };
     }
     let start = Instant::now();
@@ -57,7 +58,7 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     let seconds = start.elapsed().as_secs_f64();
     let holdout = match (&result, holdout) {
         (Ok((output, _)), Some((evaluator, rules, eval))) => {
-            rehearse(Arc::clone(output), evaluator, rules, eval).await.err()
+            Box::pin(rehearse(Arc::clone(output), evaluator, rules, eval)).await.err()
         }
         _ => None,
     };
