@@ -1,14 +1,27 @@
 //! Audits an experiment log: which of its kept gains can be told from run noise?
 //!
-//! `cargo run --example audit -- results.tsv [--metric NAME] [--status COLUMN] [--kept WORD,WORD] [--noise SD]
-//! [--maximize | --minimize]`; without a path it audits a small log of its own.
+//! `cargo run --example audit -- results.tsv` guesses which column is what and says so; `--help` lists the options that say
+//! it instead. Without a path it audits a small log of its own.
 
 use autoresearch::Direction;
 use autoresearch::audit::Audit;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: audit [LOG] [--metric COLUMN] [--status COLUMN] [--kept WORD,WORD] [--noise SD] [--maximize | --minimize]";
+usage: audit [LOG] [OPTION]...
+  --metric COLUMN        the objective
+  --maximize | --minimize
+  --status COLUMN        what was kept
+  --kept WORD,WORD       its words that mean kept
+  --description COLUMN   what was tried, in words
+  --seed COLUMN          the seed
+  --id COLUMN            what names the row
+  --settings COL,COL     all columns of settings: rows that agree in them repeat each other
+  --ignore COL,COL       columns that are no settings
+  --each-row             each row is a run, not a report from the middle of one
+  --noise SD             the standard deviation of one run over seeds, taken as exact
+  --df N                 with --noise: the degrees of freedom that it was estimated with
+  --alpha LEVEL          the level of the verdicts (.05)";
 
 const SMALL: &str = "\
 commit\tval_bpb\tstatus\tdescription
@@ -35,15 +48,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut args: impl Iterator<Item = String>) -> Result<String, Box<dyn std::error::Error>> {
-    let (mut path, mut settings) = (None, Vec::new());
+type Failure = Box<dyn std::error::Error>;
+
+fn run(mut args: impl Iterator<Item = String>) -> Result<String, Failure> {
+    let (mut path, mut options) = (None, Vec::new());
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--help" | "-h" => return Ok(USAGE.into()),
-            "--maximize" | "--minimize" => settings.push((arg, String::new())),
-            "--metric" | "--status" | "--kept" | "--noise" => {
+            "--maximize" | "--minimize" | "--each-row" => options.push((arg, String::new())),
+            "--metric" | "--status" | "--kept" | "--description" | "--seed" | "--id" | "--settings"
+            | "--ignore" | "--noise" | "--df" | "--alpha" => {
                 let value = args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"))?;
-                settings.push((arg, value));
+                options.push((arg, value));
             }
             option if option.starts_with('-') => {
                 return Err(format!("unknown option {option}\n{USAGE}").into());
@@ -54,21 +70,39 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<String, Box<dyn std::er
             _ => path = Some(arg),
         }
     }
-    let audit = match path {
+    let mut audit = match path {
         Some(path) => Audit::file(path)?,
         None => Audit::text(SMALL).called("a small log"),
     };
-    let audit = settings.into_iter().try_fold(audit, |audit, (option, value)| {
-        Ok::<_, String>(match option.as_str() {
+    let (mut noise, mut df) = (None, None);
+    for (option, value) in options {
+        let number = || value.parse::<f64>().map_err(|_| format!("{option} {value}: a number is expected"));
+        let words = || value.split(',').map(str::trim);
+        audit = match option.as_str() {
             "--metric" => audit.metric(value),
             "--status" => audit.status(value),
-            "--kept" => audit.kept(value.split(',').map(str::trim)),
-            "--noise" => {
-                audit.noise(value.parse().map_err(|_| format!("--noise {value}: a number is expected"))?)
-            }
+            "--kept" => audit.kept(words()),
+            "--description" => audit.description(value),
+            "--seed" => audit.seed(value),
+            "--id" => audit.id(value),
+            "--settings" => audit.settings(words()),
+            "--ignore" => audit.ignore(words()),
+            "--each-row" => audit.each_row_is_a_run(),
+            "--alpha" => audit.alpha(number()?),
             "--maximize" => audit.direction(Direction::Maximize),
-            _ => audit.direction(Direction::Minimize),
-        })
-    })?;
+            "--minimize" => audit.direction(Direction::Minimize),
+            option => {
+                let place = if option == "--noise" { &mut noise } else { &mut df };
+                *place = Some(number()?);
+                audit
+            }
+        };
+    }
+    audit = match (noise, df) {
+        (Some(sd), Some(df)) => audit.noise_with_df(sd, df),
+        (Some(sd), None) => audit.noise(sd),
+        (None, Some(_)) => return Err(format!("--df needs --noise\n{USAGE}").into()),
+        (None, None) => audit,
+    };
     Ok(audit.run()?.to_string())
 }

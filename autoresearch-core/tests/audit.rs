@@ -129,7 +129,9 @@ fn words_mean_what_they_mean_on_their_incumbent() {
     let head = "id,loss,status,description\na,1.0,keep,baseline\n";
     let repeats = |rows: &str| audit::text(format!("{head}{rows}")).expect("a report").noise.repeats;
     assert!(repeats("b,0.99,discard,LR x2\nc,0.9,keep,depth 9\nd,0.91,discard,LR x2\n").is_empty());
-    assert_eq!(repeats("b,0.99,discard,LR x2\nd,0.98,discard,LR x2\n")[0].lines, [3, 4]);
+    // Nothing says that two rows with the same words are one configuration, unless they name the baseline.
+    assert!(repeats("b,0.99,discard,LR x2\nd,0.98,discard,LR x2\n").is_empty());
+    assert_eq!(repeats("b,0.99,discard,Baseline\nd,0.98,discard,the baseline again\n")[0].lines, [2, 3]);
     assert_eq!(repeats("b,0.9,keep,depth 9\nc,0.91,discard,re-run of the baseline\n")[0].lines, [2, 4]);
     assert_eq!(
         repeats("b2f,0.9,keep,depth\nc,0.8,keep,width\nd,0.91,discard,re-run of b2f with seed 3\n")[0].lines,
@@ -187,7 +189,6 @@ fn newest_first_is_read_from_its_end() {
         ("created,val_loss,status", &[1, 2, 3], false),
         ("trial,val_loss,status", &[0, 2, 3], false),
         ("val_loss,status,description", &[2, 3, 4], true),
-        ("val_loss,status", &[2, 3], true),
         ("x,status,description", &[2, 3, 4], true),
     ] {
         let (old, new) = (log(head, columns, false), log(head, columns, true));
@@ -199,6 +200,10 @@ fn newest_first_is_read_from_its_end() {
         let gains = |report: &AuditReport| report.rows.iter().map(|row| row.gain).collect::<Vec<_>>();
         assert_eq!(gains(&new), gains(&old), "{new}");
     }
+    // Without anything that tells the order, it may as well be the name that misleads.
+    let bare = log("val_loss,status", &[2, 3], true);
+    assert!(bare.keeps().count() == 3 && bare.keeps().all(|row| row.gain.is_none()), "{bare}");
+    assert!(bare.paragraph().contains("state which way is better"), "{bare}");
     // Oldest first for sure, and the kept values rise: a name is not overruled, and the paragraph says so.
     let odd = "n,val_loss,status\n1,1.0,keep\n2,1.1,keep\n3,1.2,keep\n4,1.3,keep\n";
     let odd = audit::text(odd).expect("a report");
@@ -290,4 +295,217 @@ async fn a_stored_study() {
     }
     let empty = MemoryStore::<f64>::new();
     assert!(matches!(audit::store(&empty).await, Err(AuditError::NotAStudy)));
+}
+
+fn of(log: &str) -> AuditReport {
+    let report = audit::text(log).expect("a report");
+    assert_eq!(report.counts.accounted(), report.counts.rows, "{report}");
+    report
+}
+
+fn error(log: &str) -> String {
+    audit::text(log).expect_err("no audit").to_string()
+}
+
+/// Ten rates under one name are a sweep, and no repeats.
+#[test]
+fn one_name_for_all_runs_is_no_repeat() {
+    let sweep = |head: &str, row: &dyn Fn(u32) -> String| {
+        let rows: String = (1..=10).map(|i| row(i) + "\n").collect();
+        of(&format!("{head}\n{rows}"))
+    };
+    let loss = |i: u32| 2.0 - 0.1 * f64::from(i) + 0.003 * f64::from(i * i % 7);
+    let mlflow = sweep("Start Time,Run ID,Name,Source Name,Status,lr,val_loss", &|i| {
+        format!("2024-05-{i:02} 10:00:00,{i:x}6b58de744,,train.py,FINISHED,0.{i},{:.4}", loss(i))
+    });
+    let wandb = sweep("Name,State,lr,val_loss", &|i| format!("train,finished,0.{i},{:.4}", loss(i)));
+    let named = sweep("experiment,lr,val_loss,status", &|i| format!("gpt2,0.{i},{:.4},keep", loss(i)));
+    let edits = sweep("commit\tval_bpb\tstatus\tdescription", &|i| {
+        format!(
+            "a{i}f\t{:.4}\t{}\t{}",
+            loss(i),
+            if i == 1 { "keep" } else { "discard" },
+            if i == 1 { "start" } else { "tune lr" }
+        )
+    });
+    for report in [mlflow, wandb, named, edits] {
+        assert!(report.noise.repeats.is_empty() && report.noise.sd.is_none(), "{report}");
+    }
+}
+
+/// Repeats on one seed measure no noise of seeds; repeats whose seeds nobody knows can show that a gain is small, and
+/// never that it is large.
+#[test]
+fn beyond_noise_needs_different_seeds() {
+    let columns = "lr,seed,val_loss,status,description\n0.1,42,1.0002,keep,baseline\n0.1,42,0.9999,discard,baseline\n\
+                   0.1,42,1.0001,discard,baseline\n0.1,42,1.0000,discard,baseline\n0.1,42,0.9,keep,rope\n";
+    let words = "id\tval_bpb\tstatus\tdescription\na1\t1.0\tkeep\tbaseline\nb1\t0.9999\tdiscard\tre-run with the same seed\n\
+                 b2\t1.0001\tdiscard\tre-run with the same seed\nb3\t1.0002\tdiscard\tre-run with the same seed\nc1\t0.9\tkeep\trope\n";
+    for log in [columns, words] {
+        let report = of(log);
+        assert_eq!(
+            (report.noise.sd, report.rows[1].verdict),
+            (None, Verdict::Undecidable(Undecided::NoiseUnknown))
+        );
+        assert!(report.to_string().contains("no noise is taken from them"), "{report}");
+    }
+    let unknown = of(&words.replace(" with the same seed", ""));
+    assert_eq!(unknown.noise.source, NoiseSource::WeakRepeats);
+    assert_eq!(
+        (unknown.rows[1].verdict, unknown.rows[1].p),
+        (Verdict::Undecidable(Undecided::SeedsUnknown), None)
+    );
+    let small = of(&words.replace(" with the same seed", "").replace("\t0.9\t", "\t0.99998\t"));
+    assert_eq!(small.rows[1].verdict, Verdict::WithinNoise, "{small}");
+    // Plain re-runs that were kept are repeats, not changes of seed.
+    let kept = of(
+        "id,loss,status,description\na,1.0,keep,baseline\nb,0.9,keep,re-run\nc,0.8,keep,repeat training data\n",
+    );
+    assert_eq!(kept.rows[1].verdict, Verdict::Repeat);
+    assert_eq!(kept.rows[2].verdict, Verdict::Undecidable(Undecided::FewRepeats), "{kept}");
+}
+
+/// Settings are told by exact names of trackers and by contents, not by a word in their name.
+#[test]
+fn settings_that_sound_like_notes() {
+    for (log, groups) in [
+        ("loss_fn,lr,seed,acc\nce,.1,0,.90\nce,.1,1,.91\nfocal,.1,0,.95\nfocal,.1,1,.96\n", 2),
+        ("model_name,dataset,seed,acc\nresnet,a,0,.90\nresnet,a,1,.91\nvit,a,2,.95\nvit,b,3,.96\n", 1),
+        ("iterations,seed,val_loss\n100,7,2.0\n100,8,2.1\n1000,9,1.5\n1000,10,1.6\n", 2),
+        ("config.lr,config.seed,model,val_loss\n.1,0,a,2.0\n.1,1,a,2.1\n.1,2,b,1.6\n.1,3,b,1.5\n", 2),
+        ("config.lr,config.seed,description,val_loss\n.1,0,baseline,2.0\n.1,1,rope,1.9\n.1,2,muon,1.8\n", 0),
+    ] {
+        let report = of(log);
+        assert_eq!(report.noise.repeats.len(), groups, "{report}");
+        assert!(report.noise.repeats.iter().all(|r| r.lines.len() == 2), "{report}");
+    }
+    // Words that speak of a repeat are not believed against a column of settings, unless it is left out.
+    let log = "id,val_loss,lr,status,description\na,1.0,.1,keep,baseline\nb,.99,.2,discard,seed 2\nc,.98,.1,discard,seed 3\n";
+    let report = of(log);
+    assert_eq!((report.noise.repeats[0].lines.as_slice(), report.tries), (&[2, 4][..], 1), "{report}");
+    assert!(
+        report.notes.iter().any(|note| note.contains("Line 3") && note.contains("column lr")),
+        "{report}"
+    );
+    let told = Audit::text(log).ignore(["lr"]).run().expect("a report");
+    assert_eq!((told.noise.repeats[0].lines.as_slice(), told.tries), (&[2, 3, 4][..], 0));
+    let stated =
+        Audit::text("a,seed,b,loss\n1,0,1,2.0\n1,1,2,2.1\n").settings(["a"]).run().expect("a report");
+    assert_eq!((stated.columns.config.as_slice(), stated.noise.repeats.len()), (&["a".to_string()][..], 1));
+}
+
+/// A column that is named like the metric is read, or the error names it and a cell; another is not taken in its place.
+#[test]
+fn metrics_as_people_write_them() {
+    for (log, first, second) in [
+        ("id;val_loss;status\n1;2,345;keep\n2;2,340;keep\n", 2.345, 2.340),
+        ("run,val_loss,status\n1,0.998 bpb,keep\n2,0.99 bpb,keep\n", 0.998, 0.99),
+        ("exp,acc,status\n1,93.2\u{b1}0.3,keep\n2,93.4\u{b1}0.2,keep\n", 93.2, 93.4),
+        ("id,val_loss,status\n1,\u{2212}3.0,keep\n2,\u{2212}3.2,keep\n", -3.0, -3.2),
+        (
+            "| run | val_loss | status |\n|---|---|---|\n| 1 | **0.9980** | keep |\n| 2 | `0.9970` | keep |\n",
+            0.998,
+            0.997,
+        ),
+        ("exp,acc,status\n1,0.932,keep\n2,93.5%,keep\n", 0.932, 0.935),
+    ] {
+        let report = of(log);
+        let values: Vec<f64> = report.rows.iter().filter_map(|row| row.value).collect();
+        assert_eq!(values, [first, second], "{report}");
+    }
+    let thousands = error("id\tval_loss\tstatus\n1\t1,234\tkeep\n2\t1,230\tkeep\n");
+    assert!(thousands.contains("\"val_loss\"") && thousands.contains("line 2 has \"1,234\""), "{thousands}");
+    let dollars = error("id,val_loss,status\n1,~0.99x,keep\n2,~0.98x,keep\n");
+    assert!(dollars.contains("0 of its 2 cells are numbers"), "{dollars}");
+    let mixed = error("id,err,status\n1,0.4,keep\n2,0.5%,keep\n");
+    assert!(mixed.contains("mixes \"0.5%\" (line 3) with \"0.4\""), "{mixed}");
+    assert!(error("id,run,trial,status\n1,5,7,keep\n2,4,9,keep\n").contains("no column looks like a metric"));
+}
+
+/// Stray quotes, hashes, titles and old line ends: every row is read or listed.
+#[test]
+fn rows_that_hide() {
+    let open = of("id,desc,val_loss,status\n0,\"open 0,1.0,keep\n1,\"open 1,0.9,discard\n2,x,0.8,keep\n");
+    assert_eq!((open.counts.rows, open.counts.kept, open.counts.unreadable), (3, 2, 0), "{open}");
+    let tail = of("commit\tval_bpb\tstatus\tdescription\na1\t1.0\tkeep\tbaseline\nb1\t0.98\tkeep\t\"Muon\n\
+                   b2\t0.95\tkeep\tuse \"swiglu\" instead\nb3\t0.96\tdiscard\tx\n");
+    assert_eq!((tail.counts.rows, tail.counts.kept, tail.counts.unreadable), (4, 3, 0), "{tail}");
+    let hashes = of("commit\tscore\tstatus\n#12\t1.0\tkeep\n#13a\t1.1\tkeep\n#abc\t1.2\tkeep\n# a remark\n");
+    assert_eq!(hashes.counts.kept, 3, "{hashes}");
+    let out = of("commit,val_loss,status\nA,1.0,keep\nB,0.9,keep\n#C,0.8,keep\n# no row\n");
+    assert_eq!((out.counts.kept, out.counts.unreadable, out.unreadable[0].line), (2, 1, 4), "{out}");
+    let title = of("Results 2024\ncommit\tval_bpb\tstatus\na1\t1.0\tkeep\nb1\t0.9\tkeep\n");
+    assert_eq!((title.columns.metric.value.as_str(), title.counts.rows), ("val_bpb", 2), "{title}");
+    assert!(title.notes[0].contains("Line 1 stands above the header"), "{title}");
+    assert_eq!(of("id,val_loss,status\r1,1.0,keep\r2,0.9,keep\r").counts.kept, 2);
+    let bar = of(
+        "| id | val_loss | status | idea |\n|---|---|---|---|\n| a | 1.0 | keep | x |\n| b | 0.9 | keep | x \\| y |\n",
+    );
+    assert_eq!(bar.rows[1].description, "x | y", "{bar}");
+}
+
+/// A quoted field over two lines is one, although its second line would do as a row.
+#[test]
+fn quoted_lines_that_look_like_rows() {
+    let log =
+        of("id,note,val_loss,status\n1,\"multi\nline, note\",1.0,keep\n2,\"he said \"\"hi\"\"\",0.9,keep\n");
+    assert_eq!((log.counts.rows, log.counts.kept, log.counts.unreadable), (2, 2, 0), "{log}");
+}
+
+/// A row with its own decision is a row, and what is left out as a report of a run is told and can be overruled.
+#[test]
+fn steps_of_a_search_are_no_steps_of_a_run() {
+    let stated = of(
+        "run\tstep\tval_bpb\tstatus\tdescription\nmar8\t0\t1.0\tkeep\ta\nmar8\t1\t.99\tdiscard\tb\nmar8\t2\t.98\tkeep\tc\n",
+    );
+    assert_eq!((stated.counts.kept, stated.counts.discarded, stated.counts.intermediate), (2, 1, 0));
+    let described = of("run,step,val_bpb,description\nmar8,0,1.0,a\nmar8,1,.99,b\nmar8,2,.98,c\n");
+    assert_eq!(described.counts.intermediate, 0);
+    let log = "run,step,val_bpb\na,0,1.0\na,1,.99\nb,0,.98\nb,1,.97\n";
+    let plain = of(log);
+    assert_eq!((plain.counts.intermediate, plain.counts.kept), (2, 2), "{plain}");
+    assert!(plain.notes.iter().any(|note| note.contains(".each_row_is_a_run()")), "{plain}");
+    let every = Audit::text(log).each_row_is_a_run().run().expect("a report");
+    assert_eq!(every.counts.intermediate, 0);
+}
+
+/// A "score" that falls with every keep may be a loss, or the log newest first: neither is guessed.
+#[test]
+fn a_name_against_the_keeps_decides_nothing() {
+    let log = "commit\tscore\tstatus\tdescription\na\t1.00\tkeep\tinitial version\nb\t1.01\tdiscard\tseed 2\n\
+               c\t0.99\tdiscard\tseed 3\nd\t0.90\tkeep\tx\ne\t0.80\tkeep\ty\nf\t0.70\tkeep\tz\n";
+    let report = of(log);
+    let open = Verdict::Undecidable(Undecided::DirectionUnknown);
+    assert_eq!((report.rows[0].line, report.direction.sure), (2, Sureness::Unsure), "{report}");
+    assert!(
+        report.keeps().count() == 3 && report.keeps().all(|r| r.verdict == open && r.p.is_none()),
+        "{report}"
+    );
+    assert!(report.total.is_none() && report.paragraph().contains("say which way is better"), "{report}");
+    let told = Audit::text(log).direction(Direction::Minimize).run().expect("a report");
+    assert!(told.keeps().all(|row| row.gain > Some(0.05)), "{told}");
+}
+
+/// The learning curve of one run is no search; a row without a value is no crash unless something says so.
+#[test]
+fn curves_of_one_run() {
+    for log in [
+        "epoch,train_loss,val_loss\n0,1.0,1.1\n1,.5,.6\n2,.4,.5\n",
+        "Wall time,Step,Value\n1700000000.5,1,2.0\n1700000001.5,2,1.9\n1700000002.5,3,1.8\n",
+        "1700000000000 2.0 0\n1700000001000 1.9 1\n1700000002000 1.8 2\n",
+        "{\"epoch\": 0.5, \"step\": 1, \"loss\": 2.0, \"learning_rate\": 0.1}\n{\"epoch\": 1.0, \"step\": 2, \"eval_loss\": 1.9}\n\
+         {\"epoch\": 1.5, \"step\": 3, \"loss\": 1.8, \"learning_rate\": 0.05}\n",
+        "{\n \"best_metric\": null,\n \"log_history\": [\n {\"step\": 1, \"loss\": 2.0},\n {\"step\": 2, \"loss\": 1.9},\n \
+         {\"step\": 3, \"loss\": 1.8}\n ]\n}\n",
+    ] {
+        assert!(error(log).contains("a learning curve"), "{log}");
+        assert!(Audit::text(log).each_row_is_a_run().run().is_ok(), "{log}");
+    }
+    let named = of("{\"a\": {\"loss\": 1.0, \"kept\": true}, \"b\": {\"loss\": 0.9, \"kept\": true}}");
+    assert_eq!((named.counts.kept, named.rows[1].id.as_str()), (2, "b"), "{named}");
+    let pretty = of(
+        "{\n \"lr\": 0.1,\n \"val_loss\": 2.0\n}\n{\n \"lr\": 0.2,\n \"val_loss\": NaN\n}\n{\n \"lr\": 0.3\n}\n",
+    );
+    let c = &pretty.counts;
+    assert_eq!((c.rows, c.kept, c.crashed, c.no_value), (3, 1, 1, 1), "{pretty}");
 }

@@ -269,6 +269,25 @@ fn the_parts_rank_at_another_fidelity() {
     assert!(result.paragraph().contains("little to go by below 10 parts"), "{result}");
 }
 
+/// Two to four parts are left out one at a time: with a part dropped, only the whole stack beside them tells their effects.
+#[test]
+fn few_parts_rank_although_one_was_dropped() {
+    let events = kept(&[("a", 1.0), ("b", -0.5), ("c", 0.8)], Settings::new(), 1.0);
+    let rules = CertifyRules::new().leave_one_out().transfer_to(Fidelity::steps(7));
+    let result = certified(&events, rules, plain);
+    assert_eq!(verdicts(&result)[1], PartVerdict::Dropped, "{result}");
+    let transfer = result.transfer.expect("asked for");
+    assert_eq!((transfer.parts, transfer.tau), (3, Some(1.0)), "{result}");
+    for (part, value) in result.parts.iter().zip([1.0, -0.5, 0.8]) {
+        assert!((part.elsewhere.expect("measured").mean - value).abs() < 0.3, "{result}");
+    }
+    // The pairs, each part left out twice, and the whole stack as often.
+    assert_eq!(result.cost.transfer, 2 * 8 + 2 * 3 + 2 * 3);
+    let events = kept(&[("a", 1.0)], Settings::new(), 1.0);
+    let rules = CertifyRules::new().leave_one_out().transfer_to(Fidelity::steps(7));
+    assert!(certified(&events, rules, plain).paragraph().contains("a single part has no ranking"));
+}
+
 #[test]
 fn rates_that_cannot_work_are_refused() {
     let events = kept(EDITS, Settings::new(), 1.0);

@@ -148,6 +148,19 @@ fn longer_runs_repeats_and_scalars() -> Result<(), PlanError> {
     Ok(())
 }
 
+/// An edit that shares one seed with the baseline says nothing of how differences scatter, and that is said.
+#[test]
+fn an_edit_with_a_single_pair_is_not_passed_over_in_silence() -> Result<(), PlanError> {
+    let runs = runs();
+    let edit = runs.edits.values().next().expect("an edit");
+    let design = quick(&runs.tuned).edit(measured(&edit[..1])).design()?;
+    assert!(design.pairs.is_none() && design.warnings.contains(&Warning::SinglePairs { edits: 1 }));
+    let design = quick(&runs.tuned).edit(measured(edit)).edit(measured(&edit[..1])).design()?;
+    assert_eq!(design.pairs.as_ref().map(|pairs| (pairs.edits, pairs.single)), Some((1, 1)));
+    assert!(design.to_string().contains("share a single seed"), "{design}");
+    Ok(())
+}
+
 #[test]
 fn costs_and_the_whole_text() -> Result<(), Box<dyn std::error::Error>> {
     let runs = runs();
@@ -157,6 +170,9 @@ fn costs_and_the_whole_text() -> Result<(), Box<dyn std::error::Error>> {
         assert!(cost.runs_per_proposal >= 1.0 && (0.0..=1.0).contains(&cost.found), "{cost:?}");
         assert_eq!(cost.runs_per_find.is_none(), cost.found == 0.0);
     }
+    // Six such edits in one simulated study are too few to recommend a policy.
+    assert!(design.costs.iter().all(|cost| cost.finds <= 6));
+    assert!(design.paragraph().contains("which one is cheapest is not shown"), "{design}");
     let said = design.to_string();
     assert!(said.contains("Scout::new()") && said.contains("equal seeds"), "{said}");
     let again: EvaluationDesign = serde_json::from_str(&serde_json::to_string(&design)?)?;

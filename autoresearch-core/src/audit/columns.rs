@@ -2,7 +2,7 @@
 
 use super::error::AuditError;
 use super::names;
-use super::number::{Cell, number};
+use super::number::{Cell, like_a_number, number};
 use super::status::{Flag, Said, leading, said};
 use super::table::Table;
 use crate::measure::Direction;
@@ -69,6 +69,10 @@ pub struct Columns {
     pub id: Option<Guess<String>>,
     /// The settings, where there are columns of them: rows that agree in all of them repeat each other.
     pub config: Vec<String>,
+    /// Columns in which rows have to agree before a description that speaks of a repeat is believed: those of
+    /// [`config`](Self::config), and whatever else may be a setting.
+    #[serde(default)]
+    pub agree: Vec<String>,
 }
 
 /// Columns by the user's word; `None` is guessed.
@@ -79,6 +83,10 @@ pub(super) struct Wanted {
     pub(super) description: Option<String>,
     pub(super) seed: Option<String>,
     pub(super) id: Option<String>,
+    /// All columns of settings.
+    pub(super) settings: Option<Vec<String>>,
+    /// Columns that are no settings.
+    pub(super) ignored: Vec<String>,
 }
 
 /// Their places in the table.
@@ -90,6 +98,9 @@ pub(super) struct Places {
     pub(super) seed: Option<usize>,
     pub(super) id: Option<usize>,
     pub(super) config: Vec<usize>,
+    pub(super) agree: Vec<usize>,
+    /// Whether the description tells configurations apart that have the same settings.
+    pub(super) description_counts: bool,
 }
 
 /// What a column holds.
@@ -104,28 +115,51 @@ struct Contents {
     /// Cells that begin with a word for kept or discarded.
     decides: usize,
     letters: usize,
+    /// Different cells of text.
+    different: HashSet<u64>,
+    /// Whole numbers that rise from row to row, as far as seen.
+    counts: bool,
+    last: Option<f64>,
+    /// The first cell that is text, with its line.
+    sample: Option<(u64, String)>,
+    /// Cells of text that begin like a number.
+    like_numbers: usize,
+    /// Texts that look like an identifier, an address or a time.
+    opaque: usize,
 }
 
 impl Contents {
     fn of(table: &Table, at: usize) -> Self {
-        let mut contents = Self::default();
+        let mut contents = Self { counts: true, ..Self::default() };
         let flag = Flag::of(&table.names[at]);
-        for cell in table.column(at) {
-            match number(cell) {
+        for row in &table.rows {
+            let cell = row.cells.get(at).map_or("", String::as_str);
+            let kind = number(cell);
+            match kind {
                 Cell::Missing => continue,
                 Cell::Number(value) => {
                     contents.numbers += 1;
                     contents.fractions += usize::from(value.fract() != 0.0);
                     contents.distinct.insert(value.to_bits());
+                    contents.counts &= value.fract() == 0.0 && contents.last.is_none_or(|last| value > last);
+                    contents.last = Some(value);
                 }
                 Cell::NotFinite => contents.numbers += 1,
-                Cell::Text => contents.letters += cell.chars().count(),
+                Cell::Text => {
+                    contents.letters += cell.chars().count();
+                    contents.different.insert(hash(cell.trim()));
+                    contents.sample.get_or_insert_with(|| (row.line, cell.trim().to_string()));
+                    contents.like_numbers += usize::from(like_a_number(cell));
+                    contents.opaque += usize::from(is_opaque(cell.trim()));
+                }
             }
             contents.filled += 1;
-            contents.known += usize::from(said(cell, flag).is_some());
-            let decides = matches!(leading(cell, flag), Some(Said::Kept | Said::Discarded));
-            contents.decides += usize::from(decides);
-            if contents.texts.len() < 50 {
+            if kind == Cell::Text || flag != Flag::None {
+                contents.known += usize::from(said(cell, flag).is_some());
+                let decides = matches!(leading(cell, flag), Some(Said::Kept | Said::Discarded));
+                contents.decides += usize::from(decides);
+            }
+            if contents.texts.len() < 50 && !contents.texts.contains(cell.trim()) {
                 contents.texts.insert(cell.trim().to_string());
             }
         }
@@ -136,11 +170,30 @@ impl Contents {
         self.numbers > 0 && self.numbers * 10 >= self.filled * 7
     }
 
+    /// Whether not all of its cells are the same.
+    fn varies(&self) -> bool {
+        self.texts.len() > 1
+    }
+
     /// How much it looks like an objective: many different values, with decimals.
     fn variety(&self) -> f64 {
         let n = self.numbers.max(1) as f64;
         self.distinct.len() as f64 / n + self.fractions as f64 / n
     }
+}
+
+fn hash(cell: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    cell.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An address, a time, or a long identifier of hexadecimal digits.
+fn is_opaque(cell: &str) -> bool {
+    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    let hex = cell.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    cell.contains("://") || (hex && cell.len() >= 7 && digits > 0) || super::order::is_date(cell)
 }
 
 /// Finds the columns.
@@ -165,8 +218,16 @@ pub(super) fn find(table: &Table, wanted: &Wanted) -> Result<(Places, Columns), 
     let status = status.or_else(|| guess_status(table, &contents, &free));
     let is_status = |at: &usize| status.as_ref().is_some_and(|s| s.0 == *at);
     let free: Vec<usize> = free.into_iter().filter(|at| !is_status(at)).collect();
-    let Some(metric) = metric.or_else(|| guess_metric(table, &contents, &free)) else {
-        return Err(AuditError::NoMetric { columns: table.names.clone() });
+    let metric = match metric {
+        Some(stated) => {
+            let column = &contents[stated.0];
+            if column.numbers == 0 && column.filled > 0 {
+                return Err(not_numbers(table, column, stated.0));
+            }
+            stated
+        }
+        None => guess_metric(table, &contents, &free)?
+            .ok_or_else(|| AuditError::NoMetric { columns: table.names.clone() })?,
     };
     let free: Vec<usize> = free.into_iter().filter(|at| *at != metric.0).collect();
     let seed = seed.or_else(|| {
@@ -184,7 +245,9 @@ pub(super) fn find(table: &Table, wanted: &Wanted) -> Result<(Places, Columns), 
         .map(|found| found.0)
         .chain([metric.0])
         .collect();
-    let config = config(table, &contents, &special, seed.is_some());
+    let (config, agree) = settings(table, &contents, &special, seed.is_some(), wanted)?;
+    let stated = wanted.description.is_some();
+    let description_counts = description.as_ref().is_some_and(|(at, ..)| stated || tells_apart(table, *at));
     let named =
         |found: &(usize, String, Sureness)| Guess::new(table.names[found.0].clone(), &found.1, found.2);
     let columns = Columns {
@@ -194,10 +257,13 @@ pub(super) fn find(table: &Table, wanted: &Wanted) -> Result<(Places, Columns), 
         seed: seed.as_ref().map(named),
         id: id.as_ref().map(named),
         config: config.iter().map(|&at| table.names[at].clone()).collect(),
+        agree: agree.iter().map(|&at| table.names[at].clone()).collect(),
     };
     let at = |found: Option<(usize, String, Sureness)>| found.map(|found| found.0);
     let (status, description, seed, id) = (at(status), at(description), at(seed), at(id));
-    Ok((Places { metric: metric.0, status, description, seed, id, config }, columns))
+    let places =
+        Places { metric: metric.0, status, description, seed, id, config, agree, description_counts };
+    Ok((places, columns))
 }
 
 fn place(table: &Table, name: &str, what: &'static str) -> Result<usize, AuditError> {
@@ -237,38 +303,87 @@ fn guess_status(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
     }
 }
 
-fn guess_metric(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
-    let numeric: Vec<usize> = free.iter().copied().filter(|&at| contents[at].numeric()).collect();
-    let first_best = |key: &dyn Fn(usize) -> f64| {
-        numeric.iter().copied().filter(|&at| names::as_metric(&table.names[at]) > -100).fold(
-            None,
-            |best, at| match best {
-                Some(best) if key(best) >= key(at) => Some(best),
-                _ => Some(at),
-            },
-        )
-    };
-    let by_name = first_best(&|at| f64::from(names::as_metric(&table.names[at])))?;
-    let score = names::as_metric(&table.names[by_name]);
-    if score > 0 {
-        let rivals = numeric.iter().filter(|&&at| names::as_metric(&table.names[at]) == score).count();
-        return Some(match rivals {
-            1 => (by_name, "name".into(), Sureness::Clear),
-            n => (by_name, format!("name; {} other column(s) would do as well", n - 1), Sureness::Likely),
-        });
+fn not_numbers(table: &Table, contents: &Contents, at: usize) -> AuditError {
+    let (line, cell) = contents.sample.clone().unwrap_or_default();
+    AuditError::NotNumbers {
+        column: table.names[at].clone(),
+        cell: super::entries::shortened(&cell, 40),
+        line,
+        numbers: contents.numbers,
+        filled: contents.filled,
     }
-    let by_contents = first_best(&|at| {
-        contents[at].variety() + if names::as_metric(&table.names[at]) < 0 { -1.0 } else { 0.0 }
-    })?;
-    Some((
-        by_contents,
-        "no name tells: the first column of numbers with the most different values".into(),
-        Sureness::Unsure,
-    ))
+}
+
+/// The metric by its name, else by what it holds. A column that has the name of one and holds something like numbers that
+/// cannot be read is an error, rather than a reason to take another column.
+fn guess_metric(table: &Table, contents: &[Contents], free: &[usize]) -> Result<Found, AuditError> {
+    let score = |at: usize| names::as_metric(&table.names[at]);
+    let numeric: Vec<usize> = free.iter().copied().filter(|&at| contents[at].numeric()).collect();
+    let first_best = |among: &[usize], key: &dyn Fn(usize) -> f64| {
+        among.iter().copied().fold(None, |best, at| match best {
+            Some(best) if key(best) >= key(at) => Some(best),
+            _ => Some(at),
+        })
+    };
+    let by_name = |among: &[usize]| first_best(among, &|at| f64::from(score(at))).filter(|&at| score(at) > 0);
+    let (best, readable) = (by_name(free), by_name(&numeric));
+    let unread: Vec<usize> = free
+        .iter()
+        .copied()
+        .filter(|&at| !contents[at].numeric() && contents[at].like_numbers * 2 > contents[at].filled)
+        .collect();
+    if let Some(at) = by_name(&unread)
+        && (Some(at) == best || readable.is_none_or(|readable| score(readable) < score(at)))
+    {
+        return Err(not_numbers(table, &contents[at], at));
+    }
+    if let Some(at) = readable {
+        let rivals = numeric.iter().filter(|&&other| score(other) == score(at)).count();
+        return Ok(Some(match rivals {
+            1 => (at, "name".into(), Sureness::Clear),
+            n => (at, format!("name; {} other column(s) would do as well", n - 1), Sureness::Likely),
+        }));
+    }
+    // A counter, an identifier or a setting is never taken unasked.
+    let plain: Vec<usize> = numeric
+        .into_iter()
+        .filter(|&at| {
+            let name = &table.names[at];
+            score(at) == 0
+                && !names::is_housekeeping(name)
+                && names::as_id(name).is_none()
+                && !contents[at].counts
+        })
+        .collect();
+    Ok(first_best(&plain, &|at| contents[at].variety()).map(|at| {
+        let why = "no name tells: the first column of numbers with the most different values";
+        (at, why.into(), Sureness::Unsure)
+    }))
+}
+
+/// Whether a description stands for a configuration: it is one by its name, or a name that several rows share and not
+/// all. What trackers call every run by anew says nothing.
+fn tells_apart(table: &Table, at: usize) -> bool {
+    if names::as_description(&table.names[at]).is_some_and(|rank| rank < names::NAMES_FROM) {
+        return true;
+    }
+    let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    for cell in table.column(at).filter(|cell| number(cell) != Cell::Missing) {
+        *seen.entry(super::wording::without_seed(cell)).or_default() += 1;
+    }
+    seen.len() > 1 && seen.values().any(|&n| n > 1)
 }
 
 fn guess_description(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
-    let words = |at: usize| contents[at].filled > 0 && !contents[at].numeric();
+    // A column that says the same of every row describes none, unless it says that they are repeats.
+    let tells = |at: usize| {
+        contents[at].filled == 1
+            || contents[at].varies()
+            || contents[at].texts.iter().any(|text| {
+                super::wording::is_baseline(text) || super::wording::repeat(text, &|_| false).is_some()
+            })
+    };
+    let words = |at: usize| contents[at].filled > 0 && !contents[at].numeric() && tells(at);
     let named = free.iter().copied().filter(|&at| words(at) && !names::is_config(&table.names[at]));
     if let Some(at) =
         named.filter_map(|at| Some((names::as_description(&table.names[at])?, at))).min().map(|x| x.1)
@@ -296,23 +411,57 @@ fn guess_id(table: &Table, contents: &[Contents], free: &[usize]) -> Found {
     Some((first, "the first column, and no two rows share it".into(), Sureness::Likely))
 }
 
-/// The columns of settings: those marked as such; else, where there is a seed, all that are not something else.
-fn config(table: &Table, contents: &[Contents], special: &HashSet<usize>, seeded: bool) -> Vec<usize> {
-    let candidates = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..table.names.len())
-            .filter(|&at| {
-                !special.contains(&at)
-                    && contents[at].filled > 0
-                    && !names::is_seed(&table.names[at])
-                    && keep(at)
-            })
-            .collect()
+/// The columns of settings: those marked as such, and texts that vary; else, where there is a seed, all that are neither
+/// measurements nor what trackers note of a run. With them the columns in which repeats have to agree.
+fn settings(
+    table: &Table,
+    contents: &[Contents],
+    special: &HashSet<usize>,
+    seeded: bool,
+    wanted: &Wanted,
+) -> Result<(Vec<usize>, Vec<usize>), AuditError> {
+    let places = |names: &[String], what| -> Result<Vec<usize>, AuditError> {
+        names.iter().map(|name| place(table, name, what)).collect()
     };
-    let marked = candidates(&|at| names::is_config(&table.names[at]));
-    if !marked.is_empty() || !seeded {
-        return marked;
+    let ignored = places(&wanted.ignored, "ignored")?;
+    if let Some(stated) = &wanted.settings {
+        let stated = places(stated, "settings")?;
+        return Ok((stated.clone(), stated));
     }
-    candidates(&|at| !names::is_housekeeping(&table.names[at]))
+    let name = |at: usize| table.names[at].as_str();
+    let candidates: Vec<usize> = (0..table.names.len())
+        .filter(|at| {
+            !special.contains(at)
+                && !ignored.contains(at)
+                && contents[*at].filled > 0
+                && !names::is_seed(name(*at))
+        })
+        .collect();
+    let marked = |at: usize| names::is_config(name(at));
+    let opaque = |at: usize| contents[at].opaque * 10 >= contents[at].filled * 9;
+    // The place of a row, which tables write without a name, or as "#".
+    let place = |at: usize| {
+        let tokens = names::tokens(name(at));
+        contents[at].counts && (tokens.is_empty() || (tokens.len() == 2 && tokens[0] == "column"))
+    };
+    let noted = |at: usize| {
+        place(at)
+            || names::is_housekeeping(name(at))
+            || names::as_description(name(at)).is_some()
+            || (contents[at].numeric() && names::is_measured(name(at)))
+            || (names::is_measured(name(at)) && contents[at].like_numbers == contents[at].filled)
+            || opaque(at)
+    };
+    let agree: Vec<usize> = candidates.iter().copied().filter(|&at| marked(at) || !noted(at)).collect();
+    let config = if candidates.iter().any(|&at| marked(at)) {
+        let text = |at: usize| !contents[at].numeric() && contents[at].varies();
+        agree.iter().copied().filter(|&at| marked(at) || text(at)).collect()
+    } else if seeded {
+        agree.clone()
+    } else {
+        Vec::new()
+    };
+    Ok((config, agree))
 }
 
 /// Which way is better, where a column says it: `metric.maximize` is true, `direction` is minimize.

@@ -36,6 +36,47 @@ pub enum AuditError {
         /// The columns.
         columns: Vec<String>,
     },
+    /// The column of the metric holds something that cannot be read as numbers.
+    #[error(
+        "the column \"{column}\" is named like the metric, but {numbers} of its {filled} cells are numbers: line {line} has \
+         \"{cell}\"; write plain numbers there, or say which column is the metric with .metric(\"...\")"
+    )]
+    NotNumbers {
+        /// The column.
+        column: String,
+        /// The first cell that is no number.
+        cell: String,
+        /// Its line.
+        line: u64,
+        /// Cells that are numbers.
+        numbers: usize,
+        /// Cells that are not empty.
+        filled: usize,
+    },
+    /// Some cells of the metric are percentages and others not, and nothing tells how they compare.
+    #[error(
+        "the column \"{column}\" mixes \"{percent}\" (line {line}) with \"{plain}\", and both may be percentages or shares; \
+         write all in one unit"
+    )]
+    MixedUnits {
+        /// The column.
+        column: String,
+        /// A cell with a percent sign.
+        percent: String,
+        /// Its line.
+        line: u64,
+        /// A cell without one.
+        plain: String,
+    },
+    /// The rows are the steps of a single run.
+    #[error(
+        "the rows are steps of one run, counted by the column \"{column}\": that is a learning curve, and no search that kept \
+         some rows and not others; if each row is a run of its own, say so with .each_row_is_a_run()"
+    )]
+    Curve {
+        /// The column that counts the steps.
+        column: String,
+    },
     /// The user named a column that is not there.
     #[error("the {what} column \"{wanted}\" is not in the log; its columns are {}", listed(columns))]
     NoColumn {

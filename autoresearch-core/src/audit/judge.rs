@@ -1,16 +1,17 @@
 //! From the entries of a log to what was kept, against what, and how sure that is.
 
-use super::columns::{Guess, Sureness};
+use super::columns::{Columns, Guess, Sureness};
 use super::entries::{Class, Entries, Entry};
 use super::names;
 use super::noise::{self, RunNoise};
 use super::order::{self, Steps};
-use super::repeats::{self, Group};
-use super::verdict::{Bench, Trial};
+use super::repeats::{self, Group, SeedsOfRepeat};
+use super::verdict::{Bench, Trial, Undecided, Verdict};
 use super::wording;
 use super::{AuditedRow, Total};
 use crate::measure::Direction;
 use crate::stats::spearman;
+use std::collections::HashSet;
 
 /// What the user said, beside columns.
 #[derive(Debug, Clone)]
@@ -41,29 +42,45 @@ struct Arm {
 /// `hint` is what a column says of the direction.
 pub(super) fn judge(
     entries: &mut Entries,
-    metric: &str,
+    columns: &Columns,
     hint: Option<Guess<Direction>>,
     terms: &Terms,
 ) -> Judged {
-    let explicit = entries.explicit;
+    let metric = columns.metric.value.as_str();
+    let (explicit, described) = (entries.explicit, entries.described);
+    let agree = &entries.agree;
     let all = &mut entries.all;
     let mut notes = Vec::new();
     let known = terms.direction.or(hint.as_ref().map(|hint| hint.value)).or(names::direction(metric));
     let steps = if explicit { Steps::of(all) } else { Steps { all: 0, down: 0 } };
-    let doubts: Vec<String> = order::suspect(all, steps, known, entries.ordered).into_iter().collect();
+    let stated = terms.direction.is_some() || hint.is_some();
+    let suspicion = order::suspect(all, steps, known, stated, entries.ordered);
+    let (turned, open) = suspicion.as_ref().map_or((false, false), |s| (s.turned, s.open));
     let direction = match (terms.direction, hint) {
         (Some(direction), _) => Guess::new(direction, "stated", Sureness::Stated),
         (None, Some(hint)) => hint,
-        (None, None) => direction(all, explicit, metric),
+        (None, None) => {
+            let mut found = direction(all, explicit, metric);
+            if turned && found.sure > Sureness::Likely {
+                found = Guess::new(
+                    found.value,
+                    found.why + " once the log is read from its end",
+                    Sureness::Likely,
+                );
+            }
+            if open { Guess::new(found.value, found.why, Sureness::Unsure) } else { found }
+        }
     };
-    let doubts = doubts.into_iter().chain(minority(all, explicit, &direction)).collect::<Vec<_>>();
+    let mut doubts: Vec<String> = suspicion.into_iter().map(|s| s.doubt).collect();
+    doubts.extend(minority(all, explicit, &direction).filter(|_| !open));
     notes.extend(doubts.iter().cloned());
     if !explicit {
         zeros_are_crashes(all, direction.value, &mut notes);
     }
-    let pure = repeats::pure(all);
+    let mut pure = repeats::pure(all);
     let reference = references(all, explicit, direction.value, &pure);
-    let groups = repeats::find(all, &reference, &pure, explicit);
+    let log = repeats::Log { explicit, described, agree, names: &columns.agree };
+    let groups = repeats::find(all, &reference, &mut pure, &log, &mut notes);
     let baseline = all.iter().position(|e| e.class == Class::Kept && e.value.is_some());
     let noise = noise::measure(all, &groups, baseline, terms.noise);
     let arms = arms(all, &groups, &pure, explicit);
@@ -76,14 +93,29 @@ pub(super) fn judge(
         );
     }
     let first = arms.iter().position(|arm| all[arm.row].class == Class::Kept && arm.value.is_some());
-    let compete = |at: usize, arm: &Arm| Some(at) != first && arm.value.is_some() && pure[arm.row].is_none();
+    // Repeats of a kept row, by their columns, had no edit that could have been lucky.
+    let repeats_kept: HashSet<usize> = groups
+        .iter()
+        .filter(|group| group.by_columns && all[group.rows[0]].class == Class::Kept)
+        .flat_map(|group| group.rows[1..].iter().chain(&group.copies).copied())
+        .collect();
+    let compete = |at: usize, arm: &Arm| {
+        Some(at) != first
+            && arm.value.is_some()
+            && pure[arm.row].is_none()
+            && !repeats_kept.contains(&arm.row)
+    };
     let tries = arms.iter().enumerate().filter(|(at, arm)| compete(*at, arm)).count();
     let bench = Bench::new(&noise, direction.value, terms.alpha, tries);
     let mut group_of: Vec<Option<usize>> = vec![None; all.len()];
     for (number, group) in groups.iter().enumerate() {
-        group.rows.iter().for_each(|&row| group_of[row] = Some(number));
+        group.rows.iter().chain(&group.copies).for_each(|&row| group_of[row] = Some(number));
     }
-    let seed_only = |row: usize, before: usize| group_of[row].is_some() && group_of[row] == group_of[before];
+    let repeats = |row: usize, before: usize| {
+        let group = &groups[group_of[row].filter(|_| group_of[row] == group_of[before])?];
+        let copy = group.copies.contains(&row) || group.copies.contains(&before);
+        Some(if copy { SeedsOfRepeat::Unknown } else { group.seeds })
+    };
     let mut rows = Vec::new();
     let mut before: Option<&Arm> = None;
     for arm in arms.iter().filter(|arm| all[arm.row].class == Class::Kept) {
@@ -100,7 +132,7 @@ pub(super) fn judge(
                 None => Some((None, 0)),
                 Some(before) => Some((before.value, before.runs)),
             },
-            seed_only: before.is_some_and(|before| seed_only(arm.row, before.row)),
+            repeats: before.and_then(|before| repeats(arm.row, before.row)),
         }));
         if arm.value.is_some() {
             if is_first && explicit && arms.iter().take_while(|a| a.row < arm.row).any(|a| a.value.is_some())
@@ -113,7 +145,14 @@ pub(super) fn judge(
             before = Some(arm);
         }
     }
-    let total = total(&bench, &rows);
+    let mut total = total(&bench, &rows);
+    if open {
+        total = None;
+        for row in rows.iter_mut().filter(|row| row.verdict != Verdict::Baseline) {
+            (row.gain, row.standard_error, row.ratio, row.p, row.p_adjusted) = (None, None, None, None, None);
+            row.verdict = Verdict::Undecidable(Undecided::DirectionUnknown);
+        }
+    }
     Judged { direction, noise, rows, total, tries, notes, doubts }
 }
 
@@ -229,9 +268,11 @@ fn arms(all: &mut [Entry], groups: &[Group], pure: &[Option<wording::Repeat>], e
         for group in groups {
             let values: Vec<f64> = group.rows.iter().filter_map(|&at| all[at].value).collect();
             if group.by_columns && !values.is_empty() {
-                mean[group.rows[0]] = Some((crate::stats::mean(&values), values.len() as u32));
+                // Runs on one seed share what it does: they are one run.
+                let runs = if group.seeds == SeedsOfRepeat::Same { 1 } else { values.len() as u32 };
+                mean[group.rows[0]] = Some((crate::stats::mean(&values), runs));
             }
-            for &at in &group.rows[1..] {
+            for &at in group.rows[1..].iter().chain(&group.copies) {
                 all[at].class = Class::Repeat;
             }
         }
@@ -273,7 +314,7 @@ pub(super) fn total(bench: &Bench<'_>, rows: &[AuditedRow]) -> Option<Total> {
         value: last.value,
         runs: last.runs,
         before: Some((first.value, first.runs)),
-        seed_only: false,
+        repeats: None,
     });
     let small: Vec<f64> =
         rows.iter().filter(|r| r.ratio.is_some_and(|r| r < 1.0)).filter_map(|r| r.gain).collect();

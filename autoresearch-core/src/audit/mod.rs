@@ -23,7 +23,8 @@
 //! The gain of a kept row is the value of the kept row before minus its own (the other way round where higher is
 //! better), and its standard error the run noise times sqrt 2. The noise is stated by the user; or measured by rows that
 //! repeat a configuration under different seeds, pooled within each; or by rows whose descriptions speak of another seed
-//! and of nothing else. With its degrees of freedom it gives a one-sided Student t p-value. Where nothing tells how large
+//! and of nothing else, where no column that may be a setting differs. Repeats on one seed measure none; repeats whose
+//! seeds nobody knows may call a gain noise, and no gain more than noise. With its degrees of freedom it gives a one-sided Student t p-value. Where nothing tells how large
 //! the noise is, there is no verdict.
 //!
 //! A kept row was kept because it looked good. So every row that was tried counts, not just those kept: the adjusted
@@ -34,14 +35,18 @@
 //! at many it is Bonferroni's. The false discovery rate (Benjamini & Hochberg 1995) would be kinder to long lists, and
 //! needs a kind of dependence that gains over a shared, moving reference do not have.
 //!
-//! A log that is newest first is read from its end, where a column of times or a counter says so, or where the kept rows
-//! would else contradict a clear name; the report says when.
+//! A log that is newest first is read from its end, where a column of times or a counter says so, or where the row called
+//! the baseline is the last; the report says when. Where the kept rows contradict the name of the metric and nothing
+//! else tells the order, there is no verdict until the direction is stated.
+//!
+//! What is no search is refused: the steps of a single run, and a column that is named like the metric but holds no numbers.
 //!
 //! "Within noise" is said only with three degrees of freedom or more, and only of a gain that would be within noise even
 //! if its standard deviation were at the lower end of what the repeats leave possible.
 
 mod chance;
 mod columns;
+mod curve;
 mod delimited;
 mod entries;
 mod error;
@@ -58,6 +63,7 @@ mod report;
 mod status;
 mod stored;
 mod table;
+mod units;
 mod verdict;
 mod wording;
 mod write;

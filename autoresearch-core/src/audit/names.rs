@@ -200,7 +200,9 @@ pub(super) fn is_seed(name: &str) -> bool {
 /// Whether the column is marked as a setting: `config.lr`, `params_lr`, `params.lr`, `hparams/lr`.
 pub(super) fn is_config(name: &str) -> bool {
     let lower = name.to_lowercase();
-    ["config", "params", "param", "hparams", "hyperparameters", "hyperparams", "args"].iter().any(|mark| {
+    const MARKS: &[&str] =
+        &["config", "params", "param", "parameters", "hparams", "hyperparameters", "hyperparams", "args"];
+    MARKS.iter().any(|mark| {
         lower.strip_prefix(mark).is_some_and(|rest| rest.len() > 1 && rest.starts_with(['.', '_', '/', ':']))
     })
 }
@@ -211,96 +213,251 @@ fn is_knob(tokens: &[String]) -> bool {
     tokens.len() > 1 && tokens.last().is_some_and(|last| KNOBS.contains(&last.as_str()))
 }
 
-/// Whether the column describes the running of the row rather than what was run.
+/// Whether the column describes the running of the row rather than what was run. Only names that trackers and loops give
+/// to such columns count, not every name that has a word of them: `model_name` and `iterations` are settings.
 pub(super) fn is_housekeeping(name: &str) -> bool {
-    let tokens = tokens(name);
-    const WORDS: &[&str] = &[
+    const NAMES: &[&str] = &[
         "id",
-        "name",
+        "run id",
+        "trial id",
+        "uuid",
+        "run uuid",
         "run",
         "trial",
-        "commit",
-        "hash",
+        "exp",
+        "experiment",
         "number",
         "index",
+        "no",
+        "nr",
+        "n",
+        "i",
+        "round",
+        "iter",
+        "iteration",
+        "step",
+        "global step",
+        "epoch",
+        "training iteration",
+        "iterations since restore",
+        "timesteps total",
+        "timesteps since restore",
+        "episodes total",
+        "unnamed 0",
+        "rank",
+        "name",
+        "run name",
+        "trial name",
+        "experiment name",
+        "exp name",
+        "display name",
+        "experiment id",
+        "experiment tag",
+        "commit",
+        "commit hash",
+        "commit sha",
+        "git commit",
+        "git sha",
+        "git hash",
+        "sha",
+        "hash",
         "user",
+        "username",
         "host",
         "hostname",
         "node",
+        "node ip",
+        "ip",
+        "pid",
+        "worker",
+        "gpu",
+        "gpu id",
+        "parent",
+        "parent id",
         "tags",
         "group",
+        "job type",
+        "notes",
+        "sweep",
+        "sweep id",
         "created",
+        "created at",
         "started",
-        "ended",
+        "started at",
         "start",
+        "start time",
         "end",
+        "end time",
+        "ended",
+        "ended at",
+        "finished at",
+        "updated",
+        "updated at",
         "complete",
         "date",
         "datetime",
+        "datetime start",
+        "datetime complete",
         "timestamp",
         "state",
         "status",
-        "memory",
-        "mem",
-        "gb",
-        "mb",
-        "vram",
-        "pid",
-        "ip",
-        "gpu",
-        "url",
-        "path",
-        "logdir",
+        "lifecycle stage",
         "done",
-        "notes",
-        "sweep",
-        "updated",
-        "iterations",
-        "time",
-        "runtime",
-        "duration",
-        "seconds",
-        "secs",
-        "minutes",
-        "hours",
-        "elapsed",
-        "walltime",
+        "is best",
         "log",
-        "worker",
-        "parent",
-        "is_best",
+        "logdir",
+        "log dir",
+        "path",
+        "url",
+        "artifact uri",
+        "artifact location",
         "source",
-        "iteration",
+        "source name",
+        "source type",
+        "source version",
+        "entry point name",
+        "version",
+        "should checkpoint",
+        "checkpoint dir name",
+        "time since restore",
+        "time this iter s",
+        "time total s",
+        "mfu",
+        "mfu percent",
     ];
     // Trackers mark their own columns: `_step`, `_runtime`, `_timestamp`.
     if name.starts_with('_') {
         return true;
     }
-    !is_knob(&tokens) && (any(&tokens, WORDS) || any(&tokens, LOWER) || any(&tokens, HIGHER))
+    let words = tokens(name).join(" ");
+    NAMES.contains(&words.as_str())
+        || ["tags mlflow ", "sys ", "system attrs ", "monitoring "].iter().any(|mark| words.starts_with(mark))
 }
 
-/// Rank among the names of a description, best first; `None` if it is none.
-pub(super) fn as_description(name: &str) -> Option<usize> {
-    rank(
-        name,
-        &[
-            "description",
-            "desc",
-            "title",
-            "hypothesis",
-            "idea",
-            "change",
-            "edit",
-            "plan",
-            "summary",
-            "notes",
-            "comment",
-            "message",
-            "experiment",
-            "name",
-        ],
-    )
+/// Whether a column of numbers is one of measurements by its name: another metric, or what the run took. `loss_fn` and
+/// `time_budget` are none: the noun comes last.
+pub(super) fn is_measured(name: &str) -> bool {
+    const AFTER: &[&str] = &[
+        "val",
+        "valid",
+        "validation",
+        "eval",
+        "dev",
+        "train",
+        "training",
+        "test",
+        "final",
+        "best",
+        "last",
+        "mean",
+        "avg",
+        "average",
+        "subset",
+        "median",
+        "min",
+        "max",
+        "std",
+        "stderr",
+        "sem",
+        "epoch",
+        "step",
+        "pct",
+        "percent",
+        "delta",
+        "diff",
+    ];
+    const TOOK: &[&str] = &[
+        "s", "sec", "secs", "seconds", "ms", "min", "mins", "minutes", "h", "hours", "time", "runtime",
+        "duration", "elapsed", "wall", "walltime", "latency", "gb", "mb", "gib", "mib", "vram", "memory",
+        "mem",
+    ];
+    let tokens = tokens(name);
+    if is_config(name) || is_seed(name) || is_knob(&tokens) {
+        return false;
+    }
+    let metric = |t: &String| LOWER.contains(&t.as_str()) || HIGHER.contains(&t.as_str());
+    let after = |t: &String| AFTER.contains(&t.as_str()) || t.bytes().all(|b| b.is_ascii_digit());
+    let noun = tokens.iter().rposition(metric);
+    let last = tokens.last().map_or("", String::as_str);
+    let change = ["delta", "\u{3b4}", "diff", "improvement"].contains(&last);
+    let neutral = tokens.len() == 1 && NEUTRAL.contains(&last);
+    change
+        || neutral
+        || noun.is_some_and(|at| tokens[at + 1..].iter().all(after))
+        || tokens.first().is_some_and(|first| (first == "metrics" || first == "metric") && tokens.len() > 1)
+        || TOOK.contains(&last)
 }
+
+/// Whether the column counts steps within one run, as far as the name tells.
+pub(super) fn is_step(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "step",
+        "steps",
+        "global step",
+        "epoch",
+        "epochs",
+        "iteration",
+        "iter",
+        "training iteration",
+        "train step",
+    ];
+    let words = tokens(name).join(" ");
+    let words = words.strip_prefix("train ").or(words.strip_prefix("trainer ")).unwrap_or(&words);
+    NAMES.contains(&words)
+}
+
+/// Whether a column of numbers is one that goes along in the log of a single run: `learning_rate`, `grad_norm`.
+pub(super) fn goes_along(name: &str) -> bool {
+    let words = tokens(name).join(" ");
+    is_measured(name)
+        || is_step(name)
+        || is_housekeeping(name)
+        || [
+            "lr",
+            "learning rate",
+            "grad norm",
+            "momentum",
+            "value",
+            "tokens",
+            "samples per second",
+            "steps per second",
+        ]
+        .iter()
+        .any(|known| words == *known || words.ends_with(&format!(" {known}")) || words.starts_with("lr "))
+        || words.ends_with("per second")
+}
+
+/// Rank among the names of a description, best first; `None` if it is none. From [`NAMES_FROM`] on they are names that
+/// people and trackers give to runs, which need not say what was changed.
+pub(super) fn as_description(name: &str) -> Option<usize> {
+    const WORDS: &[&str] = &[
+        "description",
+        "desc",
+        "title",
+        "hypothesis",
+        "idea",
+        "change",
+        "edit",
+        "plan",
+        "summary",
+        "comment",
+        "message",
+        "notes",
+        "experiment",
+        "name",
+    ];
+    const BESIDE: &[&str] =
+        &["run", "exp", "experiment", "trial", "display", "short", "tags", "mlflow", "job", "commit"];
+    let tokens = tokens(name);
+    // `model_name` is a setting: whatever stands beside the word must be about the row.
+    WORDS.iter().position(|word| {
+        tokens.iter().any(|t| t == word)
+            && (WORDS[..5].contains(word) || tokens.iter().all(|t| t == word || BESIDE.contains(&t.as_str())))
+    })
+}
+
+/// The first rank of [`as_description`] that is a name or a note rather than a description.
+pub(super) const NAMES_FROM: usize = 11;
 
 /// Rank among the names of an identifier, best first; `None` if it is none.
 pub(super) fn as_id(name: &str) -> Option<usize> {
@@ -326,12 +483,33 @@ mod tests {
 
     #[test]
     fn housekeeping_and_knobs() {
-        for name in ["_step", "_runtime", "_timestamp", "Source Type", "Source Name", "Duration", "User"] {
+        for name in
+            ["_step", "_runtime", "_timestamp", "Source Type", "Source Name", "User", "sys/id", "Start Time"]
+        {
             assert!(is_housekeeping(name) && as_metric(name) <= 0, "{name}");
         }
         for name in ["kl_loss_weight", "entropy_coef", "loss_scale", "valLossScale"] {
-            assert!(!is_housekeeping(name) && as_metric(name) <= -100, "{name}");
+            assert!(!is_housekeeping(name) && !is_measured(name) && as_metric(name) <= -100, "{name}");
         }
-        assert!(!is_housekeeping("lr") && as_metric("val_loss") > 0);
+        for name in
+            ["lr", "model_name", "dataset", "loss_fn", "iterations", "node_dim", "time_budget", "run_length"]
+        {
+            assert!(!is_housekeeping(name) && !is_measured(name), "{name}");
+        }
+        for name in [
+            "train_loss",
+            "val/loss",
+            "acc_top5",
+            "metrics.width",
+            "peak_vram_mb",
+            "Duration",
+            "total_seconds",
+        ] {
+            assert!(is_measured(name), "{name}");
+        }
+        assert!(as_metric("val_loss") > 0 && as_description("model_name").is_none());
+        assert!(
+            as_description("tags.mlflow.runName").is_some() && as_description("Run description").is_some()
+        );
     }
 }

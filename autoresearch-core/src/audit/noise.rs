@@ -14,7 +14,8 @@ pub enum NoiseSource {
     Stated,
     /// Rows of the log repeat each other under different seeds.
     Repeats,
-    /// Rows repeat each other, and whether their seeds differ is not said, or they do not: it may be understated.
+    /// Rows repeat each other, and whether their seeds differ is not said: it may be understated, so that it may call a
+    /// gain noise, and never more than noise.
     WeakRepeats,
     /// A stored study measured it: runs of one arm, pooled.
     Study,
@@ -97,16 +98,17 @@ pub(super) fn measure(
     // Values that agree to the last digit are a copy or the same seed, unless the log says that the seeds differ: then
     // the metric is coarse, and they count like others.
     let moved = |g: &Group| spread(g).sum_of_squares() > 0.0;
-    let any = |with_seeds: bool| groups.iter().any(|g| differs(g) == with_seeds && moved(g));
+    // Repeats on one seed tell how reproducible a run is, and not what a seed does.
+    let unknown = |g: &Group| g.seeds == SeedsOfRepeat::Unknown && moved(g);
     let source = match stated {
         Some(_) => NoiseSource::Stated,
-        None if any(true) => NoiseSource::Repeats,
-        None if any(false) => NoiseSource::WeakRepeats,
+        None if groups.iter().any(|g| differs(g) && moved(g)) => NoiseSource::Repeats,
+        None if groups.iter().any(unknown) => NoiseSource::WeakRepeats,
         None => NoiseSource::Unknown,
     };
     let used = |g: &Group| match source {
         NoiseSource::Repeats => differs(g),
-        NoiseSource::WeakRepeats => !differs(g) && moved(g),
+        NoiseSource::WeakRepeats => unknown(g),
         _ => false,
     };
     let (mut squares, mut df) = (0.0, 0.0);
@@ -147,12 +149,21 @@ fn warnings(
     let used = |test: &dyn Fn(&Group) -> bool| {
         groups.iter().zip(&noise.repeats).any(|(group, shown)| shown.used && test(group))
     };
-    if used(&|g| g.seeds == SeedsOfRepeat::Same) {
-        warnings.push("Some of the repeats used the same seed: that understates run noise.".into());
+    let same = |g: &&Group| {
+        g.seeds == SeedsOfRepeat::Same
+            && g.rows.windows(2).any(|w| entries[w[0]].value != entries[w[1]].value)
+    };
+    let same = groups.iter().filter(same).count();
+    if same > 0 {
+        warnings.push(format!(
+            "Groups of repeated rows on one seed: {same}. They show how far a run can be reproduced, not how far apart seeds \
+             are: no noise is taken from them."
+        ));
     }
     if used(&|g| g.seeds == SeedsOfRepeat::Unknown) {
         warnings.push(
-            "The log does not say whether all repeats used different seeds; if they did not, run noise is understated."
+            "The log does not say whether all repeats used different seeds; if they did not, run noise is \
+             understated. It may call a gain noise, and no gain more than noise."
                 .into(),
         );
     }

@@ -1,11 +1,13 @@
 //! An audit, and what its reader may say about the log.
 
 use super::columns::{self, Wanted};
+use super::curve;
 use super::entries::{self, Class};
 use super::error::AuditError;
 use super::judge::{self, Terms};
 use super::report::{AuditReport, Counts};
 use super::table::Table;
+use super::units;
 use crate::measure::Direction;
 use std::path::Path;
 
@@ -31,6 +33,7 @@ pub struct Audit {
     bytes: Vec<u8>,
     wanted: Wanted,
     kept: Option<Vec<String>>,
+    each_row: bool,
     terms: Terms,
 }
 
@@ -52,6 +55,7 @@ impl Audit {
             bytes: log.as_ref().to_vec(),
             wanted: Wanted::default(),
             kept: None,
+            each_row: false,
             terms: Terms { direction: None, noise: None, alpha: 0.05 },
         }
     }
@@ -105,6 +109,27 @@ impl Audit {
         self
     }
 
+    /// The columns of settings, all of them: rows that agree in them repeat each other.
+    #[must_use]
+    pub fn settings<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.wanted.settings = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Columns that are no settings, although they may look like it: what was measured beside the metric, or noted.
+    #[must_use]
+    pub fn ignore<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.wanted.ignored.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Each row is a run of its own, although columns of runs and steps make it look like a report from the middle of one.
+    #[must_use]
+    pub fn each_row_is_a_run(mut self) -> Self {
+        self.each_row = true;
+        self
+    }
+
     /// Whether lower or higher is better.
     #[must_use]
     pub fn direction(mut self, direction: Direction) -> Self {
@@ -137,8 +162,8 @@ impl Audit {
     /// Reads the log and judges its kept rows.
     ///
     /// # Errors
-    /// No row can be read, no column looks like a metric, a column that was named is not there, or a number given is
-    /// out of its range. A row that cannot be read is no error: the report lists it.
+    /// No row can be read, no column looks like a metric or the one that does holds no numbers, a column that was named is
+    /// not there, the rows are the steps of a single run, or a number given is out of its range. A row that cannot be read is no error: the report lists it.
     pub fn run(self) -> Result<AuditReport, AuditError> {
         check(&self.terms)?;
         let mut table = Table::read(&self.bytes);
@@ -147,10 +172,17 @@ impl Audit {
             let first = table.unreadable.first().map(|row| format!("line {}: {}", row.line, row.reason));
             return Err(AuditError::Empty { first });
         }
+        units::decimal_commas(&mut table);
         let (places, columns) = columns::find(&table, &self.wanted)?;
+        if !self.each_row
+            && let Some(at) = curve::of_one_run(&table, &places)
+        {
+            return Err(AuditError::Curve { column: table.names[at].clone() });
+        }
+        units::percent(&mut table, places.metric)?;
         let hint = columns::direction_hint(&table);
-        let mut entries = entries::read(&mut table, &places, self.kept.as_deref());
-        let judged = judge::judge(&mut entries, &columns.metric.value, hint, &self.terms);
+        let mut entries = entries::read(&mut table, &places, self.kept.as_deref(), self.each_row);
+        let judged = judge::judge(&mut entries, &columns, hint, &self.terms);
         table.unreadable.sort_by_key(|row| row.line);
         let count = |class| entries.all.iter().filter(|e| e.class == class).count();
         let counts = Counts {
@@ -158,6 +190,7 @@ impl Audit {
             kept: count(Class::Kept),
             discarded: count(Class::Discarded),
             crashed: count(Class::Crashed),
+            no_value: count(Class::NoValue),
             unfinished: count(Class::Unfinished),
             intermediate: count(Class::Intermediate),
             repeats: count(Class::Repeat),

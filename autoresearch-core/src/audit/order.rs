@@ -63,6 +63,8 @@ fn monotone<T: PartialOrd>(keys: &[T]) -> Option<Ordering> {
 
 /// The filled cells of a column, if most are filled and each can be read.
 fn keys<T>(table: &Table, at: usize, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let first = table.column(at).find(|cell| number(cell) != Cell::Missing)?;
+    read(first)?;
     let filled: Vec<&str> = table.column(at).filter(|cell| number(cell) != Cell::Missing).collect();
     if filled.len() * 10 < table.rows.len() * 8 {
         return None;
@@ -96,6 +98,11 @@ fn date(cell: &str) -> Option<Vec<f64>> {
     }
     fields.resize(7, 0.0);
     Some(fields)
+}
+
+/// Whether a text is a date with the year first, and perhaps a time.
+pub(super) fn is_date(cell: &str) -> bool {
+    date(cell).is_some()
 }
 
 /// Whole numbers, no two alike next to each other, under a name that counts.
@@ -143,16 +150,29 @@ impl Steps {
     }
 }
 
-/// Turns the entries round where they look newest first: the row that is called the baseline is the last, or the kept
-/// values go the wrong way for the direction that is `known`. Says what was suspected, and what was done about it.
+/// What speaks against the order or the direction in which a log is read.
+#[derive(Debug, Clone)]
+pub(super) struct Suspicion {
+    /// What, and what was done about it.
+    pub(super) doubt: String,
+    /// Whether the entries were turned round.
+    pub(super) turned: bool,
+    /// Whether it leaves open which way is better, so that there can be no verdicts.
+    pub(super) open: bool,
+}
+
+/// Turns the entries round where they are newest first: the row that is called the baseline is the last. Where the kept
+/// values go the wrong way for the direction that is `known`, and neither a column nor such a row tells the order, either
+/// may be wrong: then nothing is decided, unless the direction is `stated`, which leaves only the order.
 ///
 /// `settled`: a column tells the order. `steps` are those in the order of the file.
 pub(super) fn suspect(
     all: &mut [Entry],
     steps: Steps,
     known: Option<Direction>,
+    stated: bool,
     settled: bool,
-) -> Option<String> {
+) -> Option<Suspicion> {
     let word = |d: Direction| if d == Direction::Minimize { "down" } else { "up" };
     let (moved, with) = steps.moved();
     let wrong = known.is_some_and(|known| steps.tell() && moved != known);
@@ -167,7 +187,8 @@ pub(super) fn suspect(
     if wrong {
         let better = if known == Some(Direction::Minimize) { "lower" } else { "higher" };
         why.push(format!(
-            "{better} is better, and yet {with} of {} kept steps go {} in the order of the file",
+            "{better} is better{}, and yet {with} of {} kept steps go {} in the order of the file",
+            if stated { "" } else { " by the name of the metric" },
             steps.all,
             word(moved)
         ));
@@ -177,15 +198,23 @@ pub(super) fn suspect(
     }
     let why = why.join("; ");
     if wrong && (settled || first) {
-        return Some(format!(
+        let doubt = format!(
             "Contradiction: {why}, and the log is oldest first. Check which way is better and what was kept, and state it."
-        ));
+        );
+        return Some(Suspicion { doubt, turned: false, open: !stated });
+    }
+    if wrong && !stated && !last {
+        let doubt = format!(
+            "Contradiction: {why}. Either the log is newest first, or the name misleads: state which way is better."
+        );
+        return Some(Suspicion { doubt, turned: false, open: true });
     }
     all.reverse();
-    Some(format!(
+    let doubt = format!(
         "The log seems to be newest first, and was read from its end: {why}. If it is not, state the direction and give \
          the log a column that counts its rows."
-    ))
+    );
+    Some(Suspicion { doubt, turned: true, open: false })
 }
 
 /// A row that is called the baseline, and not a repeat of it.

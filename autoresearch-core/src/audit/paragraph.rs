@@ -19,6 +19,12 @@ impl AuditReport {
             text.push(' ');
         }
         let any = self.keeps().next().is_some();
+        let unknown = Verdict::Undecidable(Undecided::DirectionUnknown);
+        if self.with(unknown).next().is_some() {
+            text.push_str("Nothing is said of any gain before that is settled. ");
+            text.push_str(&self.advice());
+            return text;
+        }
         if any || self.noise.sd.is_some() {
             text.push_str(&self.noise_sentence());
         }
@@ -107,6 +113,7 @@ impl AuditReport {
             (count(Verdict::WithinNoise), "within noise"),
             (count(Verdict::NotBetter), "no better than the row before"),
             (count(Verdict::SeedOnly), "a change of seed and nothing else"),
+            (count(Verdict::Repeat), "a repeat"),
             (undecidable, "undecidable"),
         ] {
             if n > 0 {
@@ -143,6 +150,9 @@ impl AuditReport {
             Verdict::NotBetter => "which is none",
             Verdict::Undecidable(Undecided::FewRepeats) => "undecidable with so few repeats",
             Verdict::Undecidable(Undecided::Inconclusive) => "inconclusive at this noise",
+            Verdict::Undecidable(Undecided::SeedsUnknown) => {
+                "undecidable while the seeds of the repeats are unknown"
+            }
             _ => "undecidable",
         });
         if let Some((alone, all)) = total.p.zip(total.p_adjusted) {
@@ -162,6 +172,10 @@ impl AuditReport {
 
     /// What would settle it.
     fn advice(&self) -> String {
+        let unknown = Verdict::Undecidable(Undecided::DirectionUnknown);
+        if self.with(unknown).next().is_some() {
+            return "What to do: say which way is better with .direction(...), and audit again.".into();
+        }
         let known = self.noise.sd.filter(|_| self.noise.freedom() >= 3.0);
         let mut gains: Vec<f64> =
             self.keeps().filter_map(|row| row.gain).filter(|gain| *gain > 0.0).collect();

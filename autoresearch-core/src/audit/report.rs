@@ -18,8 +18,11 @@ pub struct Counts {
     pub kept: usize,
     /// Not kept.
     pub discarded: usize,
-    /// Crashed, diverged, or without a value.
+    /// Crashed or diverged.
     pub crashed: usize,
+    /// Without a value, and nothing says why.
+    #[serde(default)]
+    pub no_value: usize,
     /// Still running when the log was written.
     pub unfinished: usize,
     /// Reports from the middle of a run whose last report is counted.
@@ -36,6 +39,7 @@ impl Counts {
         self.kept
             + self.discarded
             + self.crashed
+            + self.no_value
             + self.unfinished
             + self.intermediate
             + self.repeats

@@ -158,7 +158,7 @@ impl Facts {
             value: None,
             runs: 0,
             before: None,
-            seed_only: false,
+            repeats: None,
         };
         let first = Trial {
             value: baseline.map(Moments::mean),
@@ -217,7 +217,7 @@ impl Facts {
                 value: Some(m.mean()),
                 runs: m.n() as u32,
                 before,
-                seed_only: false,
+                repeats: None,
             })
         });
         let mut total = judge::total(&bench, &ends)?;
@@ -278,6 +278,7 @@ impl Facts {
                 seed: Some(told("seed")),
                 id: Some(told("proposal")),
                 config: Vec::new(),
+                agree: Vec::new(),
             },
             direction: Guess::new(self.direction, "the store says so", Sureness::Stated),
             keeps_are_stated: true,

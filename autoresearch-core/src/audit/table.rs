@@ -32,6 +32,7 @@ impl fmt::Display for Format {
                     '\t' => f.write_str("separated by tabs")?,
                     ',' => f.write_str("separated by commas")?,
                     ';' => f.write_str("separated by semicolons")?,
+                    ' ' => f.write_str("separated by spaces")?,
                     other => write!(f, "separated by \"{other}\"")?,
                 }
                 f.write_str(if *header { "" } else { ", without a header" })
@@ -78,8 +79,8 @@ impl Table {
     /// Reads any bytes. What is no row is in [`unreadable`](Self::unreadable).
     pub(super) fn read(bytes: &[u8]) -> Self {
         let (text, note) = decode(bytes);
-        let mut table = match text.lines().map(str::trim).find(|line| !line.is_empty()) {
-            Some(first) if first.starts_with('{') => json::lines(&text),
+        let mut table = match text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()) {
+            Some(first) if first.starts_with('{') => json::objects(&text),
             Some(first) if first.starts_with('[') && json::is_array(&text) => json::array(&text),
             _ => delimited::read(&text),
         };

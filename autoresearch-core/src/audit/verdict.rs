@@ -1,7 +1,8 @@
 //! The verdict on each kept row.
 
 use super::chance::luckiest;
-use super::noise::RunNoise;
+use super::noise::{NoiseSource, RunNoise};
+use super::repeats::SeedsOfRepeat;
 use crate::measure::Direction;
 use crate::stats::{Moments, chi_square_quantile, normal_quantile, student_sf};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,11 @@ pub enum Undecided {
     Inconclusive,
     /// The row or the one before it has no value.
     NoValue,
+    /// The gain is not small beside the spread of repeats, but nobody knows whether those used different seeds.
+    SeedsUnknown,
+    /// Which way is better, or which row came first, is not known: the name of the metric and what was kept contradict
+    /// each other.
+    DirectionUnknown,
 }
 
 /// Whether the gain of a kept row can be told from run noise.
@@ -42,6 +48,8 @@ pub enum Verdict {
     NotBetter,
     /// Nothing but the seed was changed: there is no edit that could have gained anything.
     SeedOnly,
+    /// It repeats the row before: there is no edit that could have gained anything.
+    Repeat,
     /// Nothing can be said.
     Undecidable(Undecided),
 }
@@ -55,10 +63,13 @@ impl fmt::Display for Verdict {
             Self::WithinNoise => "within noise",
             Self::NotBetter => "not better",
             Self::SeedOnly => "only the seed changed",
+            Self::Repeat => "a repeat",
             Self::Undecidable(Undecided::NoiseUnknown) => "undecidable: noise unknown",
             Self::Undecidable(Undecided::FewRepeats) => "undecidable: too few repeats",
             Self::Undecidable(Undecided::Inconclusive) => "undecidable: inconclusive at this noise",
             Self::Undecidable(Undecided::NoValue) => "undecidable: no value",
+            Self::Undecidable(Undecided::SeedsUnknown) => "undecidable: seeds of the repeats unknown",
+            Self::Undecidable(Undecided::DirectionUnknown) => "undecidable: which way is better?",
         })
     }
 }
@@ -110,7 +121,8 @@ pub(super) struct Trial {
     pub(super) runs: u32,
     /// Value and runs of the kept row before; `None` for the baseline.
     pub(super) before: Option<(Option<f64>, u32)>,
-    pub(super) seed_only: bool,
+    /// Whether it repeats the kept row before, and on which seeds.
+    pub(super) repeats: Option<SeedsOfRepeat>,
 }
 
 /// What all rows are judged by.
@@ -156,8 +168,10 @@ impl<'a> Bench<'a> {
         let gain = self.direction.loss(before) - self.direction.loss(value);
         let share = (1.0 / f64::from(trial.runs.max(1)) + 1.0 / f64::from(runs_before.max(1))).sqrt();
         self.weigh(&mut row, gain, self.noise.sd.map(|sd| sd * share));
-        if trial.seed_only {
-            row.verdict = Verdict::SeedOnly;
+        match trial.repeats {
+            Some(SeedsOfRepeat::Differ) => row.verdict = Verdict::SeedOnly,
+            Some(_) => row.verdict = Verdict::Repeat,
+            None => {}
         }
         row
     }
@@ -168,14 +182,33 @@ impl<'a> Bench<'a> {
         if let Some(error) = error.filter(|error| *error > 0.0 && error.is_finite()) {
             row.standard_error = Some(error);
             row.ratio = Some(gain / error).filter(|ratio| ratio.is_finite());
+        }
+        let error = error.filter(|error| *error > 0.0 && error.is_finite() && !self.is_weak());
+        if let Some(error) = error {
             row.p = Some(student_sf(gain / error, self.noise.freedom())).filter(|p| p.is_finite());
             row.p_adjusted = row.p.map(|_| luckiest(gain / error, self.noise.freedom(), self.tries));
         }
         row.verdict = match row.gain {
             None => Verdict::Undecidable(Undecided::NoValue),
             Some(gain) if gain <= 0.0 => Verdict::NotBetter,
+            Some(_) if self.is_weak() => self.weak_verdict(row.ratio),
             Some(_) => self.verdict(row.ratio, row.p, row.p_adjusted),
         };
+    }
+
+    /// Whether the noise may be understated, so that no p-value holds.
+    fn is_weak(&self) -> bool {
+        self.noise.source == NoiseSource::WeakRepeats
+    }
+
+    /// Noise that may be understated can show that a gain is small, and not that it is large.
+    fn weak_verdict(&self, t: Option<f64>) -> Verdict {
+        match t {
+            None => Verdict::Undecidable(Undecided::NoiseUnknown),
+            Some(_) if self.noise.freedom() < FEW => Verdict::Undecidable(Undecided::FewRepeats),
+            Some(t) if t < self.within => Verdict::WithinNoise,
+            Some(_) => Verdict::Undecidable(Undecided::SeedsUnknown),
+        }
     }
 
     /// Puts a gain into a judged row that was seen in `differences` on equal seeds (positive for better). Each row has an

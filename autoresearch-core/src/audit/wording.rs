@@ -74,16 +74,11 @@ const FILLERS: &[&str] = &[
     "3rd",
     "4th",
     "5th",
-    "init",
-    "data",
-    "shuffle",
     "torch",
     "global",
-    "training",
     "manual",
     "for",
     "sanity",
-    "no",
     "changes",
     "vs",
     "was",
@@ -97,7 +92,6 @@ const FILLERS: &[&str] = &[
     "value",
     "number",
     "experiment",
-    "model",
     "result",
     "results",
     "confirm",
@@ -106,8 +100,45 @@ const FILLERS: &[&str] = &[
     "reproduce",
     "reproduction",
 ];
-/// Words in brackets that would add a change.
-const JOINERS: &[&str] = &["with", "and", "plus", "also", "but", "after", "without"];
+/// Words of a remark in brackets on how a repeat came out. Anything else in brackets may be a change.
+const REMARKS: &[&str] = &[
+    "no",
+    "not",
+    "improvement",
+    "gain",
+    "lucky",
+    "luck",
+    "unlucky",
+    "worse",
+    "better",
+    "slightly",
+    "much",
+    "bit",
+    "noisy",
+    "similar",
+    "equal",
+    "close",
+    "significant",
+    "difference",
+    "high",
+    "low",
+    "bad",
+    "good",
+    "ok",
+    "regression",
+    "stable",
+    "comparison",
+    "is",
+    "it",
+    "very",
+    "within",
+    "still",
+    "marginally",
+    "marginal",
+    "pure",
+    "by",
+    "chance",
+];
 
 /// A description of a repeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +162,8 @@ pub(super) enum Seed {
 /// Understands a description as that of a pure repeat; `None` if it is about anything else as well. `is_row` tells
 /// whether a word names a row of the log.
 pub(super) fn repeat(description: &str, is_row: &dyn Fn(&str) -> bool) -> Option<Repeat> {
-    let lower = description.to_lowercase();
+    let lower =
+        description.to_lowercase().replace("no changes", "unchanged").replace("no change", "unchanged");
     let (main, brackets) = split_brackets(&lower);
     let mut words = tokens(&main);
     for inside in &brackets {
@@ -139,13 +171,14 @@ pub(super) fn repeat(description: &str, is_row: &dyn Fn(&str) -> bool) -> Option
         let plain = |word: &&str| is_plain(word, is_row);
         if inner.iter().all(plain) {
             words.extend(inner);
-        } else if inside.contains(|c: char| c.is_ascii_digit() || c == '+' || c == '=')
-            || inner.iter().any(|word| JOINERS.contains(word))
-        {
+        } else if !inner.iter().all(|word| is_plain(word, is_row) || REMARKS.contains(word)) {
             return None;
         }
     }
-    if main.contains(['+', '&', '*', '%']) || !words.iter().all(|word| is_plain(word, is_row)) {
+    if main.contains(['+', '&', '*', '%'])
+        || has_decimals(&main)
+        || !words.iter().all(|word| is_plain(word, is_row))
+    {
         return None;
     }
     let pairs =
@@ -166,6 +199,20 @@ pub(super) fn repeat(description: &str, is_row: &dyn Fn(&str) -> bool) -> Option
     // A number without a seed is a count of repeats, or a setting: "repeat 2", "config 3".
     let names = words.iter().filter(|word| is_row(word)).map(ToString::to_string).collect();
     Some(Repeat { seed, names, baseline: words.contains(&"baseline") })
+}
+
+/// Whether a number with decimals stands in the text: a setting, or a result.
+fn has_decimals(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|w| w[0].is_ascii_digit() && w[1] == b'.' && w[2].is_ascii_digit())
+}
+
+/// Whether a description says "the baseline" and nothing else: `baseline`, `baseline run 2`.
+pub(super) fn is_baseline(description: &str) -> bool {
+    let lower = description.to_lowercase();
+    let words = tokens(&lower);
+    words.contains(&"baseline")
+        && !has_decimals(&lower)
+        && words.iter().all(|word| is_plain(word, &|_| false))
 }
 
 /// The description without any mention of a seed: what two runs of a configuration have in common.
@@ -272,6 +319,12 @@ mod tests {
             "new seed and lr 0.1",
             "random seed 42 to 137 (and LR 0.8)",
             "seed 3 (warmup 100)",
+            "seed 2 (warmup)",
+            "repeat training data",
+            "no data shuffle, new seed",
+            "seed the data shuffle",
+            "new model init seed",
+            "repeat with noise 0.1",
             "repeat kv heads",
             "proceed with 2 layers",
             "seed + dropout 0.1",

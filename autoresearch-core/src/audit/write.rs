@@ -52,8 +52,12 @@ impl AuditReport {
                 None => writeln!(f, "  {what:<12} none")?,
             }
         }
-        if !self.columns.config.is_empty() {
-            writeln!(f, "  settings     {}", shortened(&self.columns.config.join(", "), 90))?;
+        let (settings, agree) = (&self.columns.config, &self.columns.agree);
+        if !settings.is_empty() {
+            writeln!(f, "  settings     {}", shortened(&settings.join(", "), 90))?;
+        }
+        if !agree.is_empty() && agree != settings {
+            writeln!(f, "  may be set   {}", shortened(&agree.join(", "), 90))?;
         }
         Ok(())
     }
@@ -66,6 +70,7 @@ impl AuditReport {
             c.kept, c.discarded, c.crashed
         )?;
         for (n, what) in [
+            (c.no_value, "without a value"),
             (c.unfinished, "unfinished"),
             (c.intermediate, "reports from the middle of a run"),
             (c.repeats, "repeats"),
@@ -128,7 +133,9 @@ impl AuditReport {
             let (alone, all) = (p(row.p), p(row.p_adjusted));
             let text = match row.verdict {
                 Verdict::Baseline => format!("{}: {:.digits$}", row.verdict, row.value.unwrap_or(f64::NAN)),
-                Verdict::Undecidable(Undecided::FewRepeats | Undecided::Inconclusive) => {
+                Verdict::Undecidable(
+                    Undecided::FewRepeats | Undecided::Inconclusive | Undecided::SeedsUnknown,
+                ) => {
                     let than = if row.ratio.is_some_and(|ratio| ratio < 1.0) { "less" } else { "more" };
                     format!("{than} than a change of seed; {}", row.verdict)
                 }
@@ -160,7 +167,7 @@ impl fmt::Display for AuditReport {
         self.accounts(f)?;
         self.repeats(f)?;
         self.table(f)?;
-        if self.noise.sd.is_some() {
+        if self.rows.iter().any(|row| row.p.is_some()) {
             writeln!(
                 f,
                 "x seed: the gain over what a change of seed alone typically does. p: as if the row had been the only try. \

@@ -242,7 +242,14 @@ impl Panel {
             .into_iter()
             .map(|out| (0..self.units.len()).map(|j| !out.contains(&j)).collect())
             .collect();
-        let rows = if self.units.len() > 1 { rows } else { Vec::new() };
+        let mut rows = if self.units.len() > 1 { rows } else { Vec::new() };
+        let one_each = rows.iter().all(|on| on.iter().filter(|on| !**on).count() == 1);
+        if one_each && !self.standing.iter().all(|on| *on) {
+            // The pairs lack what was taken out; without the whole stack beside them, rows that each lack one part tell
+            // nothing of any.
+            let whole = vec![vec![true; self.units.len()]; rows.len().min(self.rules.seeds as usize)];
+            rows.extend(whole);
+        }
         arms.extend(rows.iter().zip(self.rules.seeds..).map(|(on, seed)| (self.arm(on), seed)));
         let (batch, step) = Batch::plan(arms, Role::Transfer, cohort);
         self.now = Now::Transfer(batch, rows);

@@ -156,7 +156,13 @@ impl<C> Certified<C> {
                     p_value(transfer.p, "= ", "< ")
                 )
             }
-            None => "; there are too few parts to rank. ".into(),
+            None if self.parts.len() < 2 => "; a single part has no ranking. ".into(),
+            None if transfer.parts < 2 => format!(
+                "; {} of {} parts have an effect both here and there, too few to rank. ",
+                transfer.parts,
+                self.parts.len()
+            ),
+            None => "; the parts' effects are all alike there or here, so that they have no ranking. ".into(),
         };
         Some(text)
     }

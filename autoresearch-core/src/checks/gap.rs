@@ -231,7 +231,8 @@ fn p_value(excess: f64, on_validation: f64, on_holdout: f64, candidates: f64) ->
 
 /// In how many ways `of` proposals can be chosen from `proposals`: the stacks that one question may have been about.
 fn choices(proposals: f64, of: f64) -> f64 {
-    let of = of.clamp(1.0, proposals.max(1.0));
+    let proposals = proposals.max(1.0);
+    let of = of.clamp(1.0, proposals);
     (ln_gamma(proposals + 1.0) - ln_gamma(of + 1.0) - ln_gamma(proposals - of + 1.0)).exp()
 }
 

@@ -49,7 +49,9 @@ use variance::Variances;
 ///   arXiv 1502.04585). It looks from 20 proposals on. With a holdout ten times the size of validation it catches that attack within 200 proposals; with
 ///   one of the same size it may not. It needs a holdout and per-unit values on both splits, or both splits' errors stated
 ///   ([`split_error`](Self::split_error)) and arms with several runs.
-/// * **Drift.** A trend of the loss with the run's number, among runs of an incumbent that policies make anyway.
+/// * **Drift.** A trend of the loss with the run's number, among runs of an incumbent that policies make anyway: those that
+///   calibrate, and the first that each proposal which was not kept was compared with. Nothing schedules runs for this check: a
+///   policy that runs no incumbent twice (`Greedy` on one run) leaves it untested, and the report says so.
 /// * **Endpoint against claims.** What fresh runs of baseline and incumbent show, against the sum of the claimed effects;
 ///   less than 0.7 is winner's curse of single runs, or interaction. Not about the split: it needs no holdout.
 /// * **Variance.** Brown & Forsythe's test among arms with four runs.

@@ -317,6 +317,10 @@ impl Baseline {
         if seeds < FEW_SEEDS {
             warnings.push(Warning::TooFewRuns { seeds });
         }
+        let single = design.pairs.as_ref().map_or(self.edits.len(), |pairs| pairs.single);
+        if single > 0 {
+            warnings.push(Warning::SinglePairs { edits: single });
+        }
         match design.documents {
             None => warnings.push(Warning::NoUnits),
             Some(Documents { count: documents, .. }) if documents < FEW_DOCUMENTS => {

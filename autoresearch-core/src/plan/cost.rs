@@ -24,6 +24,9 @@ pub struct PolicyCost {
     pub policy: String,
     /// The share of the edits with the effect that it kept.
     pub found: f64,
+    /// How many of them that were, over all simulated studies.
+    #[serde(default)]
+    pub finds: u32,
     /// Runs for each edit found, everything included: calibration, screening, what was spent in vain. `None`: it
     /// found none.
     pub runs_per_find: Option<f64>,
@@ -165,6 +168,7 @@ pub(super) fn of_policies(
         Ok(PolicyCost {
             policy,
             found: real as f64 / (proposals / f64::from(ONE_IN)),
+            finds: real as u32,
             runs_per_find: (real > 0).then(|| runs as f64 / real as f64),
             runs_per_proposal: runs as f64 / proposals,
             junk: junk as f64 / kept as f64,

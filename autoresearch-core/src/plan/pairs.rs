@@ -19,6 +19,9 @@ const SHIFT: f64 = 1e-9;
 pub struct Pairs {
     /// Edits with two or more pairs.
     pub edits: usize,
+    /// Edits with a single pair, of which nothing is learnt.
+    #[serde(default)]
+    pub single: usize,
     /// Pairs, less one for each edit.
     pub df: f64,
     /// Standard deviation of the difference of one pair over seeds, pooled over the edits.
@@ -119,6 +122,7 @@ impl Pairs {
         if all.is_empty() {
             return Ok(None);
         }
+        let single = edits.len() - all.len();
         let df: f64 = all.iter().map(|e| e.pairs - 1.0).sum();
         let variance = all.iter().map(|e| (e.pairs - 1.0) * e.variance).sum::<f64>() / df;
         let split = all.iter().map(|e| e.split.map(|s| (e.pairs, s))).collect::<Option<Vec<_>>>();
@@ -132,6 +136,7 @@ impl Pairs {
         });
         Ok(Some(Self {
             edits: all.len(),
+            single,
             df,
             sd: variance.sqrt(),
             correlation: (1.0 - variance / (2.0 * sigma * sigma)).max(0.0),

@@ -4,6 +4,9 @@ use super::cost::{ONE_IN, PROPOSALS};
 use super::{EvaluationDesign, PolicyCost};
 use std::fmt;
 
+/// With fewer finds in the simulation the price of one is not told.
+const FINDS: u32 = 10;
+
 /// Two significant digits, without an exponent where numbers have their usual size.
 pub(super) fn figure(x: f64) -> String {
     if x == 0.0 || !x.is_finite() {
@@ -104,11 +107,20 @@ impl EvaluationDesign {
     }
 
     fn of_costs(&self) -> Option<String> {
-        // The cheapest of those that keep little junk.
-        let clean = |c: &&PolicyCost| c.junk <= 0.10;
+        if self.costs.is_empty() {
+            return None;
+        }
+        // The cheapest of those that keep little junk, where they found enough to tell what a find costs.
+        let clean = |c: &&PolicyCost| c.junk <= 0.10 && c.finds >= FINDS;
         let cost = |c: &PolicyCost| c.runs_per_find.unwrap_or(f64::INFINITY);
-        let best = self.costs.iter().filter(clean).min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
-        let find = best.runs_per_find?;
+        let best = self.costs.iter().filter(clean).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let Some((best, find)) = best.and_then(|best| Some((best, best.runs_per_find?))) else {
+            return Some(format!(
+                "If one proposal in {ONE_IN} gains {}, no policy that keeps at most a tenth junk found {FINDS} of them in the \
+                 simulation: which one is cheapest is not shown; ask for more simulations, or larger gains.",
+                figure(self.target())
+            ));
+        };
         let mut text = format!(
             "If one proposal in {ONE_IN} gains {}, the cheapest policy that keeps at most a tenth junk is {}: about \
              {find:.0} runs for each one found, and it finds {} of them",
@@ -190,7 +202,8 @@ impl EvaluationDesign {
         };
         let tails = match self.tails {
             Some(t) if t.farthest.p < 0.05 => format!(
-                "the run on seed {} lies {:+.1} sd out (Grubbs p = {}; sigma without it {})",
+                "the run on seed {} lies {:+.1} sd out (Grubbs p = {}; sigma without it {}): a sample of this \
+                 size may have none of them or several, so that the interval of sigma is too narrow",
                 t.farthest.seed,
                 t.farthest.deviation,
                 figure(t.farthest.p),
@@ -198,7 +211,8 @@ impl EvaluationDesign {
             ),
             Some(t) if t.p < 0.01 => format!("the tails are heavy (excess kurtosis {:.1})", t.kurtosis),
             Some(t) => format!(
-                "the farthest run at {:+.1} sd is what Gaussian noise brings (which {} runs cannot prove)",
+                "the farthest run at {:+.1} sd is what Gaussian noise brings (which {} runs cannot prove: where one run in \
+                 sixteen is far out, a sample may have none, and sigma and its interval come out too small)",
                 t.farthest.deviation, self.seeds
             ),
             None => "too few to see a tail".into(),

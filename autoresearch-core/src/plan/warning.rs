@@ -32,6 +32,11 @@ pub enum Warning {
         /// Runs on different seeds.
         seeds: usize,
     },
+    /// Edits with a single pair on the baseline's seeds: they are not used.
+    SinglePairs {
+        /// How many.
+        edits: usize,
+    },
     /// Without per-unit values nothing is known of the split.
     NoUnits,
     /// So few documents are no sample.
@@ -103,6 +108,11 @@ impl fmt::Display for Warning {
             Self::TooFewRuns { seeds } => write!(
                 f,
                 "{seeds} seeds leave sigma almost unknown; run the baseline on 8 or more before any search."
+            ),
+            Self::SinglePairs { edits } => write!(
+                f,
+                "{edits} edit(s) share a single seed with the baseline, which tells nothing of how differences scatter: they \
+                 were not used; run each on two of its seeds or more."
             ),
             Self::NoUnits => write!(
                 f,
