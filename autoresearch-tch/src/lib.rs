@@ -24,13 +24,17 @@ mod budget;
 mod checkpoint;
 mod corpus;
 mod curve;
+mod device;
+mod devices;
 mod draws;
 mod dropout;
 mod evaluator;
 mod gpt;
+mod memory;
 mod optim;
 mod parameters;
 mod recipe;
+mod seeds;
 mod trainer;
 mod training;
 
@@ -40,6 +44,8 @@ pub use budget::StepCost;
 pub use checkpoint::{Checkpoint, RunMetrics};
 pub use corpus::{Corpus, CorpusError, Document, DocumentId, Split, SplitName, Splits};
 pub use curve::CurvePoint;
+pub use device::Device;
+pub use devices::{Devices, Permit};
 pub use draws::Draws;
 pub use dropout::Dropout;
 pub use evaluator::{ModelEvaluator, model_evaluator};
@@ -50,6 +56,7 @@ pub use recipe::{
     Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
     RecipeError, WindowPattern,
 };
+pub use seeds::Seeds;
 pub use tch;
 pub use trainer::Trainer;
-pub use training::Training;
+pub use training::{Hopeless, HopelessError, Phases, Training};
