@@ -5,6 +5,8 @@ use crate::{Activation, Dropout, GptRecipe, Init, NormPlace, Position, Precision
 use std::collections::HashMap;
 use tch::{Kind, Tensor};
 
+type Edit = (&'static str, fn(&mut GptRecipe));
+
 fn logits(recipe: &GptRecipe) -> Tensor {
     let (model, _) = build(recipe);
     tch::no_grad(|| model.logits(&tokens(3, 12)))
@@ -27,7 +29,7 @@ fn edited(edit: impl FnOnce(&mut GptRecipe)) -> GptRecipe {
 }
 
 /// Everything that adds a parameter.
-const ADDITIONS: [(&str, fn(&mut GptRecipe)); 10] = [
+const ADDITIONS: [Edit; 10] = [
     ("residual_scalars", |r| r.residual_scalars = true),
     ("x0_scalars", |r| r.x0_scalars = true),
     ("bigrams", |r| r.bigrams = 64),
@@ -69,8 +71,9 @@ fn an_addition_leaves_other_initial_values_alone() {
     };
     // Depth is no pure addition: what is added to the stream starts smaller in a deeper model.
     let edits = ADDITIONS.into_iter().filter(|(field, _)| *field != "depth");
+    let shared: Edit = ("kv_heads", |r| r.kv_heads = 1);
     let plain = initial(&small());
-    for (field, edit) in edits.chain([("kv_heads", (|r| r.kv_heads = 1) as fn(&mut GptRecipe))]) {
+    for (field, edit) in edits.chain([shared]) {
         let other = initial(&edited(edit));
         let mut same = 0;
         for (name, tensor) in &plain {
@@ -92,7 +95,7 @@ fn an_addition_leaves_other_initial_values_alone() {
 
 #[test]
 fn every_other_field_changes_the_logits() {
-    let edits: [(&str, fn(&mut GptRecipe)); 13] = [
+    let edits: [Edit; 13] = [
         ("kv_heads", |r| r.kv_heads = 1),
         ("activation", |r| r.activation = Activation::Relu2),
         ("norm", |r| r.norm = crate::Norm::Rms),
@@ -153,17 +156,16 @@ fn initial_sizes_are_the_stated_ones() {
         let found = parameters.iter().find(|p| p.name() == name).unwrap().tensor().std(false);
         found.double_value(&[])
     };
-    let width =
-        |head_dim, init| GptRecipe { head_dim, init, init_std: 0.02, depth: 2, ..GptRecipe::default() };
+    let of = |head_dim, init| GptRecipe { head_dim, init, mlp_ratio: 2.0, ..GptRecipe::default() };
     for (recipe, name, expected) in [
-        (width(32, Init::Fixed), "block.0.query", 0.02),
-        (width(32, Init::FanIn), "block.0.query", 0.02),
-        (width(128, Init::Fixed), "block.0.up", 0.02),
-        (width(128, Init::FanIn), "block.0.up", 0.01),
-        // 8 / sqrt(1024) = 1/4; two blocks have four halves: another 1/2.
-        (width(128, Init::FanIn), "block.0.down", 0.02 / 8.0),
-        (width(128, Init::Fixed), "block.1.attention_out", 0.02 / 2.0),
-        (width(128, Init::FanIn), "embedding", 0.02),
+        (of(32, Init::Fixed), "block.0.query", 0.02),
+        (of(32, Init::FanIn), "block.0.query", 0.02),
+        (of(64, Init::Fixed), "block.0.up", 0.02),
+        (of(64, Init::FanIn), "block.0.up", 0.02 / 2.0_f64.sqrt()),
+        // 8 / sqrt(256) = 1/2; two blocks have four halves: another 1/2.
+        (of(64, Init::FanIn), "block.0.down", 0.02 / 4.0),
+        (of(64, Init::Fixed), "block.1.attention_out", 0.02 / 2.0),
+        (of(64, Init::FanIn), "embedding", 0.02),
     ] {
         // 4,096 numbers and more: a standard error of 1.1 %.
         let found = std(&recipe, name);
