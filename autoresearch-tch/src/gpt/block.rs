@@ -6,20 +6,6 @@ use tch::{Kind, Tensor};
 
 const EPSILON: f64 = 1e-5;
 
-/// Whether a parameter of this name is a matrix of a block, which Muon may move.
-pub(super) fn is_matrix(name: &str) -> bool {
-    name.starts_with("block.") && !name.ends_with("norm")
-}
-
-/// How many equal matrices lie one above the other in the parameter of this name.
-pub(super) fn stacked(name: &str) -> i64 {
-    match name.rsplit('.').next() {
-        Some("query_key_value") => 3,
-        Some("gate_up") => 2,
-        _ => 1,
-    }
-}
-
 /// A normalisation with a gain of its own.
 #[derive(Debug)]
 pub(super) struct Normalise {
