@@ -16,6 +16,9 @@ enum Class {
     Vector,
 }
 
+/// The matrices of a block.
+const MATRICES: [&str; 7] = ["query", "key", "value", "attention_out", "gate", "up", "down"];
+
 impl Class {
     const ALL: [Self; 4] = [Self::Matrix, Self::Embedding, Self::Head, Self::Vector];
 
@@ -26,7 +29,7 @@ impl Class {
             Self::Embedding
         } else if part == "head" {
             Self::Head
-        } else if parameter.tensor().dim() == 2 && name.starts_with("block.") && !part.ends_with("gate") {
+        } else if name.starts_with("block.") && MATRICES.contains(&part) {
             Self::Matrix
         } else {
             Self::Vector
@@ -45,20 +48,6 @@ impl Class {
     }
 }
 
-/// Rows of the matrices that lie one above the other in a matrix parameter: each does a work of its own.
-fn stacked(recipe: &GptRecipe, parameter: &Parameter) -> Vec<i64> {
-    let rows = parameter.tensor().size()[0];
-    match parameter.name().rsplit('.').next() {
-        Some("query_key_value") => {
-            let query = i64::from(recipe.width());
-            let key = (rows - query) / 2;
-            vec![query, key, key]
-        }
-        Some("gate_up") => vec![rows / 2; 2],
-        _ => vec![rows],
-    }
-}
-
 /// AdamW for all, but for the matrices where the recipe says Muon.
 pub(super) fn optimizer(recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn Optimizer> {
     let of = |class| parameters.iter().filter(move |p| Class::of(p) == class);
@@ -68,7 +57,7 @@ pub(super) fn optimizer(recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn 
             continue;
         }
         all.push(if class == Class::Matrix && recipe.optimizer == OptimizerKind::Muon {
-            let muon = Muon::new(of(class).map(|p| (p, stacked(recipe, p))), recipe.muon_lr)
+            let muon = Muon::new(of(class), recipe.muon_lr)
                 .momentum(recipe.muon_momentum)
                 .nesterov(recipe.muon_nesterov)
                 .orthogonal(recipe.muon_orthogonal, recipe.muon_steps)
@@ -89,7 +78,7 @@ pub(super) fn optimizer(recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Activation, Gpt, Trainer};
+    use crate::{Activation, Gpt, NormPlace, Trainer};
 
     fn classes(recipe: &GptRecipe) -> Vec<(String, Class)> {
         let mut parameters = Parameters::seeded(1);
@@ -97,33 +86,34 @@ mod tests {
         parameters.iter().map(|p| (p.name().to_string(), Class::of(p))).collect()
     }
 
-    #[test]
-    fn every_parameter_has_its_class() {
-        let recipe = GptRecipe { depth: 1, tied_embeddings: false, ..GptRecipe::default() };
-        let expected = [
-            ("embedding", Class::Embedding),
-            ("places", Class::Embedding),
-            ("block.0.up", Class::Matrix),
-            ("block.0.attention_norm", Class::Vector),
-            ("block.0.query_key_value", Class::Matrix),
-            ("block.0.attention_out", Class::Matrix),
-            ("block.0.mlp_norm", Class::Vector),
-            ("block.0.down", Class::Matrix),
-            ("norm", Class::Vector),
-            ("head", Class::Head),
-        ];
-        assert_eq!(classes(&recipe), expected.map(|(name, class)| (name.to_string(), class)));
-    }
+    const VECTORS: &str = "-residual_scalar -x0_scalar -attention_norm -attention_out_norm -query_gain -value_gate \
+                           -mlp_norm -mlp_out_norm norm";
 
     #[test]
-    fn stacked_matrices_are_told_apart() {
-        let recipe = GptRecipe { depth: 1, activation: Activation::Swiglu, ..GptRecipe::default() };
-        let mut parameters = Parameters::seeded(1);
-        _ = Gpt::without_text().build(&recipe, &mut parameters).unwrap();
-        let rows = |name: &str| stacked(&recipe, parameters.iter().find(|p| p.name() == name).unwrap());
-        assert_eq!(rows("block.0.query_key_value"), [64, 64, 64]);
-        assert_eq!(rows("block.0.gate_up"), [168, 168]);
-        assert_eq!(rows("block.0.down"), [64]);
+    fn every_parameter_has_its_class() {
+        let recipe = GptRecipe {
+            depth: 1,
+            activation: Activation::Swiglu,
+            tied_embeddings: false,
+            norm_place: NormPlace::Both,
+            qk_norm: true,
+            learned_qk_gain: true,
+            value_embeddings: true,
+            bigrams: 16,
+            residual_scalars: true,
+            x0_scalars: true,
+            ..GptRecipe::default()
+        };
+        let all = classes(&recipe);
+        let of = |class| {
+            let names =
+                all.iter().filter(|(_, c)| *c == class).map(|(name, _)| name.replace("block.0.", "-"));
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of(Class::Matrix), "-query -key -value -attention_out -gate -up -down");
+        assert_eq!(of(Class::Embedding), "embedding places bigrams -value_embedding");
+        assert_eq!(of(Class::Head), "head");
+        assert_eq!(of(Class::Vector), VECTORS);
     }
 
     /// One step of AdamW on a constant gradient moves everything by its class's rate.

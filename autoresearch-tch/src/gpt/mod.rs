@@ -1,8 +1,19 @@
 //! A byte-level GPT, the first implementor of [`Trainer`](crate::Trainer).
 
+mod attention;
 mod block;
+mod embeddings;
+mod feed_forward;
+mod flops;
 mod groups;
+mod init;
 mod model;
+mod norm;
+mod pass;
+mod rotation;
+mod shift;
+mod value_embedding;
+mod window;
 
 pub use model::GptModel;
 
@@ -103,8 +114,7 @@ impl Trainer for Gpt {
             targets.extend(self.text[at + 1..=at + context].iter().map(|&b| i64::from(b)));
         }
         let inputs = Tensor::from_slice(&inputs).view([batch as i64, context as i64]);
-        let logits = model.logits(&inputs);
-        Ok(logits.cross_entropy_for_logits(&Tensor::from_slice(&targets)))
+        Ok(model.loss(&inputs, &Tensor::from_slice(&targets), draws.dropout()))
     }
 
     fn optimizer(&self, recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn Optimizer> {
@@ -121,7 +131,7 @@ impl Trainer for Gpt {
 
     fn cost(&self, recipe: &GptRecipe) -> StepCost {
         let tokens = u64::from(recipe.batch) * u64::from(recipe.context);
-        StepCost::tokens(tokens).flops(tokens as f64 * model::flops_per_token(recipe))
+        StepCost::tokens(tokens).flops(tokens as f64 * flops::flops_per_token(recipe))
     }
 
     fn identity(&self) -> String {

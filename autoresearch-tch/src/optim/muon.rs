@@ -31,59 +31,37 @@ pub struct Muon {
 /// All matrices of one shape, and their state: `[matrices, rows, columns]`.
 #[derive(Debug)]
 struct Group {
-    matrices: Vec<Matrix>,
+    matrices: Vec<Tensor>,
     shape: [i64; 2],
     momentum: Tensor,
     /// Mean square of what each row moved by, `[matrices, rows, 1]`.
     variance: Option<Tensor>,
 }
 
-/// A matrix that Muon moves: some rows of a parameter.
-#[derive(Debug)]
-struct Matrix {
-    parameter: Tensor,
-    from: i64,
-    rows: i64,
-}
-
-impl Matrix {
-    fn gradient(&self) -> Option<Tensor> {
-        gradient(&self.parameter).map(|gradient| gradient.narrow(0, self.from, self.rows))
-    }
-}
-
 impl Muon {
-    /// With momentum .95, Nesterov's look ahead, five Newton-Schulz steps and no weight decay. Each parameter comes with
-    /// the numbers of rows of the matrices that are stacked in it, which are made orthogonal one by one: `vec![rows]`
-    /// for a plain matrix.
+    /// With momentum .95, Nesterov's look ahead, five Newton-Schulz steps and no weight decay.
     ///
     /// # Panics
-    /// A parameter is not two-dimensional, or its stacked matrices have more rows than it has.
-    pub fn new<'a>(parameters: impl IntoIterator<Item = (&'a Parameter, Vec<i64>)>, lr: f64) -> Self {
+    /// A parameter is not two-dimensional.
+    pub fn new<'a>(parameters: impl IntoIterator<Item = &'a Parameter>, lr: f64) -> Self {
         let mut groups: Vec<Group> = Vec::new();
-        for (parameter, stacked) in parameters {
-            let tensor = parameter.tensor();
-            let (name, size) = (parameter.name(), tensor.size());
-            assert!(size.len() == 2, "Muon moves matrices, but {name:?} has the shape {size:?}");
-            assert!(stacked.iter().sum::<i64>() <= size[0], "{name:?} has fewer rows than {stacked:?}");
-            let mut from = 0;
-            for rows in stacked {
-                let matrix = Matrix { parameter: tensor.shallow_clone(), from, rows };
-                from += rows;
-                let shape = [rows, size[1]];
-                match groups.iter_mut().find(|group| group.shape == shape) {
-                    Some(group) => group.matrices.push(matrix),
-                    None => {
-                        let momentum = Tensor::zeros([0], (Kind::Float, tensor.device()));
-                        groups.push(Group { matrices: vec![matrix], shape, momentum, variance: None });
-                    }
+        for parameter in parameters {
+            let size = parameter.tensor().size();
+            let &[rows, columns] = size.as_slice() else {
+                panic!("Muon moves matrices, but {:?} has the shape {size:?}", parameter.name());
+            };
+            let shape = [rows, columns];
+            match groups.iter_mut().find(|group| group.shape == shape) {
+                Some(group) => group.matrices.push(parameter.tensor().shallow_clone()),
+                None => {
+                    let momentum = parameter.tensor().detach().zeros_like();
+                    let matrices = vec![parameter.tensor().shallow_clone()];
+                    groups.push(Group { matrices, shape, momentum, variance: None });
                 }
             }
         }
         for group in &mut groups {
-            let [rows, columns] = group.shape;
-            let kind = (Kind::Float, group.momentum.device());
-            group.momentum = Tensor::zeros([group.matrices.len() as i64, rows, columns], kind);
+            group.momentum = group.momentum.unsqueeze(0).repeat([group.matrices.len() as i64, 1, 1]);
         }
         Self {
             groups,
@@ -165,7 +143,7 @@ impl Optimizer for Muon {
         let lr = rate * self.lr;
         let mut groups = std::mem::take(&mut self.groups);
         for group in &mut groups {
-            let gradients: Vec<_> = group.matrices.iter().map(Matrix::gradient).collect();
+            let gradients: Vec<_> = group.matrices.iter().map(gradient).collect();
             if gradients.iter().all(Option::is_none) {
                 continue;
             }
@@ -191,7 +169,7 @@ impl Optimizer for Muon {
                     continue;
                 }
                 let update = update.get(index as i64);
-                let mut weights = matrix.parameter.detach().narrow(0, matrix.from, matrix.rows);
+                let mut weights = matrix.detach();
                 self.decay.apply(&mut weights, &update, lr);
                 _ = weights.g_sub_(&update);
             }
@@ -221,29 +199,28 @@ mod tests {
         Vec::try_from(tensor.detach().flatten(0, -1)).unwrap()
     }
 
-    /// Two matrices of one shape, once in one parameter and once in two.
+    /// Of two matrices of one shape, each goes the way it would go alone.
     #[test]
-    fn stacked_matrices_are_moved_one_by_one() {
-        let mut parameters = Parameters::seeded(5);
-        let joint = parameters.normal("joint", &[8, 6], 0.3).unwrap();
-        let mut apart = Parameters::seeded(5);
-        let (a, b) = (apart.constant("a", &[4, 6], 0.0).unwrap(), apart.constant("b", &[4, 6], 0.0).unwrap());
-        tch::no_grad(|| {
-            a.detach().copy_(&joint.narrow(0, 0, 4));
-            b.detach().copy_(&joint.narrow(0, 4, 4));
-        });
-        let target = apart.normal("target", &[8, 6], 1.0).unwrap().detach();
-        let mut one = Muon::new(parameters.iter().map(|p| (p, vec![4, 4])), 0.1).normalised(0.9);
-        let mut two = Muon::new(apart.iter().map(|p| (p, vec![p.tensor().size()[0]])), 0.1).normalised(0.9);
-        for _ in 0..3 {
-            let loss = |x: &Tensor| (x - &target).square().sum(Kind::Float);
-            loss(&joint).backward();
-            loss(&Tensor::cat(&[&a, &b], 0)).backward();
-            tch::no_grad(|| (one.step(1.0), two.step(1.0)));
-            super::super::clear(&parameters);
-            super::super::clear(&apart);
+    fn matrices_of_one_shape_are_moved_one_by_one() {
+        let moved = |names: &[&str]| {
+            let mut parameters = Parameters::seeded(5);
+            for name in names {
+                _ = parameters.normal(name, &[4, 6], 0.3).unwrap();
+            }
+            let mut muon = Muon::new(parameters.iter(), 0.1).normalised(0.9).weight_decay(0.1);
+            for _ in 0..3 {
+                for parameter in parameters.iter() {
+                    parameter.tensor().pow_tensor_scalar(4).sum(Kind::Float).backward();
+                }
+                tch::no_grad(|| muon.step(1.0));
+                super::super::clear(&parameters);
+            }
+            parameters.iter().flat_map(|p| values(p.tensor())).collect::<Vec<f32>>()
+        };
+        let apart = [moved(&["a"]), moved(&["b"])].concat();
+        for (together, alone) in moved(&["a", "b"]).into_iter().zip(apart) {
+            assert!((together - alone).abs() < 1e-6, "{together} {alone}");
         }
-        assert_eq!(values(&joint), values(&Tensor::cat(&[a, b], 0)));
     }
 
     #[test]
@@ -253,7 +230,7 @@ mod tests {
         let moved = |bf16| {
             let mut parameters = Parameters::seeded(5);
             let x = parameters.normal("x", &[16, 32], 0.3).unwrap();
-            let mut muon = Muon::new(parameters.iter().map(|p| (p, vec![16])), 0.1).bf16(bf16);
+            let mut muon = Muon::new(parameters.iter(), 0.1).bf16(bf16);
             x.square().sum(Kind::Float).backward();
             tch::no_grad(|| muon.step(1.0));
             x.detach() - start.detach()
@@ -272,7 +249,7 @@ mod tests {
             parameters.normal("unused", &[4, 4], 1.0).unwrap(),
         );
         let before = (values(&x), values(&unused));
-        let mut muon = Muon::new(parameters.iter().map(|p| (p, vec![4])), 0.1).weight_decay(0.5);
+        let mut muon = Muon::new(parameters.iter(), 0.1).weight_decay(0.5);
         x.square().sum(Kind::Float).backward();
         tch::no_grad(|| muon.step(1.0));
         assert_ne!(values(&x), before.0);
