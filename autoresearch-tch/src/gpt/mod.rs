@@ -5,6 +5,7 @@ mod block;
 mod embeddings;
 mod feed_forward;
 mod flops;
+mod groups;
 mod init;
 mod model;
 mod norm;
@@ -17,7 +18,7 @@ mod window;
 pub use model::GptModel;
 
 use crate::corpus::{Corpus, Splits};
-use crate::optim::{AdamW, Muon, Optimizer};
+use crate::optim::Optimizer;
 use crate::{Checkpoint, Draws, GptRecipe, Parameters, StepCost, Trainer, Training};
 use autoresearch_core::{FailureKind, RunFailure};
 use std::fmt;
@@ -117,16 +118,7 @@ impl Trainer for Gpt {
     }
 
     fn optimizer(&self, recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn Optimizer> {
-        let muons = |name: &str| recipe.optimizer == crate::OptimizerKind::Muon && block::is_matrix(name);
-        let (matrices, rest): (Vec<_>, Vec<_>) = parameters.iter().partition(|p| muons(p.name()));
-        let adam = AdamW::new(rest, recipe.lr).betas(recipe.beta1, recipe.beta2);
-        let mut all: Vec<Box<dyn Optimizer>> = vec![Box::new(adam.weight_decay(recipe.weight_decay))];
-        if !matrices.is_empty() {
-            let stacked = matrices.into_iter().map(|p| (p, block::stacked(p.name())));
-            let muon = Muon::new(stacked, recipe.muon_lr).momentum(recipe.muon_momentum);
-            all.push(Box::new(muon.weight_decay(recipe.weight_decay)));
-        }
-        Box::new(all)
+        groups::optimizer(recipe, parameters)
     }
 
     fn rate(&self, recipe: &GptRecipe, progress: f64) -> f64 {
