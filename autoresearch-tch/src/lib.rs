@@ -32,6 +32,8 @@ mod gpt;
 mod optim;
 mod parameters;
 mod recipe;
+mod scale;
+mod time_to_loss;
 mod trainer;
 mod training;
 
@@ -52,6 +54,8 @@ pub use recipe::{
     Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
     RecipeError, WindowPattern,
 };
+pub use scale::{Scale, Scaled};
 pub use tch;
+pub use time_to_loss::TimeToLoss;
 pub use trainer::Trainer;
 pub use training::Training;

@@ -19,7 +19,7 @@ pub use model::GptModel;
 
 use crate::corpus::{Corpus, Splits};
 use crate::optim::Optimizer;
-use crate::{Checkpoint, Draws, GptRecipe, Parameters, StepCost, Trainer, Training};
+use crate::{Checkpoint, Draws, GptRecipe, Parameters, Scale, Scaled, StepCost, Trainer, Training};
 use autoresearch_core::{FailureKind, RunFailure};
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +44,11 @@ impl Training<Gpt> {
     pub fn new(corpus: &Splits) -> Self {
         let fidelity = autoresearch_core::Fidelity::tokens(2_000_000);
         Self::of(Gpt::on(corpus.train())).fidelity(fidelity)
+    }
+
+    /// Trains every recipe deeper and wider than it says.
+    pub fn scaled(self, scale: Scale) -> Scaled<Self> {
+        Scaled::new(self, scale)
     }
 }
 
