@@ -14,9 +14,15 @@ pub struct Draws {
 }
 
 impl Draws {
+    /// Order and dropout from one seed.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::seeded(seed, seed)
+    }
+
+    /// Order and dropout, each from a seed of its own.
+    pub(crate) fn seeded(order: u64, dropout: u64) -> Self {
         // No parameter has this name: it has a control character.
-        Self { batches: generator(seed, "\0batches"), dropout: Dropout::new(seed) }
+        Self { batches: generator(order, "\0batches"), dropout: Dropout::new(dropout) }
     }
 
     /// An index from 0 to below `count`. One draw each, so that a slightly different `count` (a longer context, say)

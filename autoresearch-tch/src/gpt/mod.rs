@@ -134,8 +134,16 @@ impl Trainer for Gpt {
         (recipe.grad_clip > 0.0).then_some(recipe.grad_clip)
     }
 
+    fn accumulation(&self, recipe: &GptRecipe) -> u32 {
+        recipe.accumulation
+    }
+
+    fn ema(&self, recipe: &GptRecipe) -> Option<f64> {
+        (recipe.ema > 0.0).then_some(recipe.ema)
+    }
+
     fn cost(&self, recipe: &GptRecipe) -> StepCost {
-        let tokens = u64::from(recipe.batch) * u64::from(recipe.context);
+        let tokens = u64::from(recipe.accumulation) * u64::from(recipe.batch) * u64::from(recipe.context);
         StepCost::tokens(tokens).flops(tokens as f64 * flops::flops_per_token(recipe))
     }
 
