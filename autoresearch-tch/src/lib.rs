@@ -35,7 +35,9 @@ mod memory;
 mod optim;
 mod parameters;
 mod recipe;
+mod scale;
 mod seeds;
+mod time_to_loss;
 mod trainer;
 mod training;
 
@@ -58,7 +60,9 @@ pub use recipe::{
     Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
     RecipeError, WindowPattern,
 };
+pub use scale::{Scale, Scaled};
 pub use seeds::Seeds;
 pub use tch;
+pub use time_to_loss::TimeToLoss;
 pub use trainer::Trainer;
 pub use training::{Hopeless, HopelessError, Phases, Training};

@@ -19,7 +19,7 @@ pub use model::GptModel;
 
 use crate::corpus::{Corpus, Splits};
 use crate::optim::Optimizer;
-use crate::{Checkpoint, Draws, GptRecipe, Parameters, StepCost, Trainer, Training};
+use crate::{Checkpoint, Draws, GptRecipe, Parameters, Scale, Scaled, StepCost, Trainer, Training};
 use autoresearch_core::{FailureKind, RunFailure};
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +44,11 @@ impl Training<Gpt> {
     pub fn new(corpus: &Splits) -> Self {
         let fidelity = autoresearch_core::Fidelity::tokens(2_000_000);
         Self::of(Gpt::on(corpus.train())).fidelity(fidelity)
+    }
+
+    /// Trains every recipe deeper and wider than it says.
+    pub fn scaled(self, scale: Scale) -> Scaled<Self> {
+        Scaled::new(self, scale)
     }
 }
 
@@ -131,6 +136,10 @@ impl Trainer for Gpt {
 
     fn accumulation(&self, recipe: &GptRecipe) -> u32 {
         recipe.accumulation
+    }
+
+    fn ema(&self, recipe: &GptRecipe) -> Option<f64> {
+        (recipe.ema > 0.0).then_some(recipe.ema)
     }
 
     fn cost(&self, recipe: &GptRecipe) -> StepCost {
