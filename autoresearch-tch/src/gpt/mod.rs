@@ -150,3 +150,6 @@ impl Trainer for Gpt {
         self.identity.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;
