@@ -6,7 +6,8 @@
 
 use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext};
 use autoresearch_tch::{
-    Activation, BitsPerByte, Corpus, GptRecipe, GptTrainer, Norm, OptimizerKind, Position, Seeds, Split, Splits,
+    Activation, BitsPerByte, Corpus, GptRecipe, GptTrainer, Norm, OptimizerKind, Position, Seeds, Split,
+    Splits,
 };
 use std::path::Path;
 
