@@ -1,13 +1,13 @@
-//! What equal seeds are worth on real text: minutes of training, so it is asked for by name and not run otherwise.
+//! Measurements on real text: minutes of training, so they are asked for by name and not run otherwise.
 //!
-//! `cargo test --release -p autoresearch-tch --test equal_seeds -- --ignored --nocapture`, after `cargo xtask setup` has
-//! put Shakespeare into `.corpus`.
+//! `cargo test --release -p autoresearch-tch --test real_text -- --ignored --nocapture --test-threads 1`, after
+//! `cargo xtask setup` has put Shakespeare into `.corpus`.
 #![allow(clippy::unwrap_used)]
 
 use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext};
 use autoresearch_tch::{
-    Activation, BitsPerByte, Corpus, GptRecipe, GptTrainer, Norm, OptimizerKind, Position, Seeds, Split,
-    Splits,
+    Activation, BitsPerByte, Corpus, GptRecipe, GptTrainer, Norm, OptimizerKind, Position, Precision, Seeds,
+    Split, Splits,
 };
 use std::path::Path;
 
@@ -124,5 +124,35 @@ async fn equal_seeds_make_runs_of_mild_edits_alike() {
             println!("  sd of {what} {:.4}", sd(&measure(&corpus, &origin, seeds).await));
         }
         assert!(low > 0.0, "equal seeds are worth nothing at {name}");
+    }
+}
+
+/// Prints and promises nothing: how long things take is the machine's business.
+#[tokio::test]
+#[ignore = "a minute of training on real text"]
+async fn where_the_time_of_a_run_goes() {
+    let trainer = GptTrainer::new(&corpus()).fidelity(Fidelity::tokens(300_000));
+    let yardstick = GptRecipe { heads: 4, depth: 4, context: 128, batch: 32, ..GptRecipe::default() };
+    let muon = GptRecipe { optimizer: OptimizerKind::Muon, ..yardstick.clone() };
+    let bf16 = GptRecipe { precision: Precision::Bf16, ..yardstick.clone() };
+    let small = GptRecipe::default();
+    for (name, recipe) in [("small", small), ("yardstick", yardstick), ("muon", muon), ("bf16", bf16)] {
+        let folder = tempfile::tempdir().unwrap();
+        let cx = RunContext::for_test(1).in_directory(folder.path());
+        let run = trainer.execute(recipe, cx).await.unwrap().metrics;
+        let phases = run.phases.unwrap();
+        let share = |seconds: f64| 100.0 * seconds / run.seconds;
+        println!(
+            "{name:<9} {:6.0} tokens/s; forward {:.1} %, backward {:.1} %, optimiser {:.1} %, else {:.2} %; first step \
+             after {:.3} s; memory {:.2} GB, alone {}",
+            run.tokens_per_s,
+            share(phases.forward),
+            share(phases.backward),
+            share(phases.optimizer),
+            100.0 * run.overhead.unwrap(),
+            run.first_step_seconds,
+            run.memory_gb.unwrap_or(f64::NAN),
+            run.memory_alone,
+        );
     }
 }
