@@ -28,13 +28,16 @@ mod device;
 mod devices;
 mod draws;
 mod dropout;
+mod ema;
 mod evaluator;
 mod gpt;
 mod memory;
 mod optim;
 mod parameters;
 mod recipe;
+mod scale;
 mod seeds;
+mod time_to_loss;
 mod trainer;
 mod training;
 
@@ -48,6 +51,7 @@ pub use device::Device;
 pub use devices::{Devices, Permit};
 pub use draws::Draws;
 pub use dropout::Dropout;
+pub use ema::Ema;
 pub use evaluator::{ModelEvaluator, model_evaluator};
 pub use gpt::{Gpt, GptModel, GptTrainer, TrainedGpt};
 pub use optim::{AdamW, Muon, Optimizer};
@@ -56,7 +60,9 @@ pub use recipe::{
     Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
     RecipeError, WindowPattern,
 };
+pub use scale::{Scale, Scaled};
 pub use seeds::Seeds;
 pub use tch;
+pub use time_to_loss::TimeToLoss;
 pub use trainer::Trainer;
 pub use training::{Hopeless, HopelessError, Phases, Training};

@@ -48,7 +48,8 @@ enum Source {
 }
 
 impl Parameters {
-    pub(crate) fn seeded(seed: u64) -> Self {
+    /// To be drawn from a seed: what a run trains from. For tests of a model or an optimiser of your own.
+    pub fn seeded(seed: u64) -> Self {
         Self::from(Source::Seed(seed))
     }
 

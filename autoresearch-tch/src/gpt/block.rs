@@ -8,17 +8,6 @@ use crate::{GptRecipe, NormPlace, Parameters};
 use autoresearch_core::RunFailure;
 use tch::Tensor;
 
-/// Whether a parameter of this name is a matrix of a block, which Muon may move.
-pub(super) fn is_matrix(name: &str) -> bool {
-    const MATRICES: [&str; 7] = ["query", "key", "value", "attention_out", "gate", "up", "down"];
-    name.starts_with("block.") && name.rsplit('.').next().is_some_and(|part| MATRICES.contains(&part))
-}
-
-/// How many equal matrices lie one above the other in the parameter of this name.
-pub(super) fn stacked(_name: &str) -> i64 {
-    1
-}
-
 /// One half of a block: what it computes is added to the stream.
 #[derive(Debug)]
 struct Half {

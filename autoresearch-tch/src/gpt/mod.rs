@@ -5,6 +5,7 @@ mod block;
 mod embeddings;
 mod feed_forward;
 mod flops;
+mod groups;
 mod init;
 mod model;
 mod norm;
@@ -17,8 +18,8 @@ mod window;
 pub use model::GptModel;
 
 use crate::corpus::{Corpus, Splits};
-use crate::optim::{AdamW, Muon, Optimizer};
-use crate::{Checkpoint, Draws, GptRecipe, Parameters, StepCost, Trainer, Training};
+use crate::optim::Optimizer;
+use crate::{Checkpoint, Draws, GptRecipe, Parameters, Scale, Scaled, StepCost, Trainer, Training};
 use autoresearch_core::{FailureKind, RunFailure};
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +44,11 @@ impl Training<Gpt> {
     pub fn new(corpus: &Splits) -> Self {
         let fidelity = autoresearch_core::Fidelity::tokens(2_000_000);
         Self::of(Gpt::on(corpus.train())).fidelity(fidelity)
+    }
+
+    /// Trains every recipe deeper and wider than it says.
+    pub fn scaled(self, scale: Scale) -> Scaled<Self> {
+        Scaled::new(self, scale)
     }
 }
 
@@ -117,16 +123,7 @@ impl Trainer for Gpt {
     }
 
     fn optimizer(&self, recipe: &GptRecipe, parameters: &Parameters) -> Box<dyn Optimizer> {
-        let muons = |name: &str| recipe.optimizer == crate::OptimizerKind::Muon && block::is_matrix(name);
-        let (matrices, rest): (Vec<_>, Vec<_>) = parameters.iter().partition(|p| muons(p.name()));
-        let adam = AdamW::new(rest, recipe.lr).betas(recipe.beta1, recipe.beta2);
-        let mut all: Vec<Box<dyn Optimizer>> = vec![Box::new(adam.weight_decay(recipe.weight_decay))];
-        if !matrices.is_empty() {
-            let stacked = matrices.into_iter().map(|p| (p, block::stacked(p.name())));
-            let muon = Muon::new(stacked, recipe.muon_lr).momentum(recipe.muon_momentum);
-            all.push(Box::new(muon.weight_decay(recipe.weight_decay)));
-        }
-        Box::new(all)
+        groups::optimizer(recipe, parameters)
     }
 
     fn rate(&self, recipe: &GptRecipe, progress: f64) -> f64 {
@@ -139,6 +136,10 @@ impl Trainer for Gpt {
 
     fn accumulation(&self, recipe: &GptRecipe) -> u32 {
         recipe.accumulation
+    }
+
+    fn ema(&self, recipe: &GptRecipe) -> Option<f64> {
+        (recipe.ema > 0.0).then_some(recipe.ema)
     }
 
     fn cost(&self, recipe: &GptRecipe) -> StepCost {

@@ -7,7 +7,7 @@ use super::recorder::Recorder;
 use crate::budget::Budget;
 use crate::checkpoint::{Checkpoint, Origin, RunMetrics};
 use crate::memory::Watch;
-use crate::{Device, Draws, Parameters, StepCost, Trainer, optim};
+use crate::{Device, Draws, Ema, Parameters, StepCost, Trainer, optim};
 use autoresearch_core::{Cancellation, FailureKind, Fidelity, RunContext, RunFailure, RunProgress};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,7 @@ pub(super) fn train<T: Trainer>(
     let model = trainer.build(&candidate, &mut parameters)?;
     let mut steps = Steps {
         optimizer: trainer.optimizer(&candidate, &parameters),
+        ema: trainer.ema(&candidate).map(|decay| Ema::new(&parameters, decay)),
         clip: trainer.clip(&candidate),
         passes: trainer.accumulation(&candidate).max(1),
         scale: trainer.loss_scale(&candidate),
@@ -91,7 +92,10 @@ pub(super) fn train<T: Trainer>(
     let seconds = since_start();
     cx.report(RunProgress { step, of: Some(step), loss: Some(recorder.loss()) });
 
-    let Steps { optimizer, watch, .. } = steps;
+    let Steps { optimizer, watch, ema, .. } = steps;
+    if let Some(ema) = ema {
+        ema.apply();
+    }
     drop(optimizer); // its state makes room for what writing takes
     let on_cpu = place.device == Device::Cpu;
     let phases = on_cpu.then(|| watch.phases());
@@ -125,6 +129,7 @@ struct Steps<'a, T: Trainer> {
     model: &'a T::Model,
     parameters: &'a Parameters,
     optimizer: Box<dyn optim::Optimizer>,
+    ema: Option<Ema>,
     clip: Option<f64>,
     passes: u32,
     scale: f64,
@@ -150,6 +155,7 @@ impl<T: Trainer> Steps<'_, T> {
                 .time(|| if self.passes == 1 { loss.backward() } else { (loss / passes).backward() });
         }
         let (parameters, optimizer, clip) = (self.parameters, &mut self.optimizer, self.clip);
+        let ema = self.ema.as_mut();
         self.watch.optimizer.time(|| {
             let _guard = tch::no_grad_guard();
             if let Some(limit) = clip {
@@ -157,6 +163,9 @@ impl<T: Trainer> Steps<'_, T> {
             }
             optimizer.step(rate);
             optim::clear(parameters);
+            if let Some(ema) = ema {
+                ema.update();
+            }
         });
         // Read at last: on CUDA this waits for the device, which by now has the whole step to do.
         let sum: f64 = losses.iter().map(|loss| loss.double_value(&[])).sum();
