@@ -93,7 +93,7 @@ async fn a_hopeless_run_ends_early_and_is_a_result() {
     let full = trainer(100);
     let (incumbent, _a) = train(&full, tiny(), 1).await.unwrap();
     assert!(!incumbent.metrics.stopped_early);
-    let watched = full.clone().stop_hopeless(Hopeless::against(incumbent.metrics.curve, 0.3).unwrap());
+    let watched = full.clone().stop_hopeless(Hopeless::against(incumbent.metrics.curve, 1.0).unwrap());
 
     // Equal recipes are let pass, bit for bit as they were.
     let (equal, _b) = train(&watched, tiny(), 2).await.unwrap();
@@ -116,7 +116,8 @@ async fn a_hopeless_run_ends_early_and_is_a_result() {
 async fn a_budget_on_the_clock_has_a_curve_too() {
     let run =
         Training::of(Counting(Arc::default())).fidelity(Fidelity::wall_clock(Duration::from_millis(400)));
-    let metrics = run.execute(tiny(), context(1).0).await.unwrap().metrics;
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
     let curve: &[CurvePoint] = &metrics.curve;
     assert!(
         curve.len() <= 200 && curve.len() as u64 >= metrics.steps.min(100),
@@ -130,7 +131,8 @@ async fn a_budget_on_the_clock_has_a_curve_too() {
 #[tokio::test]
 async fn losses_are_reported_in_the_unit_that_candidates_share() {
     let run = Training::of(Scaled).fidelity(Fidelity::steps(3));
-    let metrics = run.execute(tiny(), context(1).0).await.unwrap().metrics;
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
     assert!((metrics.train_loss - 0.5).abs() < 1e-6, "a loss of 2 at a quarter each");
     assert_eq!(metrics.curve[2].loss, metrics.train_loss);
 }
