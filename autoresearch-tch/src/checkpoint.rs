@@ -80,6 +80,10 @@ impl<C: Serialize> Checkpoint<C> {
             let shape = tensor.size().iter().map(|&d| d as usize).collect();
             tensors.push((parameter.name(), shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()));
         }
+        for (name, values) in parameters.all_constants() {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            tensors.push((name, vec![values.len()], bytes));
+        }
         tensors.sort_by_key(|(name, ..)| *name);
         let bad =
             |e: &dyn std::fmt::Display| RunFailure::infrastructure(format!("cannot write a checkpoint: {e}"));
@@ -170,6 +174,12 @@ impl Weights {
             tensors.insert(name.to_string(), (view.shape().to_vec(), values));
         }
         Ok(Self { path: path.to_path_buf(), metadata, tensors })
+    }
+
+    /// A row of numbers, however many.
+    pub(crate) fn read_all(&self, name: &str) -> Result<Vec<f32>, RunFailure> {
+        let length = self.tensors.get(name).map_or(0, |(_, values)| values.len() as i64);
+        self.read(name, &[length])
     }
 
     pub(crate) fn read(&self, name: &str, shape: &[i64]) -> Result<Vec<f32>, RunFailure> {

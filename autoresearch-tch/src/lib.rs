@@ -29,6 +29,8 @@ mod gpt;
 mod optim;
 mod parameters;
 mod recipe;
+mod shards;
+mod tokenizer;
 mod trainer;
 mod training;
 
@@ -36,16 +38,17 @@ pub use bits_per_byte::BitsPerByte;
 pub use blocking::torch_failure;
 pub use budget::StepCost;
 pub use checkpoint::{Checkpoint, RunMetrics};
-pub use corpus::{Corpus, CorpusError, Document, DocumentId, Split, SplitName, Splits};
+pub use corpus::{Corpus, CorpusError, CorpusReader, Document, DocumentId, Split, SplitName, Splits};
 pub use draws::Draws;
 pub use evaluator::{ModelEvaluator, model_evaluator};
 pub use gpt::{Gpt, GptModel, GptTrainer, TrainedGpt};
 pub use optim::{AdamW, Muon, Optimizer};
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{
-    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
-    RecipeError, WindowPattern,
+    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position,
+    Precision, RecipeError, WindowPattern,
 };
 pub use tch;
+pub use tokenizer::{Tokenizer, TokenizerError};
 pub use trainer::Trainer;
 pub use training::Training;

@@ -1,17 +1,16 @@
 //! The model as a whole: embedding, blocks, head.
 
 use super::block::{Block, Normalise, Rotation};
+use crate::tokenizer::Tokenizer;
 use crate::{GptRecipe, Parameters, Position};
 use autoresearch_core::RunFailure;
 use tch::{Kind, Tensor};
-
-/// Every value of a byte is a symbol.
-pub(super) const SYMBOLS: i64 = 256;
 
 /// A GPT in memory.
 #[derive(Debug)]
 pub struct GptModel {
     recipe: GptRecipe,
+    tokenizer: Tokenizer,
     embedding: Tensor,
     places: Option<Tensor>,
     rotation: Option<Rotation>,
@@ -23,7 +22,8 @@ pub struct GptModel {
 impl GptModel {
     pub(super) fn new(recipe: &GptRecipe, parameters: &mut Parameters) -> Result<Self, RunFailure> {
         let (width, context) = (i64::from(recipe.width()), i64::from(recipe.context));
-        let embedding = parameters.normal("embedding", &[SYMBOLS, width], recipe.init_std)?;
+        let symbols = i64::from(recipe.vocab);
+        let embedding = parameters.normal("embedding", &[symbols, width], recipe.init_std)?;
         let (places, rotation) = match recipe.position {
             Position::Learned => {
                 (Some(parameters.normal("places", &[context, width], recipe.init_std)?), None)
@@ -38,9 +38,21 @@ impl GptModel {
         let head = if recipe.tied_embeddings {
             embedding.shallow_clone()
         } else {
-            parameters.normal("head", &[SYMBOLS, width], head_std)?
+            parameters.normal("head", &[symbols, width], head_std)?
         };
-        Ok(Self { recipe: recipe.clone(), embedding, places, rotation, blocks, norm, head })
+        let tokenizer = Tokenizer::bytes();
+        Ok(Self { recipe: recipe.clone(), tokenizer, embedding, places, rotation, blocks, norm, head })
+    }
+
+    /// Says what its symbols mean; bytes unless said.
+    pub(super) fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = tokenizer;
+        self
+    }
+
+    /// What its symbols mean.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The recipe it was built by.
@@ -48,8 +60,8 @@ impl GptModel {
         &self.recipe
     }
 
-    /// Logits of the next byte at every place: from `[batch, length]` bytes, at most `context` long, to
-    /// `[batch * length, 256]`.
+    /// Logits of the next symbol at every place: from `[batch, length]` symbols, at most `context` long, to
+    /// `[batch * length, vocab]`.
     pub fn logits(&self, bytes: &Tensor) -> Tensor {
         let length = bytes.size()[1];
         let mut x = Tensor::embedding(&self.embedding, bytes, -1, false, false);
@@ -70,7 +82,7 @@ impl GptModel {
         }
     }
 
-    /// Nats of each target byte, `[batch * length]`; 0 where the target is -100.
+    /// Nats of each target symbol, `[batch * length]`; 0 where the target is -100.
     pub(crate) fn nats(&self, bytes: &Tensor, targets: &Tensor) -> Tensor {
         let logits = self.logits(bytes);
         let nats = logits.cross_entropy_loss::<Tensor>(targets, None, tch::Reduction::None, -100, 0.0);
@@ -85,5 +97,5 @@ pub(super) fn flops_per_token(recipe: &GptRecipe) -> f64 {
     let mlp = if recipe.activation == crate::Activation::Swiglu { 3.0 } else { 2.0 } * width * hidden;
     let block = 4.0 * width * width + mlp;
     let attention = 12.0 * width * f64::from(recipe.context);
-    f64::from(recipe.depth) * (6.0 * block + attention) + 6.0 * width * SYMBOLS as f64
+    f64::from(recipe.depth) * (6.0 * block + attention) + 6.0 * width * f64::from(recipe.vocab)
 }
