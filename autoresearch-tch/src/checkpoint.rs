@@ -140,6 +140,10 @@ fn serialise<C: Serialize>(
         let data: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         tensors.push((parameter.name(), shape, data));
     }
+    for (name, values) in parameters.all_constants() {
+        let data = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        tensors.push((name, vec![values.len()], data));
+    }
     tensors.sort_by_key(|(name, ..)| *name);
 
     let parts = tensors.iter().map(|(name, shape, data)| (*name, shape.as_slice(), data.as_slice()));
