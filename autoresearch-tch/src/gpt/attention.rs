@@ -106,24 +106,14 @@ impl Attention {
         let mask = self.mask.as_ref().map(|mask| mask.narrow(0, 0, length).narrow(1, 0, length));
         let mixed = Tensor::scaled_dot_product_attention(
             &query.transpose(1, 2),
-            &self.for_each_query(key).transpose(1, 2),
-            &self.for_each_query(value).transpose(1, 2),
+            &key.transpose(1, 2),
+            &value.transpose(1, 2),
             mask.as_ref(),
             0.0,
             mask.is_none(),
             self.scale,
-            false,
+            self.kv_heads < self.heads,
         );
         mixed.transpose(1, 2).flatten(2, 3)
-    }
-
-    /// Keys or values as many times over as query heads share them. (libtorch's own way of sharing them keeps it from
-    /// its fast kernel on a CPU.)
-    fn for_each_query(&self, x: &Tensor) -> Tensor {
-        let sharing = self.heads / self.kv_heads;
-        if sharing == 1 {
-            return x.shallow_clone();
-        }
-        x.unsqueeze(3).expand([-1, -1, -1, sharing, -1], false).flatten(2, 3)
     }
 }

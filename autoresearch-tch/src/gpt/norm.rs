@@ -26,17 +26,18 @@ impl Normalise {
 
     /// In 32 bits, whatever comes in.
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
-        let shape = self.gain.size();
         let x = x.to_kind(Kind::Float);
         match self.kind {
-            Norm::Layer => x.layer_norm(shape, Some(&self.gain), None::<&Tensor>, EPSILON, false),
-            Norm::Rms => x.rms_norm(shape, Some(&self.gain), EPSILON),
+            Norm::Layer => x.layer_norm(self.gain.size(), Some(&self.gain), None::<&Tensor>, EPSILON, false),
+            Norm::Rms => unit_rms(&x) * &self.gain,
         }
     }
 }
 
-/// Divides the last dimension by its root mean square (Zhang and Sennrich, 2019).
+/// Divides the last dimension by its root mean square (Zhang and Sennrich, 2019). Written out, because libtorch's own
+/// `rms_norm` has no kernel for a CPU and takes a fifth more time there.
 pub(super) fn unit_rms(x: &Tensor) -> Tensor {
     let last = x.size().last().copied().unwrap_or(1);
-    x.rms_norm([last], None::<&Tensor>, EPSILON)
+    let mean_square = x.norm_scalaropt_dim(2, [-1_i64], true).square() / last as f64;
+    x * (mean_square + EPSILON).rsqrt()
 }

@@ -78,7 +78,8 @@ choices! {
         /// the depth (GPT-2).
         Fixed = "fixed",
         /// Matrices of the blocks: `init_std` times 8 over the root of the number of inputs, so that both agree at a
-        /// width of 64. Embeddings, places and head as with `fixed`.
+        /// width of 64; what is added to the stream is divided as with `fixed`. Embeddings, places and head as with
+        /// `fixed`.
         FanIn = "fan_in",
     }
     /// How Muon makes a matrix orthogonal.
@@ -107,11 +108,12 @@ choices! {
         /// document's first symbol; what does not fill up predicts nothing. Attention sees the whole sequence.
         Documents = "documents",
     }
-    /// How numbers are held while training.
+    /// How numbers are held while training. Evaluation is in 32 bits whatever this says.
     Precision {
         /// 32 bits throughout.
         F32 = "f32",
-        /// Linear layers multiply in bfloat16; attention, normalisation, loss, weights and optimiser stay in 32 bits.
+        /// Linear layers multiply in bfloat16 and the feed-forward layers' nonlinearity is taken there; attention,
+        /// normalisation, loss, weights and optimiser stay in 32 bits.
         Bf16 = "bf16",
     }
 }

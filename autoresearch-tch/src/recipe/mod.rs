@@ -67,9 +67,11 @@ recipe! {
         learned_qk_gain: bool = false, search bool();
         /// Which blocks look back over the short window only.
         window_pattern: WindowPattern = WindowPattern::L, search choice(WindowPattern::NAMES.iter().copied());
-        /// The short window, as a share of `context`; at least one token.
+        /// The short window, as a share of `context`, rounded; at least one token. A place sees so many tokens, itself
+        /// included.
         window: f64 = 0.5, in 0.01..=1, search choice([0.125, 0.25, 0.5]);
-        /// Whether half of the width of keys and values is taken from the token before.
+        /// Whether the last half of each head's keys and values is taken from the token before (from the token
+        /// itself where none stands before).
         shift_kv: bool = false, search bool();
         /// Whether every second block, from the last one back, adds an embedding of the token to its values, by a
         /// gate of each head that the token's state opens (as in nanochat).
