@@ -101,7 +101,8 @@ choices! {
     Precision {
         /// 32 bits throughout.
         F32 = "f32",
-        /// Linear layers multiply in bfloat16; attention, normalisation, loss, weights and optimiser stay in 32 bits.
+        /// Linear layers multiply in bfloat16, and so does Muon where it makes matrices orthogonal; attention,
+        /// normalisation, loss, weights and the optimiser's state stay in 32 bits.
         Bf16 = "bf16",
     }
 }
