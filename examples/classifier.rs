@@ -1,6 +1,7 @@
 //! A model of your own under search: a small network that tells drawn shapes apart, on images that the example makes.
 //!
-//! `cargo run --release -p autoresearch-tch --example classifier`
+//! `cargo run --release -p autoresearch-tch --example classifier [SECONDS]`: searches for 25 s unless said; the final runs
+//! come on top.
 //!
 //! All that a model of your own needs is here, in this order: a candidate and its space, data in four parts, a model,
 //! its [`Trainer`], what is measured, and the study. Copy it, and put your own in each place.
@@ -8,7 +9,7 @@
 use autoresearch_core::{
     Evaluator, Fidelity, Guarded, Limits, LocalSearch, Measurement, ParamSpace, Progress, RunFailure, Study,
 };
-use autoresearch_tch::tch::{Kind, Tensor};
+use autoresearch_tch::tch::{Kind, Reduction, Tensor};
 use autoresearch_tch::{
     AdamW, Checkpoint, Draws, Optimizer, Parameters, StepCost, Trainer, Training, model_evaluator,
 };
@@ -45,7 +46,7 @@ enum Activation {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            channels: 4,
+            channels: 8,
             hidden: 32,
             activation: Activation::Tanh,
             lr: 1e-3,
@@ -62,8 +63,9 @@ impl Recipe {
     /// What the search may try: each field's range, on the scale on which it is best thought of.
     fn space() -> ParamSpace {
         ParamSpace::new()
-            .choice("channels", [2, 4, 8, 12])
-            .log_int("hidden", 8..=128)
+            .log_int("channels", 4..=64)
+            .doc("numbers that are kept of each patch")
+            .log_int("hidden", 8..=256)
             .choice("activation", ["relu", "gelu", "tanh"])
             .log_float("lr", 1e-4..=3e-2)
             .log_float("weight_decay", 1e-4..=1.0)
@@ -115,9 +117,9 @@ impl Images {
         Self { pixels, shows }
     }
 
-    /// All of them: `[images, 1, side, side]`, and their classes.
+    /// All of them, `[images, pixels]`, and their classes.
     fn all(&self) -> (Tensor, Tensor) {
-        let shape = [self.shows.len() as i64, 1, SIDE as i64, SIDE as i64];
+        let shape = [self.shows.len() as i64, PIXELS as i64];
         (Tensor::from_slice(&self.pixels).view(shape), Tensor::from_slice(&self.shows))
     }
 
@@ -129,15 +131,16 @@ impl Images {
             // Three draws an image, whatever the candidate does with them.
             let (index, right, down) = (draws.index(self.shows.len()), draws.unit(), draws.unit());
             let by = |unit: f64| (unit * (2 * shift + 1) as f64) as isize - shift as isize;
+            let (right, down) = (by(right), by(down));
             let from = &self.pixels[index * PIXELS..(index + 1) * PIXELS];
             for (at, pixel) in image.iter_mut().enumerate() {
-                let x = (at % SIDE).checked_add_signed(by(right)).filter(|x| *x < SIDE);
-                let y = (at / SIDE).checked_add_signed(by(down)).filter(|y| *y < SIDE);
+                let x = (at % SIDE).checked_add_signed(right).filter(|x| *x < SIDE);
+                let y = (at / SIDE).checked_add_signed(down).filter(|y| *y < SIDE);
                 *pixel = x.zip(y).map_or(0.0, |(x, y)| from[y * SIDE + x]);
             }
             shows.push(self.shows[index]);
         }
-        let shape = [size as i64, 1, SIDE as i64, SIDE as i64];
+        let shape = [size as i64, PIXELS as i64];
         (Tensor::from_slice(&pixels).view(shape), Tensor::from_slice(&shows))
     }
 }
@@ -161,15 +164,35 @@ impl Shapes {
     }
 }
 
-/// The model of one run: its parameters, and of the recipe what training needs to know.
+/// The model of one run: its parameters, and of the recipe what training needs to know. Each patch of an image is read
+/// by the same small layer, what it found by a hidden layer, and that by the head.
 struct Net {
     recipe: Recipe,
-    conv: [Tensor; 2],
-    conv_bias: [Tensor; 2],
-    hidden: Tensor,
-    hidden_bias: Tensor,
+    patch: Layer,
+    hidden: Layer,
     head: Tensor,
 }
+
+struct Layer {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Layer {
+    fn new(name: &str, outputs: i64, inputs: i64, p: &mut Parameters) -> Result<Self, RunFailure> {
+        // He et al. (2015): as much variance after a layer as before.
+        let weight = p.normal(name, &[outputs, inputs], (2.0 / inputs as f64).sqrt())?;
+        Ok(Self { weight, bias: p.constant(&format!("{name}.bias"), &[outputs], 0.0)? })
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, Some(&self.bias))
+    }
+}
+
+/// An image is so many patches high and wide, and a patch so many pixels.
+const GRID: i64 = 3;
+const PATCH: i64 = SIDE as i64 / GRID;
 
 impl Net {
     fn activate(&self, x: &Tensor) -> Tensor {
@@ -180,15 +203,12 @@ impl Net {
         }
     }
 
-    /// From `[images, 1, side, side]` to `[images, classes]`.
+    /// From `[images, pixels]` to `[images, classes]`.
     fn logits(&self, images: &Tensor) -> Tensor {
-        let mut x = images.to_device(self.head.device());
-        for (weight, bias) in self.conv.iter().zip(&self.conv_bias) {
-            let convolved = x.conv2d(weight, Some(bias), [1, 1], [1, 1], [1, 1], 1);
-            x = self.activate(&convolved).max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
-        }
-        let x = self.activate(&x.flatten(1, -1).linear(&self.hidden, Some(&self.hidden_bias)));
-        x.linear(&self.head, None::<&Tensor>)
+        let x = images.to_device(self.head.device()).view([-1, GRID, PATCH, GRID, PATCH]);
+        let patches = x.permute([0, 1, 3, 2, 4]).reshape([-1, GRID * GRID, PATCH * PATCH]);
+        let found = self.activate(&self.patch.forward(&patches)).flatten(1, -1);
+        self.activate(&self.hidden.forward(&found)).linear(&self.head, None::<&Tensor>)
     }
 }
 
@@ -204,19 +224,10 @@ impl Trainer for Shapes {
 
     /// Names the parameters: each gets its initial values from the seed and its name alone.
     fn build(&self, recipe: &Recipe, p: &mut Parameters) -> Result<Net, RunFailure> {
-        let (c, hidden) = (recipe.channels, recipe.hidden);
-        let flat = 2 * c * (SIDE as i64 / 4).pow(2);
-        // He et al. (2015): as much variance after a layer as before.
-        let std = |inputs: i64| (2.0 / inputs as f64).sqrt();
         Ok(Net {
-            conv: [
-                p.normal("conv.0", &[c, 1, 3, 3], std(9))?,
-                p.normal("conv.1", &[2 * c, c, 3, 3], std(9 * c))?,
-            ],
-            conv_bias: [p.constant("conv.0.bias", &[c], 0.0)?, p.constant("conv.1.bias", &[2 * c], 0.0)?],
-            hidden: p.normal("hidden", &[hidden, flat], std(flat))?,
-            hidden_bias: p.constant("hidden.bias", &[hidden], 0.0)?,
-            head: p.constant("head", &[CLASSES as i64, hidden], 0.0)?,
+            patch: Layer::new("patch", recipe.channels, PATCH * PATCH, p)?,
+            hidden: Layer::new("hidden", recipe.hidden, GRID * GRID * recipe.channels, p)?,
+            head: p.constant("head", &[CLASSES as i64, recipe.hidden], 0.0)?,
             recipe: recipe.clone(),
         })
     }
@@ -226,13 +237,7 @@ impl Trainer for Shapes {
         let logits = net.logits(&images);
         let shows = shows.to_device(logits.device());
         let smoothing = net.recipe.smoothing;
-        Ok(logits.cross_entropy_loss::<Tensor>(
-            &shows,
-            None,
-            autoresearch_tch::tch::Reduction::Mean,
-            -100,
-            smoothing,
-        ))
+        Ok(logits.cross_entropy_loss::<Tensor>(&shows, None, Reduction::Mean, -100, smoothing))
     }
 
     fn optimizer(&self, recipe: &Recipe, parameters: &Parameters) -> Box<dyn Optimizer> {
@@ -269,8 +274,7 @@ fn measure(net: &Net, images: &Images) -> Result<Measurement, RunFailure> {
     let (pixels, shows) = images.all();
     let logits = net.logits(&pixels);
     let shows = shows.to_device(logits.device());
-    let nats =
-        logits.cross_entropy_loss::<Tensor>(&shows, None, autoresearch_tch::tch::Reduction::None, -100, 0.0);
+    let nats = logits.cross_entropy_loss::<Tensor>(&shows, None, Reduction::None, -100, 0.0);
     let right = logits.argmax(-1, false).eq_tensor(&shows).mean(Kind::Float).double_value(&[]);
     let nats = Vec::<f64>::try_from(nats.to_kind(Kind::Double))
         .map_err(|error| RunFailure::infrastructure(error.to_string()))?;
@@ -285,17 +289,18 @@ fn on(shapes: &Arc<Shapes>, part: Part) -> impl Evaluator<Checkpoint<Recipe>> + 
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let seconds = std::env::args().nth(1).map_or(Ok(25), |seconds| seconds.parse())?;
     let shapes = Arc::new(Shapes::new());
     let report = Study::new(
         Recipe::default(),
         LocalSearch::over(Recipe::space()).steps(0.1..=0.5),
-        Training::of(Arc::clone(&shapes)).fidelity(Fidelity::tokens(20_000)),
+        Training::of(Arc::clone(&shapes)).fidelity(Fidelity::tokens(10_000)),
         on(&shapes, |shapes| &shapes.validation),
     )
     .acceptor(Guarded::new().horizon(20).screen(1.5))
     .holdout(on(&shapes, |shapes| &shapes.holdout))
     .test_split(on(&shapes, |shapes| &shapes.test))
-    .limits(Limits::new().wall_clock(Duration::from_secs(15)))
+    .limits(Limits::new().wall_clock(Duration::from_secs(seconds)))
     .in_flight(2)
     .observer(Progress::bar())
     .run()

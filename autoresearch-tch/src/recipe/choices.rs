@@ -112,8 +112,8 @@ choices! {
     Precision {
         /// 32 bits throughout.
         F32 = "f32",
-        /// Linear layers multiply in bfloat16 and the feed-forward layers' nonlinearity is taken there; attention,
-        /// normalisation, loss, weights and optimiser stay in 32 bits.
+        /// Linear layers multiply in bfloat16, the feed-forward layers' nonlinearity is taken there, and Muon makes
+        /// matrices orthogonal there; attention, normalisation, loss, weights and the optimiser's state stay in 32 bits.
         Bf16 = "bf16",
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod choices;
+mod strong;
 mod table;
 
 pub use choices::{
