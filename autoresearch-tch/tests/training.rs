@@ -3,15 +3,17 @@
 
 mod common;
 
-use autoresearch_core::{Executor, FailureKind, Fault, Fidelity, RunFailure};
+use autoresearch_core::{
+    Executor, FailureKind, Fault, Fidelity, Greedy, Limits, LocalSearch, Notice, RunFailure, Status, Study,
+};
 use autoresearch_tch::tch::{self, Device, Kind, Tensor};
 use autoresearch_tch::{
-    Activation, Corpus, CurvePoint, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Hopeless, Norm,
+    Activation, BitsPerByte, Corpus, CurvePoint, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Hopeless, Norm,
     OptimizerKind, Parameters, Position, Trainer, Training,
 };
 use common::{context, splits, tiny, train, validate};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn trainer(steps: u64) -> GptTrainer {
@@ -86,6 +88,30 @@ async fn the_curve_has_even_distances_and_ends_where_the_run_ends() {
     let last = metrics.curve.last().unwrap();
     assert_eq!((last.loss, last.tokens, last.flops), (metrics.train_loss, metrics.tokens, metrics.flops));
     assert!(metrics.curve.is_sorted_by(|a, b| a.seconds <= b.seconds) && metrics.curve[0].loss > last.loss);
+}
+
+#[tokio::test]
+async fn a_study_hears_of_the_losses_while_a_run_trains() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    let space = GptRecipe::space();
+    Study::new(tiny(), LocalSearch::over(space), trainer(60), BitsPerByte::on(splits().validation()))
+        .acceptor(Greedy::new())
+        .limits(Limits::new().runs(2))
+        .observer(move |notice: &Notice<'_>, _: &Status| {
+            if let Notice::RunProgress { progress, .. } = notice {
+                sink.lock().unwrap().push(*progress);
+            }
+        })
+        .run()
+        .await
+        .unwrap();
+    let heard = heard.lock().unwrap();
+    assert!(!heard.is_empty());
+    for progress in heard.iter() {
+        assert!((1..=60).contains(&progress.step) && progress.of == Some(60), "{progress:?}");
+        assert!(progress.loss.is_some_and(|loss| loss > 0.0 && loss < 8.0), "{progress:?}");
+    }
 }
 
 #[tokio::test]
