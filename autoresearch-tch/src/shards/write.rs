@@ -176,8 +176,8 @@ impl OpenShard {
     }
 
     fn finish(self, width: u32, key: ShardKey, part: u32) -> io::Result<Header> {
-        let (count, checksum) = (self.bytes / u64::from(width), self.hash.finalize().into());
-        let header = Header { width, count, part, parts: 1, key, checksum };
+        let (count, sum) = (self.bytes / u64::from(width), self.hash.finalize().into());
+        let header = Header { width, count, part, parts: 1, key, sum };
         let mut file = self.file.into_inner()?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&header.to_bytes())?;
