@@ -46,7 +46,7 @@ async fn times() {
     for packing in [Packing::Stream, Packing::Documents] {
         for vocab in [256, 1024] {
             for what in ["first process", "next process", "same process"] {
-                let trainer = GptTrainer::new(&splits).cache(cache.path()).fidelity(Fidelity::steps(1));
+                let trainer = GptTrainer::new(&splits).token_cache(cache.path()).fidelity(Fidelity::steps(1));
                 let recipe = GptRecipe { vocab, packing, ..GptRecipe::default() };
                 if what == "same process" {
                     _ = train(&trainer, recipe.clone(), 1).await.unwrap();
