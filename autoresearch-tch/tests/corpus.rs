@@ -91,8 +91,8 @@ fn write_parquet(path: &Path, column: &str, compression: Compression, texts: &[O
 
 #[test]
 fn all_formats_give_the_same_corpus_in_memory_and_out_of_it() {
-    let texts: Vec<String> =
-        (0..40).map(|i| format!("document {i}, größer\n\"quoted\"\n").repeat(1 + i % 5)).collect();
+    let text = |i| (0..=i % 5).map(|j| format!("document {i}.{j}, größer\n\"quoted {i}.{j}\"\n")).collect();
+    let texts: Vec<String> = (0..40).map(text).collect();
     let expected = Corpus::from_texts(texts.clone());
     let folder = tempfile::tempdir().unwrap();
     let lines: Vec<String> =
@@ -173,7 +173,7 @@ fn parquet_errors_name_file_column_and_row() {
         assert!(damaged.contains("rows.parquet"), "{damaged}");
     }
     // Any damage within is an error that names the file, or changes texts; it is never a panic.
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(2) {
         let mut flipped = whole.clone();
         flipped[at] ^= 0x55;
         fs::write(&path, flipped).unwrap();

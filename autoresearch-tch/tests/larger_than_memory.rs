@@ -17,7 +17,7 @@ fn peak_mib() -> f64 {
 #[tokio::test]
 async fn reading_splitting_training_and_measuring_stay_small() {
     let folder = tempfile::tempdir().unwrap();
-    let mib = 48;
+    let mib = 32;
     let mut file = BufWriter::new(File::create(folder.path().join("large.jsonl")).unwrap());
     for document in 0..mib * 16 {
         let line = "what it says is the same again and again, ".repeat(1560);
@@ -29,8 +29,9 @@ async fn reading_splitting_training_and_measuring_stay_small() {
     run("small documents say little".repeat(100).as_str(), None).await;
     let before = peak_mib();
     let bytes = run("", Some(folder.path())).await;
-    assert!(bytes > mib << 20, "{bytes}");
+    assert!(bytes > mib * 1_000_000, "{bytes}");
     let grown = peak_mib() - before;
+    println!("memory grew by {grown:.1} MiB");
     assert!(grown < mib as f64 / 2.0, "memory grew by {grown:.0} MiB for a corpus of {mib} MiB");
 }
 
@@ -48,7 +49,7 @@ async fn run(text: &str, folder: Option<&std::path::Path>) -> usize {
     let corpus = reader.read(folder.unwrap_or(small.path())).unwrap();
     assert!(!corpus.is_in_memory());
     let splits = corpus.split(Split::default()).unwrap();
-    let trainer = GptTrainer::new(&splits).cache(scratch.path()).fidelity(Fidelity::steps(3));
+    let trainer = GptTrainer::new(&splits).token_cache(scratch.path()).fidelity(Fidelity::steps(3));
     let out = tempfile::tempdir().unwrap();
     let recipe = GptRecipe { depth: 1, heads: 1, head_dim: 8, batch: 4, ..GptRecipe::default() };
     let trained = trainer.execute(recipe, RunContext::for_test(1).in_directory(out.path())).await.unwrap();

@@ -31,14 +31,14 @@ async fn the_cache_changes_no_bit_and_spares_the_next_process_the_work() {
     let cache = tempfile::tempdir().unwrap();
     let (plain, _folder) = train(&trainer(10), joined(), 1).await.unwrap();
     for _ in 0..2 {
-        let cached = trainer(10).cache(cache.path());
+        let cached = trainer(10).token_cache(cache.path());
         let (model, _folder) = train(&cached, joined(), 1).await.unwrap();
         assert_eq!(validate(&model).await.units(), validate(&plain).await.units());
     }
     // With or without a cache a run is the same run, and a finished one is found.
     let (cx, _folder) = context(1);
     let made = trainer(10).execute(joined(), cx.clone()).await.unwrap();
-    assert_eq!(trainer(10).cache(cache.path()).reopen(&joined(), &cx).await, Some(made));
+    assert_eq!(trainer(10).token_cache(cache.path()).reopen(&joined(), &cx).await, Some(made));
 }
 
 #[tokio::test]
@@ -64,6 +64,6 @@ async fn a_checkpoint_with_another_vocabulary_is_refused() {
 #[tokio::test]
 async fn a_cache_that_cannot_be_written_is_nobodys_fault_but_the_disks() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let failure = train(&trainer(5).cache(file.path()), tiny(), 1).await.unwrap_err();
+    let failure = train(&trainer(5).token_cache(file.path()), tiny(), 1).await.unwrap_err();
     assert_eq!(failure.fault(), Fault::Infrastructure);
 }

@@ -8,11 +8,20 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Streams the rows of one file: a page at a time is in memory.
 pub(super) fn read(path: &Path, column: &str, sink: &mut Sink) -> Result<(), CorpusError> {
+    // The crate reports most damage, and panics at some.
+    catch_unwind(AssertUnwindSafe(|| rows(path, column, sink))).unwrap_or_else(|_| {
+        let reason = "damaged, in a way that the reader of parquet files does not expect".to_string();
+        Err(CorpusError::Row { path: path.to_path_buf(), row: None, reason })
+    })
+}
+
+fn rows(path: &Path, column: &str, sink: &mut Sink) -> Result<(), CorpusError> {
     let bad = |row: Option<u64>, reason: String| CorpusError::Row { path: path.to_path_buf(), row, reason };
     let damaged = |row: Option<u64>| move |error: ParquetError| bad(row, error.to_string());
     let file = File::open(path).map_err(|source| CorpusError::Io { path: path.to_path_buf(), source })?;

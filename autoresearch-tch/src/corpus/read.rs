@@ -48,7 +48,7 @@ impl CorpusReader {
     /// from there when they are wanted. Memory then holds 80 bytes a document, and while reading the largest `.txt`
     /// file, line or parquet page. The file has no name and disappears with the corpus or the process.
     ///
-    /// To train on such a corpus, give the trainer a folder for its tokens, too: `GptTrainer::cache`.
+    /// To train on such a corpus, give the trainer a folder for its tokens, too: `GptTrainer::token_cache`.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());

@@ -58,10 +58,10 @@ impl Training<Gpt> {
         Scaled::new(self, scale)
     }
 
-    /// Keeps vocabularies and tokens in this folder: see [`Gpt::cache`].
+    /// Keeps vocabularies and tokens in this folder: see [`Gpt::token_cache`].
     #[must_use]
-    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.trainer = Arc::new(Gpt::clone(&self.trainer).cache(folder));
+    pub fn token_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.trainer = Arc::new(Gpt::clone(&self.trainer).token_cache(folder));
         self
     }
 }
@@ -95,7 +95,7 @@ impl Gpt {
     /// first: several processes may share the folder. What is damaged is made anew, with a warning. Nothing in it is
     /// ever needed again that cannot be made again; delete what you like while no run is going on.
     #[must_use]
-    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub fn token_cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.texts = Arc::new(Texts::new(self.texts.corpus().clone(), Some(folder.into())));
         self
     }

@@ -72,7 +72,7 @@ impl Texts {
             None if !self.corpus.is_in_memory() => {
                 let what = "the texts of the corpus are not in memory, and so its tokens must not be either";
                 return Err(RunFailure::infrastructure(format!(
-                    "{what}: name a folder with GptTrainer::cache"
+                    "{what}: name a folder with GptTrainer::token_cache"
                 )));
             }
             None => self.tokenize(&tokenizer, Destination::Memory)?,

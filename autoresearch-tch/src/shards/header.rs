@@ -34,7 +34,7 @@ const MAGIC: [u8; 8] = *b"ARTOKENS";
 const VERSION: u32 = 1;
 
 /// The first 128 bytes of a shard, little-endian: magic (8 bytes), version (4), bytes a number (4), numbers (8), part
-/// (4), parts (4), key (32), SHA-256 of all that follows the header (32), zeros (32).
+/// (4), parts (4), key (32), SHA-256 of these 64 bytes and the SHA-256 of all that follows the header (32), zeros (32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) width: u32,
@@ -42,7 +42,8 @@ pub(super) struct Header {
     pub(super) part: u32,
     pub(super) parts: u32,
     pub(super) key: ShardKey,
-    pub(super) checksum: [u8; 32],
+    /// SHA-256 of all that follows the header.
+    pub(super) sum: [u8; 32],
 }
 
 impl Header {
@@ -61,25 +62,23 @@ impl Header {
         bytes[24..28].copy_from_slice(&self.part.to_le_bytes());
         bytes[28..32].copy_from_slice(&self.parts.to_le_bytes());
         bytes[32..64].copy_from_slice(&self.key.0);
-        bytes[64..96].copy_from_slice(&self.checksum);
+        let seal = Sha256::new().chain_update(&bytes[..64]).chain_update(self.sum).finalize();
+        bytes[64..96].copy_from_slice(&seal);
         bytes
     }
 
+    /// What the header says, unchecked but for its kind; the sum is not in it.
     fn from_bytes(bytes: &[u8; Self::LENGTH]) -> Result<Self, &'static str> {
         let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-        let hash = |at: usize| std::array::from_fn(|i| bytes[at + i]);
         if bytes[..8] != MAGIC {
             return Err("it is no token shard");
         }
         if word(8) != VERSION {
             return Err("it is of another version");
         }
-        let (key, checksum) = (ShardKey(hash(32)), hash(64));
-        let header =
-            Self { width: word(12), count: long(16), part: word(24), parts: word(28), key, checksum };
-        // Whatever is not as it was written was damaged, in the zeros too.
-        if header.to_bytes() == *bytes { Ok(header) } else { Err("its header is damaged") }
+        let key = ShardKey(std::array::from_fn(|i| bytes[32 + i]));
+        Ok(Self { width: word(12), count: long(16), part: word(24), parts: word(28), key, sum: [0; 32] })
     }
 
     /// Reads the header and checks all that it says, the checksum included.
@@ -90,7 +89,7 @@ impl Header {
         let length = file.metadata().map_err(io)?.len();
         let mut bytes = [0; Self::LENGTH];
         file.read_exact(&mut bytes).map_err(|_| bad("it is cut short"))?;
-        let header = Self::from_bytes(&bytes).map_err(bad)?;
+        let mut header = Self::from_bytes(&bytes).map_err(bad)?;
         if header.key != *key {
             return Err(bad("it is of another corpus or vocabulary"));
         }
@@ -106,8 +105,9 @@ impl Header {
             }
             hash.update(&buffer[..read]);
         }
-        let sum: [u8; 32] = hash.finalize().into();
-        if sum == header.checksum { Ok(header) } else { Err(bad("it does not match its checksum")) }
+        header.sum = hash.finalize().into();
+        // The header as it must be, to the last zero.
+        if header.to_bytes() == bytes { Ok(header) } else { Err(bad("it does not match its checksum")) }
     }
 
     /// All that follows the header.

@@ -31,7 +31,6 @@ pub(super) fn documents_path(folder: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(crate) struct Writer {
     width: u32,
-    per_shard: u64,
     length: u64,
     starts: Vec<u64>,
     sink: Sink,
@@ -40,13 +39,7 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 enum Sink {
     Memory(Vec<u8>),
-    Files {
-        target: PathBuf,
-        key: ShardKey,
-        folder: tempfile::TempDir,
-        done: Vec<Header>,
-        open: Option<OpenShard>,
-    },
+    Files(Box<Files>),
 }
 
 impl Writer {
@@ -60,96 +53,126 @@ impl Writer {
         vocabulary: u32,
         to: Destination,
     ) -> Result<Self, ShardError> {
+        let width = if vocabulary <= 256 { 1 } else { 2 };
         let sink = match to {
             Destination::Memory => Sink::Memory(Vec::new()),
             Destination::Folder(target, key) => {
-                let parent = target.parent().map(Path::to_path_buf).unwrap_or_default();
-                let make = || {
-                    fs::create_dir_all(&parent)?;
-                    tempfile::Builder::new().prefix(".tokens-").tempdir_in(&parent)
-                };
-                let folder = make().map_err(|error| ShardError::io(&target, &error))?;
-                Sink::Files { target, key, folder, done: Vec::new(), open: None }
+                let files = Files::create(&target, key, width, per_shard);
+                Sink::Files(Box::new(files.map_err(|error| ShardError::io(&target, &error))?))
             }
         };
-        let width = if vocabulary <= 256 { 1 } else { 2 };
-        Ok(Self { width, per_shard, length: 0, starts: vec![0], sink })
+        Ok(Self { width, length: 0, starts: vec![0], sink })
     }
 
     /// Appends a document, its first symbol being the one that stands before it.
     pub(crate) fn document(&mut self, symbols: impl IntoIterator<Item = u32>) -> Result<(), ShardError> {
         let width = self.width as usize;
         let bytes = symbols.into_iter().flat_map(|symbol| symbol.to_le_bytes().into_iter().take(width));
-        match &mut self.sink {
+        let length = match &mut self.sink {
             Sink::Memory(memory) => {
+                let before = memory.len();
                 memory.extend(bytes);
-                self.length = (memory.len() / width) as u64;
+                memory.len() - before
             }
-            Sink::Files { target, key, folder, done, open } => {
-                let (bytes, most) = (bytes.collect::<Vec<_>>(), self.per_shard * width as u64);
-                self.length += (bytes.len() / width) as u64;
-                let mut rest = bytes.as_slice();
-                let mut write = || {
-                    while !rest.is_empty() {
-                        let shard = match open {
-                            Some(shard) => shard,
-                            None => open
-                                .insert(OpenShard::create(&tokens_path(folder.path(), done.len() as u32))?),
-                        };
-                        let here = rest.len().min((most - shard.bytes) as usize);
-                        shard.write(&rest[..here])?;
-                        rest = &rest[here..];
-                        if shard.bytes == most
-                            && let Some(shard) = open.take()
-                        {
-                            done.push(shard.finish(self.width, *key, done.len() as u32)?);
-                        }
-                    }
-                    Ok(())
-                };
-                write().map_err(|error: io::Error| ShardError::io(target, &error))?;
+            Sink::Files(files) => {
+                let bytes: Vec<u8> = bytes.collect();
+                files.write(&bytes).map_err(|error| ShardError::io(&files.target, &error))?;
+                bytes.len()
             }
-        }
+        };
+        self.length += (length / width) as u64;
         self.starts.push(self.length);
         Ok(())
     }
 
     /// The symbols as a whole. A folder is synced and gets its name now; if another process was faster, its is taken.
     pub(crate) fn finish(self) -> Result<Tokens, ShardError> {
-        let (width, length, starts) = (self.width as usize, self.length, self.starts);
-        match self.sink {
+        let Self { width, length, starts, sink } = self;
+        match sink {
             Sink::Memory(memory) => {
                 let shards = vec![Shard::Memory(memory)];
-                Ok(Tokens { width, shards, per_shard: length.max(1), length, starts })
+                Ok(Tokens { width: width as usize, shards, per_shard: length.max(1), length, starts })
             }
-            Sink::Files { target, key, folder, mut done, open } => {
-                let write = || {
-                    // An empty corpus has one empty shard.
-                    let last = match open {
-                        None if done.is_empty() => Some(OpenShard::create(&tokens_path(folder.path(), 0))?),
-                        open => open,
-                    };
-                    if let Some(shard) = last {
-                        done.push(shard.finish(self.width, key, done.len() as u32)?);
-                    }
-                    for header in &done {
-                        let header = Header { parts: done.len() as u32, ..*header };
-                        let path = tokens_path(folder.path(), header.part);
-                        let mut file = File::options().write(true).open(path)?;
-                        file.write_all(&header.to_bytes())?;
-                        file.sync_all()?;
-                    }
-                    let mut documents = OpenShard::create(&documents_path(folder.path()))?;
-                    starts.iter().try_for_each(|start| documents.write(&start.to_le_bytes()))?;
-                    documents.finish(8, key, 0)?;
-                    match fs::rename(folder.path(), &target) {
-                        Err(_) if target.is_dir() => Ok(()),
-                        renamed => renamed,
-                    }
-                };
-                write().map_err(|error: io::Error| ShardError::io(&target, &error))?;
+            Sink::Files(files) => {
+                let (target, key) = (files.target.clone(), files.key);
+                files.finish(&starts).map_err(|error| ShardError::io(&target, &error))?;
                 Tokens::open(&target, &key)
             }
+        }
+    }
+}
+
+/// Shards in a folder that has no name yet, and is removed when this is dropped.
+#[derive(Debug)]
+struct Files {
+    target: PathBuf,
+    key: ShardKey,
+    width: u32,
+    bytes_a_shard: u64,
+    folder: tempfile::TempDir,
+    done: Vec<Header>,
+    open: Option<OpenShard>,
+}
+
+impl Files {
+    fn create(target: &Path, key: ShardKey, width: u32, per_shard: u64) -> io::Result<Self> {
+        let parent = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent)?;
+        let folder = tempfile::Builder::new().prefix(".tokens-").tempdir_in(parent)?;
+        let bytes_a_shard = per_shard * u64::from(width);
+        Ok(Self {
+            target: target.to_path_buf(),
+            key,
+            width,
+            bytes_a_shard,
+            folder,
+            done: Vec::new(),
+            open: None,
+        })
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let part = self.done.len() as u32;
+            let shard = match &mut self.open {
+                Some(shard) => shard,
+                open => open.insert(OpenShard::create(&tokens_path(self.folder.path(), part))?),
+            };
+            let here = bytes.len().min((self.bytes_a_shard - shard.bytes) as usize);
+            shard.write(&bytes[..here])?;
+            bytes = &bytes[here..];
+            if shard.bytes == self.bytes_a_shard {
+                self.close()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if let Some(shard) = self.open.take() {
+            self.done.push(shard.finish(self.width, self.key, self.done.len() as u32)?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, starts: &[u64]) -> io::Result<()> {
+        if self.done.is_empty() && self.open.is_none() {
+            // An empty corpus has one empty shard.
+            self.open = Some(OpenShard::create(&tokens_path(self.folder.path(), 0))?);
+        }
+        self.close()?;
+        for header in &self.done {
+            let header = Header { parts: self.done.len() as u32, ..*header };
+            let mut file = File::options().write(true).open(tokens_path(self.folder.path(), header.part))?;
+            file.write_all(&header.to_bytes())?;
+            file.sync_all()?;
+        }
+        let mut documents = OpenShard::create(&documents_path(self.folder.path()))?;
+        starts.iter().try_for_each(|start| documents.write(&start.to_le_bytes()))?;
+        documents.finish(8, self.key, 0)?;
+        match fs::rename(self.folder.path(), &self.target) {
+            Err(_) if self.target.is_dir() => Ok(()),
+            renamed => renamed,
         }
     }
 }
@@ -176,8 +199,8 @@ impl OpenShard {
     }
 
     fn finish(self, width: u32, key: ShardKey, part: u32) -> io::Result<Header> {
-        let (count, checksum) = (self.bytes / u64::from(width), self.hash.finalize().into());
-        let header = Header { width, count, part, parts: 1, key, checksum };
+        let (count, sum) = (self.bytes / u64::from(width), self.hash.finalize().into());
+        let header = Header { width, count, part, parts: 1, key, sum };
         let mut file = self.file.into_inner()?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&header.to_bytes())?;

@@ -69,7 +69,7 @@ fn a_corpus_that_is_not_in_memory_trains_from_files_alone() {
     let scratch = tempfile::tempdir().unwrap();
     let corpus = CorpusReader::new().scratch(scratch.path()).read(folder.path()).unwrap();
     let failure = Texts::new(corpus.clone(), None).get(256).unwrap_err();
-    assert!(failure.message().contains("GptTrainer::cache"), "{failure}");
+    assert!(failure.message().contains("GptTrainer::token_cache"), "{failure}");
     let texts = Texts::new(corpus, Some(scratch.path().to_path_buf()));
     assert_eq!(symbols(&texts, 300), symbols(&in_memory(), 300));
 }
