@@ -1,7 +1,10 @@
 //! Proposals, runs, and the sets of proposals that runs train.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 
 /// A proposal's number, counted from 1 in the order in which proposals were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,7 +66,7 @@ impl From<ProposalId> for Part {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Part>")]
-pub struct Arm(Vec<Part>);
+pub struct Arm(Parts);
 
 impl Arm {
     /// The incumbent itself.
@@ -73,7 +76,7 @@ impl Arm {
 
     /// One proposal on the incumbent.
     pub fn single(proposal: ProposalId) -> Self {
-        Self(vec![proposal.into()])
+        Self(Parts::One(proposal.into()))
     }
 
     /// Whether nothing is switched on.
@@ -104,7 +107,7 @@ impl Arm {
     /// This arm with everything of `other` switched on as well.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        self.0.iter().chain(&other.0).copied().collect()
+        self.0.iter().chain(other.0.iter()).copied().collect()
     }
 
     /// This arm with nothing of `other` switched on.
@@ -120,11 +123,74 @@ impl Arm {
     }
 }
 
+/// A list that needs no memory of its own for one part: nearly all arms have no more, and they are copied a lot.
+#[derive(Clone, Default)]
+enum Parts {
+    #[default]
+    None,
+    One(Part),
+    Many(Vec<Part>),
+}
+
+impl Deref for Parts {
+    type Target = [Part];
+
+    fn deref(&self) -> &[Part] {
+        match self {
+            Self::None => &[],
+            Self::One(part) => std::slice::from_ref(part),
+            Self::Many(parts) => parts,
+        }
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl PartialEq for Parts {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Parts {}
+
+impl Hash for Parts {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl PartialOrd for Parts {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Parts {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl Serialize for Parts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
+    }
+}
+
 impl From<Vec<Part>> for Arm {
     fn from(mut parts: Vec<Part>) -> Self {
         parts.sort_unstable();
         parts.dedup();
-        Self(parts)
+        Self(match parts[..] {
+            [] => Parts::None,
+            [one] => Parts::One(one),
+            _ => Parts::Many(parts),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Whether a lower or a higher objective is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,8 +103,12 @@ pub struct Measurement {
     metrics: BTreeMap<String, f64>,
 }
 
-fn finite(what: impl Into<String>, value: f64) -> Result<f64, MeasurementError> {
-    if value.is_finite() { Ok(value) } else { Err(MeasurementError::NotFinite { what: what.into(), value }) }
+fn finite(what: impl fmt::Display, value: f64) -> Result<f64, MeasurementError> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(MeasurementError::NotFinite { what: what.to_string(), value })
+    }
 }
 
 impl Measurement {
@@ -114,7 +119,7 @@ impl Measurement {
     pub fn new(values: impl IntoIterator<Item = f64>) -> Result<Self, MeasurementError> {
         let values: Vec<f64> = values.into_iter().collect();
         for (i, v) in values.iter().enumerate() {
-            finite(format!("value {i}"), *v)?;
+            finite(format_args!("value {i}"), *v)?;
         }
         if values.is_empty() {
             return Err(MeasurementError::Empty);
@@ -145,7 +150,7 @@ impl Measurement {
             return Err(MeasurementError::LengthMismatch { what: "weights", got, values });
         }
         for (i, w) in weights.iter().enumerate() {
-            if finite(format!("weight {i}"), *w)? < 0.0 {
+            if finite(format_args!("weight {i}"), *w)? < 0.0 {
                 return Err(MeasurementError::Weights(format!("weight {i} is {w}")));
             }
         }
@@ -183,7 +188,7 @@ impl Measurement {
     /// The number is not finite.
     pub fn metric(mut self, name: impl Into<String>, value: f64) -> Result<Self, MeasurementError> {
         let name = name.into();
-        finite(format!("metric '{name}'"), value)?;
+        finite(format_args!("metric '{name}'"), value)?;
         self.metrics.insert(name, value);
         Ok(self)
     }

@@ -102,7 +102,8 @@ pub(crate) struct Ledger {
     pub(crate) live: BTreeMap<ProposalId, Pending>,
     /// Settled as set aside: they may be taken up again.
     pub(crate) aside: BTreeMap<ProposalId, Pending>,
-    pub(crate) runs: BTreeMap<RunId, RunRecord>,
+    /// Boxed: the tree moves and copies its entries.
+    pub(crate) runs: BTreeMap<RunId, Box<RunRecord>>,
     pub(crate) next_run: RunId,
     pub(crate) next_seed: u32,
     pub(crate) seed_offset: u32,
@@ -255,12 +256,12 @@ impl<'a> Cohort<'a> {
 
     /// A finished run; `None` while it is under way, and after all its proposals are settled.
     pub fn run(&self, id: RunId) -> Option<&'a RunRecord> {
-        self.ledger.runs.get(&id)
+        self.ledger.runs.get(&id).map(|run| &**run)
     }
 
     /// All finished runs that still matter, in order.
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = &'a RunRecord> + 'a {
-        self.ledger.runs.values()
+        self.ledger.runs.values().map(|run| &**run)
     }
 
     /// The number that the `ahead`-th plan of the next [`Step::Run`](super::Step::Run) will get (0 is the first).

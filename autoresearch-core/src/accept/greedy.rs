@@ -3,10 +3,10 @@
 use super::claim::{Claim, Noise};
 use super::decision::{Decision, Plan, Step};
 use super::engine::check;
-use super::{Acceptor, Cohort, Guarantee, Role, Setup};
+use super::{Acceptor, Cohort, Guarantee, Role, RunRecord, Setup};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::propose::Effect;
-use crate::stats::{Moments, mean};
+use crate::stats::Moments;
 use std::collections::BTreeMap;
 
 /// Keeps a proposal if the mean of its `k` runs is better than that of the incumbent's own.
@@ -20,8 +20,9 @@ pub struct Greedy {
     version: Option<Version>,
     seed: Option<u64>,
     reference: Vec<(RunId, f64)>,
-    baseline: Vec<RunId>,
-    trials: BTreeMap<ProposalId, Vec<RunId>>,
+    /// The first of the baseline's `k` runs, and of each proposal's.
+    baseline: Option<RunId>,
+    trials: BTreeMap<ProposalId, RunId>,
     winner: Option<Vec<(RunId, f64)>>,
     /// Within-arm sum of squares and its degrees of freedom; known where `k` is 2 or more.
     ss: f64,
@@ -43,7 +44,7 @@ impl Greedy {
             version: None,
             seed: None,
             reference: Vec::new(),
-            baseline: Vec::new(),
+            baseline: None,
             trials: BTreeMap::new(),
             winner: None,
             ss: 0.0,
@@ -65,41 +66,49 @@ impl Greedy {
         self
     }
 
-    fn plans(&mut self, cohort: &Cohort<'_>, arm: &Arm, before: usize) -> (Vec<RunId>, Vec<Plan>) {
+    /// Plans the runs of an arm, besides those that this step plans already, and says which is the first of them.
+    fn plan(&mut self, cohort: &Cohort<'_>, arm: Arm, plans: &mut Vec<Plan>) -> RunId {
+        let before = plans.len();
         let seed = |i: u32| match self.seed {
             Some(first) if self.fixed_seed => (first + u64::from(i)) & u64::from(u32::MAX),
             _ => cohort.fresh_seed(before as u32 + i),
         };
-        let plans: Vec<Plan> = (0..self.k).map(|i| Plan::new(arm.clone(), seed(i), Role::Confirm)).collect();
-        self.seed = self.seed.or(plans.first().map(|p| p.seed));
-        ((0..plans.len()).map(|i| cohort.next_run(before + i)).collect(), plans)
+        let arms = std::iter::repeat_n(arm, self.k as usize);
+        plans.extend((0..).zip(arms).map(|(i, arm)| Plan::new(arm, seed(i), Role::Confirm)));
+        self.seed = self.seed.or(plans.get(before).map(|p| p.seed));
+        cohort.next_run(before)
+    }
+
+    /// The runs of an arm, of which this is the first; `None` before all of them have ended.
+    fn ended<'a>(&self, cohort: &Cohort<'a>, first: RunId) -> Option<Vec<&'a RunRecord>> {
+        (first.0..first.0 + u64::from(self.k)).map(|id| cohort.run(RunId(id))).collect()
     }
 
     fn judge(&mut self, cohort: &Cohort<'_>) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        let mean_of = |runs: &[(RunId, f64)]| mean(&runs.iter().map(|r| r.1).collect::<Vec<_>>());
-        for (proposal, ids) in self.trials.clone() {
-            let Some(runs) = ids.iter().map(|id| cohort.run(*id)).collect::<Option<Vec<_>>>() else {
-                continue;
-            };
+        let reference: Moments = self.reference.iter().map(|r| r.1).collect();
+        for (&proposal, &first) in &self.trials {
+            let Some(runs) = self.ended(cohort, first) else { continue };
+            if decisions.is_empty() {
+                decisions.reserve_exact(1); // seldom more, and they are large
+            }
             if let Some(failure) = runs.iter().find_map(|r| r.loss.as_ref().err()) {
                 decisions.push(Decision::failed(proposal, failure.clone()));
                 continue;
             }
-            let losses: Vec<(RunId, f64)> =
-                runs.iter().filter_map(|r| Some((r.id, *r.loss.as_ref().ok()?))).collect();
-            let moments: Moments = losses.iter().map(|l| l.1).collect();
+            let moments: Moments = losses(&runs).map(|l| l.1).collect();
             self.ss += moments.sum_of_squares();
             self.df += moments.n() as f64 - 1.0;
-            let gain = mean_of(&self.reference) - moments.mean();
+            let gain = reference.mean() - moments.mean();
             let effect = Effect::new(gain, (f64::NAN, f64::NAN), 0.95, self.k, false);
             let reason = format!("{gain:+.4} in {} run(s)", self.k);
             if gain > 0.0 {
+                let winner: Vec<(RunId, f64)> = losses(&runs).collect();
                 let ids = |runs: &[(RunId, f64)]| runs.iter().map(|r| r.0).collect::<Vec<_>>();
                 let noise = Noise::new(2.0 * self.ss, self.df);
-                let claim = Claim::new(ids(&losses), ids(&self.reference), false, 0.1, noise);
+                let claim = Claim::new(ids(&winner), ids(&self.reference), false, 0.1, noise);
                 decisions.push(Decision::accept(proposal, claim, reason).effect(Some(effect)));
-                self.winner = Some(losses);
+                self.winner = Some(winner);
                 // If the holdout can answer no more, it stays pending, and is not to be decided upon again and again.
                 self.trials.remove(&proposal);
                 // The others wait: they were measured against an incumbent that may be about to change.
@@ -111,6 +120,10 @@ impl Greedy {
     }
 }
 
+fn losses(runs: &[&RunRecord]) -> impl Iterator<Item = (RunId, f64)> {
+    runs.iter().filter_map(|r| Some((r.id, *r.loss.as_ref().ok()?)))
+}
+
 impl Acceptor for Greedy {
     fn next(&mut self, cohort: &Cohort<'_>) -> Step {
         if self.version != Some(cohort.version()) {
@@ -118,16 +131,15 @@ impl Acceptor for Greedy {
             self.trials.clear(); // made on the incumbent of before: run again on this one
         }
         if self.reference.is_empty() {
-            if self.baseline.is_empty() {
-                let (ids, plans) = self.plans(cohort, &Arm::incumbent(), 0);
-                self.baseline = ids;
+            let Some(first) = self.baseline else {
+                let mut plans = Vec::new();
+                self.baseline = Some(self.plan(cohort, Arm::incumbent(), &mut plans));
                 return Step::Run(plans);
-            }
-            let done: Option<Vec<_>> = self.baseline.iter().map(|id| cohort.run(*id)).collect();
-            let Some(done) = done else { return Step::Wait };
-            self.reference = done.iter().filter_map(|r| Some((r.id, *r.loss.as_ref().ok()?))).collect();
+            };
+            let Some(done) = self.ended(cohort, first) else { return Step::Wait };
+            self.reference = losses(&done).collect();
             if self.reference.is_empty() {
-                self.baseline.clear();
+                self.baseline = None;
                 return Step::Wait;
             }
         }
@@ -135,16 +147,19 @@ impl Acceptor for Greedy {
         if !decisions.is_empty() {
             return Step::Decide(decisions);
         }
-        let fresh: Vec<ProposalId> =
-            cohort.live().filter(|p| !self.trials.contains_key(p)).take(cohort.idle().max(1)).collect();
-        if !fresh.is_empty() {
-            let mut all = Vec::new();
-            for proposal in fresh {
-                let (ids, plans) = self.plans(cohort, &Arm::single(proposal), all.len());
-                self.trials.insert(proposal, ids);
-                all.extend(plans);
+        let (mut plans, mut slots) = (Vec::new(), cohort.idle().max(1));
+        for proposal in cohort.live() {
+            if slots == 0 {
+                break;
             }
-            return Step::Run(all);
+            if !self.trials.contains_key(&proposal) {
+                let first = self.plan(cohort, Arm::single(proposal), &mut plans);
+                self.trials.insert(proposal, first);
+                slots -= 1;
+            }
+        }
+        if !plans.is_empty() {
+            return Step::Run(plans);
         }
         if cohort.asked() == 0 && !cohort.exhausted() {
             return Step::propose(cohort.idle().max(1));

@@ -48,6 +48,8 @@ pub(super) struct Contrast {
     pub(super) holdout: OneSplit,
     /// How many edits make the gain.
     pub(super) edits: f64,
+    /// How many of them a single question switched: a stack may be any choice of so many proposals.
+    pub(super) stacked: f64,
     /// `Σ w²`.
     pub(super) squares: f64,
     /// Scatter of `carry·validation − holdout` within arms, and its degrees of freedom.
@@ -83,6 +85,7 @@ impl Contrast {
             validation: OneSplit::of(&weights, &known, direction)?,
             holdout: OneSplit::of(&weights, held, direction)?,
             edits,
+            stacked: edits,
             squares: weights.iter().map(|w| w * w).sum(),
             ss,
             df,
@@ -95,6 +98,7 @@ impl Contrast {
             validation: self.validation.and(&next.validation),
             holdout: self.holdout.and(&next.holdout),
             edits: self.edits + next.edits,
+            stacked: self.stacked.max(next.stacked),
             squares: self.squares + next.squares,
             ss: self.ss + next.ss,
             df: self.df + next.df,

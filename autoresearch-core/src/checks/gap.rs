@@ -8,6 +8,7 @@ use crate::holdout::HeldOut;
 use crate::measure::{Direction, Measurement};
 use crate::state::HoldoutQuery;
 use crate::stats::{kendall_tau, normal_sf};
+use statrs::function::gamma::ln_gamma;
 use std::collections::BTreeMap;
 
 /// A gain on validation that is looked at, in standard errors of the split; and by what factor it is to have grown
@@ -169,7 +170,8 @@ impl Gap {
         self.looks += 1;
         let (validation, holdout) = (whole.validation.gain, whole.holdout.gain);
         let excess = TESTED * validation - holdout;
-        let p_value = p_value(excess, TESTED * of_validation.sqrt(), of_holdout.sqrt(), self.proposals);
+        let candidates = choices(self.proposals as f64, whole.stacked);
+        let p_value = p_value(excess, TESTED * of_validation.sqrt(), of_holdout.sqrt(), candidates);
         let level = level(GAP * of_session(self.session), self.looks);
         let error = (of_validation + of_holdout).sqrt();
         let numbers = GapNumbers {
@@ -214,8 +216,8 @@ impl Gap {
 ///
 /// Whoever picked it could go by validation alone: that part is bounded over all `N` candidates (Bonferroni), the
 /// holdout's noise is that of one.
-fn p_value(excess: f64, on_validation: f64, on_holdout: f64, candidates: u64) -> f64 {
-    let n = candidates.max(1) as f64;
+fn p_value(excess: f64, on_validation: f64, on_holdout: f64, candidates: f64) -> f64 {
+    let n = candidates.clamp(1.0, f64::MAX);
     let beyond = |h: f64| {
         let x = excess - on_holdout * h;
         let tail = if on_validation > 0.0 { normal_sf(x / on_validation) } else { f64::from(x <= 0.0) };
@@ -227,10 +229,16 @@ fn p_value(excess: f64, on_validation: f64, on_holdout: f64, candidates: u64) ->
     (0..=steps).map(|i| width * density(at(i)) * beyond(at(i))).sum::<f64>().min(1.0)
 }
 
+/// In how many ways `of` proposals can be chosen from `proposals`: the stacks that one question may have been about.
+fn choices(proposals: f64, of: f64) -> f64 {
+    let of = of.clamp(1.0, proposals.max(1.0));
+    (ln_gamma(proposals + 1.0) - ln_gamma(of + 1.0) - ln_gamma(proposals - of + 1.0)).exp()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::contrast::OneSplit;
-    use super::{Contrast, FEWEST_PROPOSALS, Gap, p_value};
+    use super::{Contrast, FEWEST_PROPOSALS, Gap, choices, p_value};
     use crate::stats::normal_sf;
 
     /// With one candidate it is the plain z-test of a sum of two independent errors.
@@ -238,7 +246,7 @@ mod tests {
     fn one_candidate_is_a_z_test() {
         for (x, v, h) in [(0.5, 1.0, 1.0), (2.0, 1.0, 0.3), (4.0, 0.5, 1.5)] {
             let plain = normal_sf(x / f64::hypot(v, h));
-            assert!((p_value(x, v, h, 1) - plain).abs() < 1e-6 + 1e-3 * plain, "{x} {v} {h}");
+            assert!((p_value(x, v, h, 1.0) - plain).abs() < 1e-6 + 1e-3 * plain, "{x} {v} {h}");
         }
     }
 
@@ -249,7 +257,15 @@ mod tests {
             split.gain = gain;
             split
         };
-        Contrast { validation: split(1.0), holdout: split(0.0), edits: 1.0, squares: 1.0, ss: 0.0, df: 9.0 }
+        Contrast {
+            validation: split(1.0),
+            holdout: split(0.0),
+            edits: 1.0,
+            stacked: 1.0,
+            squares: 1.0,
+            ss: 0.0,
+            df: 9.0,
+        }
     }
 
     fn watched() -> Gap {
@@ -288,9 +304,18 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_is_one_of_many() {
+        let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-6, "{a} {b}");
+        near(choices(52.0, 5.0), 2_598_960.0); // hands of five cards
+        near(choices(700.0, 1.0), 700.0);
+        near(choices(3.0, 9.0), 1.0);
+        near(choices(0.0, 0.0), 1.0);
+    }
+
+    #[test]
     fn many_candidates_make_it_larger_up_to_one() {
         let p = |n| p_value(3.0, 1.0, 0.5, n);
-        assert!(p(1) < p(10) && p(10) < p(1000) && p(u64::MAX) == p(u64::MAX).min(1.0));
-        assert!(p(10) < 10.0 * p(1) + 1e-12, "never worse than Bonferroni over both splits");
+        assert!(p(1.0) < p(10.0) && p(10.0) < p(1000.0) && p(f64::INFINITY) == p(f64::INFINITY).min(1.0));
+        assert!(p(10.0) < 10.0 * p(1.0) + 1e-12, "never worse than Bonferroni over both splits");
     }
 }

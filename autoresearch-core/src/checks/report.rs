@@ -166,7 +166,8 @@ pub struct VarianceCheck {
     pub arms: u64,
     /// The statistic of Brown & Forsythe.
     pub f: f64,
-    /// The p-value of "all arms have one variance".
+    /// The p-value of "all arms have one variance": that of F, and where it would convince, the share of random deals
+    /// of the same residuals with as large an F, if larger.
     pub p_value: f64,
     /// The level that it was held against.
     pub level: f64,

@@ -36,7 +36,16 @@ pub struct RunProgress {
     pub loss: Option<f64>,
 }
 
-type Sink = Arc<dyn Fn(RunId, RunProgress) + Send + Sync>;
+pub(crate) type Sink = Arc<dyn Fn(RunId, RunProgress) + Send + Sync>;
+
+/// Where a run's folder is.
+#[derive(Clone)]
+pub(crate) enum Scratch {
+    /// This is it.
+    At(Arc<Path>),
+    /// In this one, under the run's number: most runs ask for none, and need no name for it.
+    Within(Arc<Path>),
+}
 
 /// What a run is told. Owned and cheap to clone; tests make one with [`RunContext::for_test`].
 #[derive(Clone)]
@@ -56,7 +65,7 @@ pub struct RunContext {
     pub fidelity: Option<Fidelity>,
     /// Goes up when the run is to stop.
     pub cancel: Cancellation,
-    pub(crate) scratch: Option<Arc<Path>>,
+    pub(crate) scratch: Scratch,
     pub(crate) progress: Option<Sink>,
     pub(crate) meter: Meter,
 }
@@ -73,7 +82,7 @@ impl RunContext {
             seed,
             fidelity: None,
             cancel: Cancellation::new(),
-            scratch: Some(scratch.into()),
+            scratch: Scratch::At(scratch.into()),
             progress: None,
             meter: Meter::default(),
         }
@@ -82,7 +91,7 @@ impl RunContext {
     /// Puts the run's folder elsewhere.
     #[must_use]
     pub fn in_directory(mut self, directory: impl AsRef<Path>) -> Self {
-        self.scratch = Some(directory.as_ref().into());
+        self.scratch = Scratch::At(directory.as_ref().into());
         self
     }
 
@@ -93,16 +102,19 @@ impl RunContext {
     /// # Errors
     /// The folder cannot be made; the message names it.
     pub fn directory(&self) -> std::io::Result<PathBuf> {
-        let path = match &self.scratch {
-            Some(path) => path.to_path_buf(),
-            None => {
-                std::env::temp_dir().join(format!("autoresearch-{}", self.study)).join(self.run.to_string())
-            }
-        };
+        let path = self.folder();
         std::fs::create_dir_all(&path).map_err(|e| {
             std::io::Error::new(e.kind(), format!("cannot make the run's folder {}: {e}", path.display()))
         })?;
         Ok(path)
+    }
+
+    /// Where the run's folder is, or would be.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match &self.scratch {
+            Scratch::At(folder) => folder.to_path_buf(),
+            Scratch::Within(folder) => folder.join(self.run.to_string()),
+        }
     }
 
     /// Says that this run costs money, in the currency of [`Limits::money`](crate::Limits::money): once or in parts, also

@@ -30,9 +30,9 @@ pub enum Fate {
     Revoked,
 }
 
-impl fmt::Display for Fate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Fate {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
             Self::Kept => "kept",
             Self::Rejected => "rejected",
             Self::HeldBack => "held back",
@@ -41,7 +41,13 @@ impl fmt::Display for Fate {
             Self::Failed => "failed",
             Self::Conflict => "conflict",
             Self::Revoked => "revoked",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

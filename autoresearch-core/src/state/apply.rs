@@ -88,7 +88,10 @@ impl<C: Candidate> StudyState<C> {
                 level: u.level.clone(),
                 from: u.from.clone(),
             };
-            let seen = units.iter().map(info).collect();
+            let seen = match self.compose {
+                None => Arc::clone(&self.whole),
+                Some(_) => units.iter().map(info).collect(),
+            };
             let credits = self.credits(&parent, &proposal.candidate, &units);
             let rebases = proposal.rebases.filter(|earlier| *earlier < id);
             let proposal = Arc::new(proposal);
@@ -109,7 +112,7 @@ impl<C: Candidate> StudyState<C> {
     }
 
     pub(super) fn apply_finished(&mut self, mut job: Job<C>, outcome: &Outcome) {
-        let spec = job.spec.clone();
+        let spec = &job.spec;
         match outcome {
             Ok(_) => self.failures = 0,
             Err(_) => self.failures += 1,
@@ -188,7 +191,7 @@ impl<C: Candidate> StudyState<C> {
         };
         if self.still_matters(&record) {
             let confirms = spec.role == Role::Confirm && record.loss.is_ok();
-            self.ledger.runs.insert(record.id, record);
+            self.ledger.runs.insert(record.id, Box::new(record));
             if confirms {
                 self.confirmed.insert(job.spec.id, job);
                 return;

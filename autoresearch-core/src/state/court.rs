@@ -45,7 +45,7 @@ impl<C: Candidate> StudyState<C> {
         if decisions.is_empty() {
             return Err("it decides, and names no proposal".into());
         }
-        let mut seen = BTreeSet::new();
+        let (several, mut seen) = (decisions.len() > 1, BTreeSet::new());
         let mut cases = Vec::with_capacity(decisions.len());
         for decision in decisions {
             let p = decision.proposal;
@@ -54,7 +54,9 @@ impl<C: Candidate> StudyState<C> {
             }
             // What was set aside may be settled once more, with whatever outcome.
             let waits = self.live.contains_key(&p) || self.aside.contains_key(&p);
-            if !waits || !seen.insert(p) {
+            // Nearly always it is the only one.
+            let twice = several && !seen.insert(p);
+            if !waits || twice {
                 return Err(format!("it decides on proposal {}, which is not waiting for judgement", p.0));
             }
             let objection = self.objection(&decision);
@@ -128,21 +130,21 @@ impl<C: Candidate> StudyState<C> {
         let (mut accepted, mut built) = (Arm::incumbent(), None);
         let mut undecided = Vec::new();
         for mut case in cases {
-            case.decision = self.without_credit(case.decision);
+            self.take_credit(&mut case.decision);
             if matches!(case.hearing, Hearing::Refused) {
                 self.defer(&case.decision);
                 continue;
             }
-            let (mut fate, mut reason) = judge(&case);
+            let mut fate = judge(&mut case);
             if fate == Fate::Kept {
                 match self.add(&accepted, &case.decision) {
                     Ok((arm, candidate)) => (accepted, built) = (arm, Some(candidate)),
-                    Err(conflict) => (fate, reason) = (Fate::Conflict, conflict.to_string()),
+                    Err(conflict) => (fate, case.decision.reason) = (Fate::Conflict, conflict.to_string()),
                 }
             } else if fate == Fate::Undecided {
                 undecided.push(case.decision.clone());
             }
-            verdicts.push((case.decision, fate, reason));
+            verdicts.push((case.decision, fate));
         }
         // Built on the incumbent of before, like everything else in this step.
         let mut stack = None;
@@ -161,8 +163,8 @@ impl<C: Candidate> StudyState<C> {
             self.stack = None;
         }
         self.stack = stack.or(self.stack.take());
-        for (decision, fate, reason) in verdicts {
-            self.settle(decision, fate, reason);
+        for (decision, fate) in verdicts {
+            self.settle(decision, fate);
         }
         self.forget();
         let version = self.ledger.version;
@@ -203,7 +205,7 @@ impl<C: Candidate> StudyState<C> {
         spent.then_some(StopReason::HoldoutSpent)
     }
 
-    fn settle(&mut self, decision: Decision, fate: Fate, reason: String) {
+    fn settle(&mut self, decision: Decision, fate: Fate) {
         let id = decision.proposal;
         let Some(live) = self.live.remove(&id).or_else(|| self.aside.remove(&id)) else { return };
         let Some(pending) = self.ledger.live.remove(&id).or_else(|| self.ledger.aside.remove(&id)) else {
@@ -225,7 +227,7 @@ impl<C: Candidate> StudyState<C> {
             effect: decision.effect,
             strength: decision.strength,
             runs: live.runs,
-            reason: reason.clone(),
+            reason: decision.reason.clone(),
         });
         let key = |k: &u16| live.units.get(usize::from(*k)).map(|unit| unit.key.clone());
         let keys = decision.units.iter().flatten().filter_map(key).collect();
@@ -235,7 +237,7 @@ impl<C: Candidate> StudyState<C> {
             version: self.ledger.version,
             fate,
             effect: decision.effect,
-            reason,
+            reason: decision.reason,
             runs: live.runs,
             keys,
         });
@@ -258,39 +260,43 @@ impl<C: Candidate> StudyState<C> {
 
     /// Forgets runs that nothing can be decided with any more, so that memory does not grow with the history.
     fn forget(&mut self) {
-        let mut confirmed = std::mem::take(&mut self.confirmed);
         let known = |id: &RunId| self.ledger.runs.get(id).is_some_and(|run| self.still_matters(run));
-        let gone = confirmed.extract_if(.., |id, _| !self.champions.contains(id) && !known(id));
-        let gone: Vec<RunId> = gone.map(|(id, _)| id).collect();
-        self.confirmed = confirmed;
-        gone.into_iter().for_each(|id| self.forget_note(id));
+        let is_gone = |id: &RunId| !self.champions.contains(id) && !known(id);
+        let gone: Vec<RunId> = self.confirmed.keys().copied().filter(is_gone).collect();
+        for id in gone {
+            self.confirmed.remove(&id);
+            self.forget_note(id);
+        }
         // Going through all runs at each settlement would cost more and more: only when they have doubled.
         if self.ledger.runs.len() >= self.forget_at {
-            let mut runs = std::mem::take(&mut self.ledger.runs);
-            runs.retain(|_, run| self.still_matters(run));
-            self.forget_at = 2 * runs.len() + 64;
-            self.ledger.runs = runs;
+            // Few are left of many: made anew, not taken out one by one.
+            let runs = std::mem::take(&mut self.ledger.runs);
+            self.ledger.runs = runs.into_iter().filter(|(_, run)| self.still_matters(run)).collect();
+            self.forget_at = 2 * self.ledger.runs.len() + 64;
         }
     }
 }
 
-/// What becomes of a case, now that the holdout has spoken.
-fn judge(case: &Case) -> (Fate, String) {
-    let why = &case.decision.reason;
+/// What becomes of a case, now that the holdout has spoken; it adds to the reason what the policy does not know.
+fn judge(case: &mut Case) -> Fate {
+    let Decision { verdict, failure, reason, .. } = &mut case.decision;
     if let Some(objection) = &case.objection {
-        return (Fate::Rejected, format!("{why}; {objection}"));
+        *reason += "; ";
+        *reason += objection;
+        return Fate::Rejected;
     }
-    match (&case.hearing, &case.decision.failure, case.decision.verdict) {
+    match (&case.hearing, failure, verdict) {
         (Hearing::Heard(answer), ..) if !answer.passed => {
-            (Fate::HeldBack, format!("{why}; the holdout does not confirm it"))
+            *reason += "; the holdout does not confirm it";
+            Fate::HeldBack
         }
-        (_, _, Verdict::Accept) => (Fate::Kept, why.clone()),
-        (_, _, Verdict::SetAside) => (Fate::SetAside, why.clone()),
-        (_, _, Verdict::Undecided) => (Fate::Undecided, why.clone()),
-        (_, _, Verdict::Rebase) => (Fate::Conflict, why.clone()),
-        (_, Some(failure), _) if failure.what() == FailureKind::Conflict => (Fate::Conflict, why.clone()),
-        (_, Some(_), _) => (Fate::Failed, why.clone()),
-        _ => (Fate::Rejected, why.clone()),
+        (_, _, Verdict::Accept) => Fate::Kept,
+        (_, _, Verdict::SetAside) => Fate::SetAside,
+        (_, _, Verdict::Undecided) => Fate::Undecided,
+        (_, _, Verdict::Rebase) => Fate::Conflict,
+        (_, Some(failure), _) if failure.what() == FailureKind::Conflict => Fate::Conflict,
+        (_, Some(_), _) => Fate::Failed,
+        _ => Fate::Rejected,
     }
 }
 

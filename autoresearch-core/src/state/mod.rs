@@ -30,7 +30,7 @@ pub use order::{DecisionOrder, Stale};
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 
-use crate::accept::{Acceptor, Ledger};
+use crate::accept::{Acceptor, Ledger, UnitInfo};
 use crate::arm::{Arm, Part, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::{Compose, Conflict, Unit};
@@ -119,6 +119,8 @@ pub struct StudyState<C: Candidate> {
     settings: Settings,
     acceptor: Box<dyn Acceptor>,
     compose: Option<Arc<dyn Compose<C>>>,
+    /// What acceptors are told of a change that cannot be split; nearly all of them share it.
+    whole: Arc<[UnitInfo]>,
     /// Every incumbent, by version; the first is the baseline.
     incumbents: Vec<Arc<C>>,
     ledger: Ledger,
@@ -257,7 +259,9 @@ impl<C: Candidate> StudyState<C> {
     /// The events that have happened since the last call, to be stored before any further action is performed.
     pub fn take_events(&mut self) -> Vec<Event<C>> {
         // The outbox keeps its room, which is large: most facts bring one event or two.
-        self.outbox.drain(..).collect()
+        let mut events = Vec::with_capacity(self.outbox.len());
+        events.append(&mut self.outbox);
+        events
     }
 
     /// Whether the output of this run may still be needed: by the holdout, or because it is the incumbent's.

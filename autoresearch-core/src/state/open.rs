@@ -1,7 +1,7 @@
 //! A study before anything happened.
 
 use super::{Event, Finale, Phase, Settings, StateError, StudyState};
-use crate::accept::{Acceptor, Ledger};
+use crate::accept::{Acceptor, Ledger, UnitInfo};
 use crate::arm::{RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
@@ -88,6 +88,7 @@ impl<C: Candidate> StudyState<C> {
             settings,
             acceptor,
             compose,
+            whole: [UnitInfo { key: "".into(), level: None, from: None }].into(),
             incumbents: vec![Arc::new(baseline)],
             ledger,
             live: BTreeMap::new(),

@@ -154,7 +154,7 @@ impl<C: Candidate> StudyState<C> {
                     // It cannot be built, so there is nothing to run: the acceptor finds the failure at once.
                     let loss = Err(RunFailure::candidate(conflict.to_string()).kind(FailureKind::Conflict));
                     let record = RunRecord { id, arm, version, seed, role, about, loss };
-                    self.ledger.runs.insert(id, record);
+                    self.ledger.runs.insert(id, Box::new(record));
                 }
             }
         }

@@ -174,10 +174,13 @@ impl<C: Candidate> StudyState<C> {
         held.into_iter().zip(runs).map(credited).collect::<Result<_, _>>().map_err(StateError::HeldOut)
     }
 
-    /// A decision with its effect as it is, without the credit that it was judged with.
-    pub(super) fn without_credit(&self, mut decision: Decision) -> Decision {
-        let credit = match self.factors(&decision) {
-            factors if factors.is_empty() => self.credit(&super::court::parts(&decision)),
+    /// Makes a decision's effect what it is, without the credit that it was judged with.
+    pub(super) fn take_credit(&self, decision: &mut Decision) {
+        if self.settings.simplify.is_none() {
+            return;
+        }
+        let credit = match self.factors(decision) {
+            factors if factors.is_empty() => self.credit(&super::court::parts(decision)),
             factors => {
                 let all = factors.into_iter().fold(Arm::incumbent(), |all, factor| all.and(factor));
                 self.credit(all.parts())
@@ -193,7 +196,6 @@ impl<C: Candidate> StudyState<C> {
             decision.reason =
                 format!("{}; judged with a credit of {credit} for being simpler", decision.reason);
         }
-        decision
     }
 
     /// Why an acceptance breaks a constraint on what is kept.

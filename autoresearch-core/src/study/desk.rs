@@ -6,8 +6,10 @@ use crate::arm::{ProposalId, RunId};
 use crate::candidate::Candidate;
 use crate::checks::Concern;
 use crate::observe::{Notice, Status};
+use crate::propose::Proposal;
 use crate::state::Event;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     /// Lets go of outputs that nobody can ask for any more, and of their folders.
@@ -77,21 +79,22 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.notify(&Notice::RunFailed { run: run.id, failure });
             }
             Event::Settled { proposal, fate, effect, reason, .. } => {
-                let title = self.title(*proposal);
+                let record = self.settled(*proposal);
+                let title = record.as_ref().map_or("", |proposal| &proposal.hypothesis.title);
                 self.spans.close(*proposal).in_scope(|| {
                     tracing::info!(trial = proposal.0, %fate, title, reason, "settled");
                 });
                 let (proposal, fate, effect) = (*proposal, *fate, *effect);
-                self.notify(&Notice::Settled { proposal, title: &title, fate, effect, reason });
+                self.notify(&Notice::Settled { proposal, title, fate, effect, reason });
             }
             _ => {}
         }
     }
 
-    /// The title of a proposal that was just settled.
-    fn title(&self, proposal: ProposalId) -> String {
+    /// A proposal that was just settled.
+    fn settled(&self, proposal: ProposalId) -> Option<Arc<Proposal<C>>> {
         let record = self.state.history().iter().rev().find(|r| r.id == proposal);
-        record.map(|r| r.proposal.hypothesis.title.clone()).unwrap_or_default()
+        record.map(|r| Arc::clone(&r.proposal))
     }
 
     pub(super) fn notify(&mut self, notice: &Notice<'_>) {

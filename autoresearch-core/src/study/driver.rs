@@ -1,6 +1,6 @@
 //! Performs the state machine's actions with tokio and feeds the facts back.
 //!
-//! One loop: store what happened, take the next action, start it; when there is nothing to start, wait for whatever
+//! One loop: store what happened, start what there is to start, wait for whatever
 //! ends first, and take what has ended meanwhile along, so that all of it shares one append. Executors, evaluators and proposers run in tasks of their own (`tasks`); `take` feeds what ended back as facts, and
 //! `desk` is what the loop keeps in order
 //! besides: the runs' outputs and folders, and the observers.
@@ -16,7 +16,7 @@ use crate::accept::Role;
 use crate::arm::RunId;
 use crate::cancel::{CancelOnDrop, Cancellation};
 use crate::candidate::Candidate;
-use crate::execute::{RunContext, RunProgress};
+use crate::execute::{RunContext, RunProgress, Scratch, Sink};
 use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
@@ -27,7 +27,7 @@ use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
 use crate::store::Seq;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -38,8 +38,6 @@ use tracing::Instrument;
 /// How many facts are stored in one append, with all that follows from them.
 const TOGETHER: usize = 256;
 
-/// How runs tell how far they are.
-type Channel = (mpsc::Sender<(RunId, RunProgress)>, mpsc::Receiver<(RunId, RunProgress)>);
 type Heard = Result<Vec<HeldOut>, RunFailure>;
 
 pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
@@ -47,7 +45,7 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     pub(super) state: StudyState<C>,
     seq: Seq,
     pub(super) tally: Tally,
-    pub(super) scratch: PathBuf,
+    pub(super) scratch: Arc<Path>,
     started: Instant,
     /// Seconds that earlier sessions of this study took.
     before: f64,
@@ -68,7 +66,9 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     /// Raised for the runs of now; renewed after each stop.
     pub(super) run_cancel: Cancellation,
     pub(super) spans: Spans,
-    progress: Channel,
+    progress: mpsc::Receiver<(RunId, RunProgress)>,
+    /// How runs tell how far they are.
+    sink: Sink,
     /// What runs and proposer have charged since the last look.
     meter: Meter,
     _ends_with_us: CancelOnDrop,
@@ -101,10 +101,11 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let Opened { state, seq, tally, resumed } = open(&mut study).await?;
         let nobody = proposer_fn(|_: ProposeContext<'_, C>| Ok(Proposed::Exhausted));
         let proposer = std::mem::replace(&mut study.proposer, Box::new(nobody));
+        let (sender, progress) = mpsc::channel(64);
         let cancel = study.cancel.child();
         study.cancel = cancel.clone();
         let mut driver = Self {
-            scratch: scratch(&study, state.id()),
+            scratch: scratch(&study, state.id()).into(),
             spans: Spans::new(state.id()),
             before: state.elapsed(),
             run_cancel: cancel.child(),
@@ -126,7 +127,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             heard: HashMap::new(),
             hearing_failures: 0,
             rehearsed: false,
-            progress: mpsc::channel(64),
+            progress,
+            // A display may miss a step; a run never waits for one.
+            sink: Arc::new(move |run, progress| _ = sender.try_send((run, progress))),
             meter: Meter::default(),
         };
         driver.sweep();
@@ -139,39 +142,45 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         async move {
             loop {
                 self.persist().await?;
-                match self.state.next_action() {
-                    Action::Propose { .. } => self.start_thinking(),
-                    Action::Run(run) => self.start_run(run),
-                    Action::AskHoldout(query) => self.start_hearing(query),
-                    Action::Wait => {
-                        let happening = self.wait().await;
-                        self.take(happening).await?;
-                        for _ in 1..TOGETHER {
-                            // What ended beside the fact that stopped the study is set back like all under way.
-                            if self.state.stopped().is_some() {
-                                break;
-                            }
-                            let Some(happening) = self.ended_too() else { break };
-                            if let Err(error) = self.take(happening).await {
-                                self.persist().await?; // the others are facts all the same
-                                return Err(error);
-                            }
-                        }
+                if let Some(reason) = self.start_all() {
+                    self.end_tasks().await;
+                    self.persist().await?; // what runs charged before they ended
+                    self.sweep();
+                    tracing::info!(%reason, "stopped");
+                    self.notify(&Notice::Stopped { reason: &reason });
+                    let checks = self.study.checks.is_on().then(|| self.study.checks.report());
+                    return Ok(Report::of(&self.state, &self.tally, checks, reason, self.elapsed()));
+                }
+                let happening = self.wait().await;
+                self.take(happening).await?;
+                for _ in 1..TOGETHER {
+                    // What ended beside the fact that stopped the study is set back like all under way.
+                    if self.state.stopped().is_some() {
+                        break;
                     }
-                    Action::Stop(reason) => {
-                        self.end_tasks().await;
-                        self.persist().await?; // what runs charged before they ended
-                        self.sweep();
-                        tracing::info!(%reason, "stopped");
-                        self.notify(&Notice::Stopped { reason: &reason });
-                        let checks = self.study.checks.is_on().then(|| self.study.checks.report());
-                        return Ok(Report::of(&self.state, &self.tally, checks, reason, self.elapsed()));
+                    let Some(happening) = self.ended_too() else { break };
+                    if let Err(error) = self.take(happening).await {
+                        self.persist().await?; // the others are facts all the same
+                        return Err(error);
                     }
                 }
             }
         }
         .instrument(span)
         .await
+    }
+
+    /// Starts everything that is to be done now, which is no fact yet; says why, where the study is over instead.
+    fn start_all(&mut self) -> Option<StopReason> {
+        loop {
+            match self.state.next_action() {
+                Action::Propose { .. } => self.start_thinking(),
+                Action::Run(run) => self.start_run(run),
+                Action::AskHoldout(query) => self.start_hearing(query),
+                Action::Wait => return None,
+                Action::Stop(reason) => return Some(reason),
+            }
+        }
     }
 
     pub(super) fn elapsed(&self) -> f64 {
@@ -218,7 +227,6 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     }
 
     fn context(&self, run: &PlannedRun<C>) -> RunContext {
-        let sender = self.progress.0.clone();
         RunContext {
             study: Arc::clone(self.state.id()),
             run: run.id,
@@ -227,11 +235,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             seed: run.seed,
             fidelity: if run.role == Role::Transfer { self.study.transfer } else { self.study.fidelity },
             cancel: self.run_cancel.child(),
-            scratch: Some(self.scratch.join(run.id.to_string()).into()),
-            progress: Some(Arc::new(move |run, progress| {
-                // A display may miss a step; a run never waits for one.
-                let _ = sender.try_send((run, progress));
-            })),
+            scratch: Scratch::Within(Arc::clone(&self.scratch)),
+            progress: Some(Arc::clone(&self.sink)),
             meter: self.meter.clone(),
         }
     }
@@ -329,7 +334,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Some(ended) = self.runs.join_next_with_id() => Happening::Run(ended),
             Some(thought) = self.thinking.join_next() => Happening::Thought(thought),
             Some(heard) = self.hearings.join_next_with_id() => Happening::Heard(heard),
-            Some((run, progress)) = self.progress.1.recv() => Happening::Progress(run, progress),
+            Some((run, progress)) = self.progress.recv() => Happening::Progress(run, progress),
         }
     }
 

@@ -114,7 +114,7 @@ impl<C: Candidate> Report<C> {
             open: state.view().pending.len(),
             test_wanted: state.settings().test.is_some(),
             checks,
-            fates: tally.fates.iter().map(|(fate, n)| (fate.clone(), *n)).collect(),
+            fates: tally.fates.iter().map(|(fate, n)| (fate.to_string(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
             stack: state.stack().clone(),

@@ -16,7 +16,7 @@ pub(super) struct Tally {
     pub(super) compute_seconds: f64,
     pub(super) money: f64,
     pub(super) proposals: u64,
-    pub(super) fates: BTreeMap<String, u64>,
+    pub(super) fates: BTreeMap<&'static str, u64>,
     pub(super) kept: u64,
     /// The baseline's mean objective, once it has run.
     pub(super) baseline: Option<f64>,
@@ -46,7 +46,7 @@ impl Tally {
             }
             Event::Charged { amount, .. } => self.money += amount,
             Event::Settled { fate, version, .. } => {
-                *self.fates.entry(fate.to_string()).or_default() += 1;
+                *self.fates.entry(fate.word()).or_default() += 1;
                 self.kept += u64::from(*fate == Fate::Kept);
                 if *version != self.version {
                     self.version = *version;

@@ -42,12 +42,13 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
 ) -> Done<A> {
     // Code that cannot be dropped (a thread) learns through this guard that its future was.
     let _told = cx.cancel.on_drop();
-    if run.attempt > 0 && !cx.cancel.sleep(backoff(run.attempt)).await {
+    // Boxed, like the rehearsal: few runs come here, and the task is moved as a whole, room for them included.
+    if run.attempt > 0 && !Box::pin(cx.cancel.sleep(backoff(run.attempt))).await {
         return Done { run: run.id, seconds: 0.0, result: Err(RunFailure::cancelled()), holdout: None };
     }
     let start = Instant::now();
     let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
-    let once_more = eval.clone();
+    let holdout = holdout.map(|(evaluator, rules)| (evaluator, rules, eval.clone()));
     let result = async {
         let output = Arc::new(executor.execute((*run.candidate).clone(), cx).await?);
         let measurement = evaluator.evaluate(&output, eval).await?;
@@ -56,8 +57,8 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
     .await;
     let seconds = start.elapsed().as_secs_f64();
     let holdout = match (&result, holdout) {
-        (Ok((output, _)), Some((evaluator, rules))) => {
-            rehearse(Arc::clone(output), evaluator, rules, once_more).await.err()
+        (Ok((output, _)), Some((evaluator, rules, eval))) => {
+            Box::pin(rehearse(Arc::clone(output), evaluator, rules, eval)).await.err()
         }
         _ => None,
     };

@@ -4,7 +4,7 @@ use crate::arm::{Arm, RunId};
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::evaluate::{EvalContext, Evaluator};
-use crate::execute::{Executor, RunContext};
+use crate::execute::{Executor, RunContext, Scratch};
 use crate::failure::RunFailure;
 use crate::fidelity::Fidelity;
 use crate::measure::Direction;
@@ -34,7 +34,7 @@ where
     async fn loss(&self, candidate: C, cx: RunContext, direction: Direction) -> Result<f64, RunFailure> {
         // Threads learn through these that nobody waits any more, and the folder goes with the run.
         let _told = cx.cancel.on_drop();
-        let _folder = Folder(cx.scratch.as_ref().map(|path| path.to_path_buf()));
+        let _folder = Folder(cx.folder());
         let eval = EvalContext::new(cx.run, cx.seed, cx.cancel.clone());
         let output = self.executor.execute(candidate, cx).await?;
         let measured = self.evaluator.evaluate(&output, eval).await?;
@@ -43,14 +43,14 @@ where
 }
 
 /// A run's folder, deleted at the end if it was made.
-struct Folder(Option<PathBuf>);
+struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Some(folder) = self.0.as_ref().filter(|folder| folder.exists())
-            && let Err(error) = std::fs::remove_dir_all(folder)
+        if self.0.exists()
+            && let Err(error) = std::fs::remove_dir_all(&self.0)
         {
-            tracing::warn!(folder = %folder.display(), %error, "a screening run's folder could not be deleted");
+            tracing::warn!(folder = %self.0.display(), %error, "a screening run's folder could not be deleted");
         }
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn context(
         seed,
         fidelity: Some(fidelity),
         cancel,
-        scratch: Some(scratch.into()),
+        scratch: Scratch::At(scratch.into()),
         progress: None,
         meter,
     }
