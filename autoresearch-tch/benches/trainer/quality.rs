@@ -58,5 +58,6 @@ fn corpus() -> Option<Splits> {
         eprintln!("SKIPPED: bits per byte on real text: no .corpus; `cargo xtask setup` gets it");
         return None;
     }
-    Some(Corpus::read(folder).expect("texts").cut(20_000).split(Split::default()).expect("splits"))
+    let texts = Corpus::read(folder).and_then(|texts| texts.cut(20_000)).expect("texts");
+    Some(texts.split(Split::default()).expect("splits"))
 }

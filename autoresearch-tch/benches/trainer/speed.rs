@@ -49,7 +49,8 @@ pub(crate) fn muon(scale: &Scale) -> Vec<Figure> {
 /// Trains so many steps; processor seconds a step, without set-up and the first steps.
 fn timed(recipe: &GptRecipe, steps: u64) -> (RunMetrics, f64) {
     let text: String = (0..1_000_000_u64).map(|i| char::from(b'a' + (i * i % 8191 % 26) as u8)).collect();
-    let corpus = Corpus::from_texts([text]).cut(20_000).split(Split::default()).expect("splits");
+    let corpus =
+        Corpus::from_texts([text]).cut(20_000).and_then(|c| c.split(Split::default())).expect("splits");
     let train = |steps: u64| {
         let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::steps(steps));
         let before = processor_seconds_of_all();
