@@ -134,8 +134,9 @@ async fn a_run_holds_its_device_until_its_thread_is_done_and_one_that_waits_can_
 
     cancel.cancel();
     assert_eq!(under_way.await.unwrap().unwrap_err().fault(), Fault::Cancelled);
-    let third = trainer(1).devices(pool).execute(tiny(), context(3).0);
-    assert!(tokio::time::timeout(Duration::from_secs(20), third).await.unwrap().is_ok());
+    let third = trainer(1).devices(pool);
+    let third = tokio::time::timeout(Duration::from_secs(20), train(&third, tiny(), 3));
+    assert!(third.await.unwrap().is_ok());
 }
 
 #[tokio::test]

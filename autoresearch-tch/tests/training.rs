@@ -3,15 +3,17 @@
 
 mod common;
 
-use autoresearch_core::{Executor, FailureKind, Fault, Fidelity, RunFailure};
+use autoresearch_core::{
+    Executor, FailureKind, Fault, Fidelity, Greedy, Limits, LocalSearch, Notice, RunFailure, Status, Study,
+};
 use autoresearch_tch::tch::{self, Device, Kind, Tensor};
 use autoresearch_tch::{
-    Activation, Corpus, CurvePoint, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Hopeless, Norm,
+    Activation, BitsPerByte, Corpus, CurvePoint, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Hopeless, Norm,
     OptimizerKind, Parameters, Position, Trainer, Training,
 };
 use common::{context, splits, tiny, train, validate};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn trainer(steps: u64) -> GptTrainer {
@@ -89,11 +91,35 @@ async fn the_curve_has_even_distances_and_ends_where_the_run_ends() {
 }
 
 #[tokio::test]
+async fn a_study_hears_of_the_losses_while_a_run_trains() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    let space = GptRecipe::space();
+    Study::new(tiny(), LocalSearch::over(space), trainer(60), BitsPerByte::on(splits().validation()))
+        .acceptor(Greedy::new())
+        .limits(Limits::new().runs(2))
+        .observer(move |notice: &Notice<'_>, _: &Status| {
+            if let Notice::RunProgress { progress, .. } = notice {
+                sink.lock().unwrap().push(*progress);
+            }
+        })
+        .run()
+        .await
+        .unwrap();
+    let heard = heard.lock().unwrap();
+    assert!(!heard.is_empty());
+    for progress in heard.iter() {
+        assert!((1..=60).contains(&progress.step) && progress.of == Some(60), "{progress:?}");
+        assert!(progress.loss.is_some_and(|loss| loss > 0.0 && loss < 8.0), "{progress:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hopeless_run_ends_early_and_is_a_result() {
     let full = trainer(100);
     let (incumbent, _a) = train(&full, tiny(), 1).await.unwrap();
     assert!(!incumbent.metrics.stopped_early);
-    let watched = full.clone().stop_hopeless(Hopeless::against(incumbent.metrics.curve, 0.3).unwrap());
+    let watched = full.clone().stop_hopeless(Hopeless::against(incumbent.metrics.curve, 1.0).unwrap());
 
     // Equal recipes are let pass, bit for bit as they were.
     let (equal, _b) = train(&watched, tiny(), 2).await.unwrap();
@@ -116,7 +142,8 @@ async fn a_hopeless_run_ends_early_and_is_a_result() {
 async fn a_budget_on_the_clock_has_a_curve_too() {
     let run =
         Training::of(Counting(Arc::default())).fidelity(Fidelity::wall_clock(Duration::from_millis(400)));
-    let metrics = run.execute(tiny(), context(1).0).await.unwrap().metrics;
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
     let curve: &[CurvePoint] = &metrics.curve;
     assert!(
         curve.len() <= 200 && curve.len() as u64 >= metrics.steps.min(100),
@@ -130,7 +157,8 @@ async fn a_budget_on_the_clock_has_a_curve_too() {
 #[tokio::test]
 async fn losses_are_reported_in_the_unit_that_candidates_share() {
     let run = Training::of(Scaled).fidelity(Fidelity::steps(3));
-    let metrics = run.execute(tiny(), context(1).0).await.unwrap().metrics;
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
     assert!((metrics.train_loss - 0.5).abs() < 1e-6, "a loss of 2 at a quarter each");
     assert_eq!(metrics.curve[2].loss, metrics.train_loss);
 }

@@ -151,3 +151,6 @@ impl Trainer for Gpt {
         self.identity.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

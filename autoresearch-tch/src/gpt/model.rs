@@ -78,17 +78,19 @@ impl GptModel {
     /// the recipe's precision.
     pub fn loss(&self, tokens: &Tensor, targets: &Tensor, dropout: &mut Dropout) -> Tensor {
         let logits = self.run(tokens, &mut Pass::training(&self.recipe, dropout));
-        logits.cross_entropy_for_logits(targets)
+        logits.cross_entropy_for_logits(&targets.to_device(logits.device()))
     }
 
     /// Nats of each target, `[batch * length]`; 0 where the target is -100.
     pub(crate) fn nats(&self, tokens: &Tensor, targets: &Tensor) -> Tensor {
         let logits = self.logits(tokens);
-        let nats = logits.cross_entropy_loss::<Tensor>(targets, None, tch::Reduction::None, -100, 0.0);
+        let targets = targets.to_device(logits.device());
+        let nats = logits.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::None, -100, 0.0);
         nats.to_kind(Kind::Double)
     }
 
     fn run(&self, tokens: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let tokens = &tokens.to_device(self.embeddings.tokens.device()); // wherever the batch was made
         let x0 = pass.drop("embedding", self.embeddings.forward(tokens));
         let rotation = self.rotation.as_ref().map(|rotation| rotation.narrow(tokens.size()[1]));
         let seen = Seen { tokens, rotation: rotation.as_ref() };

@@ -59,7 +59,7 @@ pub enum HopelessError {
     #[error("the reference curve is not usable at point {0}: steps must rise and all numbers be finite")]
     Point(usize),
     /// A margin that is negative or not a number.
-    #[error("the margin is {0}, it must be 0 or more")]
+    #[error("the margin is {0}, it must be 0 or more and finite")]
     Margin(f64),
     /// A share that is none.
     #[error("runs are to be looked at after {0} of the reference, it must be from 0 to 1")]
@@ -71,7 +71,7 @@ impl Hopeless {
     /// of its curve in a row, from a fifth of the reference on.
     ///
     /// # Errors
-    /// The curve is empty, out of order or not finite; the margin is negative or not a number.
+    /// The curve is empty, out of order or not finite; the margin is negative or not finite.
     pub fn against(
         reference: impl IntoIterator<Item = CurvePoint>,
         margin: f64,
@@ -123,7 +123,7 @@ impl TryFrom<Plain> for Hopeless {
             }
             last = point.step;
         }
-        if !(plain.margin >= 0.0) {
+        if !plain.margin.is_finite() || plain.margin < 0.0 {
             return Err(HopelessError::Margin(plain.margin));
         }
         if !(0.0..=1.0).contains(&plain.after) {
