@@ -110,7 +110,7 @@ impl Images {
                     2 => near.max(far - radius),
                     _ => (far - near).max(far - radius) * std::f32::consts::FRAC_1_SQRT_2,
                 };
-                pixels.push((1.0 - away).max(0.0) + 1.6 * (unit() + unit() - 1.0));
+                pixels.push((1.0 - away).max(0.0) + 0.9 * (unit() + unit() - 1.0));
             }
             shows.push(class);
         }

@@ -10,8 +10,9 @@ impl GptRecipe {
     /// sharpness, RMSNorm, SwiGLU (Shazeer, 2020), outputs that start at zero, an embedding of pairs of tokens, keys and
     /// values half of which are the token's before, and a learning rate that stays and then falls to zero.
     ///
-    /// A token takes about twice the default's time, and there are three times as many parameters, two thirds of them
-    /// in the pairs.
+    /// On the test split of Shakespeare after 1.3 million tokens on one thread: 2.454 and 2.462 bits per byte on seeds 1
+    /// and 2; the default 3.264, 3.301 and 3.309 on seeds 1 to 3. A token takes two to two and a half times as long as the
+    /// default's, and there are three times as many parameters, two thirds of them in the pairs.
     pub fn strong() -> Self {
         Self {
             activation: Activation::Swiglu,
