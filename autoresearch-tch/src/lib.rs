@@ -37,7 +37,9 @@ mod parameters;
 mod recipe;
 mod scale;
 mod seeds;
+mod shards;
 mod time_to_loss;
+mod tokenizer;
 mod trainer;
 mod training;
 
@@ -45,7 +47,7 @@ pub use bits_per_byte::BitsPerByte;
 pub use blocking::torch_failure;
 pub use budget::StepCost;
 pub use checkpoint::{Checkpoint, RunMetrics};
-pub use corpus::{Corpus, CorpusError, Document, DocumentId, Split, SplitName, Splits};
+pub use corpus::{Corpus, CorpusError, CorpusReader, Document, DocumentId, Split, SplitName, Splits};
 pub use curve::CurvePoint;
 pub use device::Device;
 pub use devices::{Devices, Permit};
@@ -57,12 +59,13 @@ pub use gpt::{Gpt, GptModel, GptTrainer, TrainedGpt};
 pub use optim::{AdamW, Muon, Optimizer};
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{
-    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
-    RecipeError, WindowPattern,
+    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position,
+    Precision, RecipeError, WindowPattern,
 };
 pub use scale::{Scale, Scaled};
 pub use seeds::Seeds;
 pub use tch;
 pub use time_to_loss::TimeToLoss;
+pub use tokenizer::{Tokenizer, TokenizerError};
 pub use trainer::Trainer;
 pub use training::{Hopeless, HopelessError, Phases, Training};

@@ -39,6 +39,7 @@ pub struct Parameters {
     device: Device,
     names: HashSet<String>,
     all: Vec<Parameter>,
+    constants: Vec<(String, Vec<f32>)>,
 }
 
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Parameters {
     }
 
     fn from(source: Source) -> Self {
-        Self { source, device: Device::Cpu, names: HashSet::new(), all: Vec::new() }
+        Self { source, device: Device::Cpu, names: HashSet::new(), all: Vec::new(), constants: Vec::new() }
     }
 
     /// Says where parameters are to be; on the processor unless said.
@@ -107,6 +108,32 @@ impl Parameters {
     /// As [`normal`](Self::normal).
     pub fn constant(&mut self, name: &str, shape: &[i64], value: f64) -> Result<Tensor, RunFailure> {
         self.parameter(name, shape, |_, values, count| values.resize(count, value as f32))
+    }
+
+    /// Numbers that the model needs and training leaves alone (a vocabulary, say): made by `make` for training, and kept
+    /// in the checkpoint, from which evaluation reads as many as there are. They are not among the parameters.
+    ///
+    /// # Errors
+    /// The name is taken, the file has no such numbers, or what `make` reports.
+    pub fn constants(
+        &mut self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<f32>, RunFailure>,
+    ) -> Result<Vec<f32>, RunFailure> {
+        if !self.names.insert(name.to_string()) {
+            return Err(RunFailure::candidate(format!("two parameters of the model are named {name:?}")));
+        }
+        let values = match &self.source {
+            Source::Seed(_) => make()?,
+            Source::File(weights) => weights.read_all(name)?.to_vec(),
+        };
+        self.constants.push((name.to_string(), values.clone()));
+        Ok(values)
+    }
+
+    /// What [`constants`](Self::constants) made.
+    pub(crate) fn all_constants(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.constants.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     fn parameter(

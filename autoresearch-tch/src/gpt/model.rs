@@ -6,6 +6,7 @@ use super::embeddings::Embeddings;
 use super::norm::Normalise;
 use super::pass::Pass;
 use super::rotation::Rotation;
+use crate::tokenizer::Tokenizer;
 use crate::{Dropout, GptRecipe, Parameters, Position};
 use autoresearch_core::RunFailure;
 use tch::{Kind, Tensor};
@@ -38,6 +39,7 @@ use tch::{Kind, Tensor};
 #[derive(Debug)]
 pub struct GptModel {
     recipe: GptRecipe,
+    tokenizer: Tokenizer,
     embeddings: Embeddings,
     rotation: Option<Rotation>,
     blocks: Vec<Block>,
@@ -59,7 +61,19 @@ impl GptModel {
             let std = if recipe.zero_init_outputs { 0.0 } else { recipe.init_std };
             parameters.normal("head", &[i64::from(recipe.vocab), i64::from(recipe.width())], std)?
         };
-        Ok(Self { recipe: recipe.clone(), embeddings, rotation, blocks, norm, head })
+        let tokenizer = Tokenizer::bytes();
+        Ok(Self { recipe: recipe.clone(), tokenizer, embeddings, rotation, blocks, norm, head })
+    }
+
+    /// Says what its symbols mean; bytes unless said.
+    pub(super) fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = tokenizer;
+        self
+    }
+
+    /// What its symbols mean.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The recipe it was built by.

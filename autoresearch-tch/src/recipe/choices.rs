@@ -97,6 +97,16 @@ choices! {
         /// As one minus the root of what has passed (Hägele et al., 2024).
         Sqrt = "sqrt",
     }
+    /// Where the sequences of a batch begin.
+    Packing {
+        /// Anywhere in the training text, all documents one after the other with a line end before each; a sequence may
+        /// begin within a document and reach over into the next.
+        Stream = "stream",
+        /// At the beginning of a document, or where the sequence before it in the document ended. The ends of
+        /// documents, shorter than a sequence, are put together with others, each whole and with a line end before a
+        /// document's first symbol; what does not fill up predicts nothing. Attention sees the whole sequence.
+        Documents = "documents",
+    }
     /// How numbers are held while training.
     Precision {
         /// 32 bits throughout.

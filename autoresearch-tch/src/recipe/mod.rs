@@ -5,7 +5,7 @@ mod choices;
 mod table;
 
 pub use choices::{
-    Activation, Cooldown, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
+    Activation, Cooldown, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position, Precision,
     WindowPattern,
 };
 
@@ -145,6 +145,8 @@ recipe! {
         accumulation: u32 = 1, in 1..=256, search choice([1, 2, 4]);
         /// Tokens a sequence, in training and evaluation. `batch` times `context` may be 65,536 at most.
         context: u32 = 64, in 8..=4096, search choice([32, 64, 128, 256]);
+        /// Where the sequences of a batch begin.
+        packing: Packing = Packing::Stream, search choice(Packing::NAMES.iter().copied());
         /// How numbers are held while training. Not searched: it is a matter of speed.
         precision: Precision = Precision::F32;
     }
