@@ -21,7 +21,7 @@ const FORMAT: &str = "autoresearch-tch 2";
 
 /// A trained model on disk, with the candidate it came from. Small and cheap to pass around.
 ///
-/// The file holds the weights in 32 bits under the names that the model gave to its [`Parameters`], and as metadata,
+/// The file holds weights and constants in 32 bits under the names that the model gave to its [`Parameters`], and as metadata,
 /// all of it text: `format`, `candidate` and `metrics` (JSON), `identity`, `seed`, `sha256` (of the weights) and `check`
 /// (of all other metadata). Any change of a single byte is noticed when it is read. In Python:
 /// `safetensors.torch.load_file("model.safetensors")`.

@@ -125,7 +125,7 @@ impl Parameters {
         }
         let values = match &self.source {
             Source::Seed(_) => make()?,
-            Source::File(weights) => weights.read_all(name)?,
+            Source::File(weights) => weights.read_all(name)?.to_vec(),
         };
         self.constants.push((name.to_string(), values.clone()));
         Ok(values)

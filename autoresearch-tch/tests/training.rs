@@ -164,6 +164,17 @@ async fn losses_are_reported_in_the_unit_that_candidates_share() {
 }
 
 #[tokio::test]
+async fn the_loss_of_a_gpt_is_in_nats_a_byte_whatever_its_vocabulary() {
+    let gpt = Gpt::on(splits().train());
+    let scale = gpt.loss_scale(&GptRecipe { vocab: 300, ..tiny() });
+    assert!(0.1 < scale && scale < 0.9, "pairs of bytes became symbols: {scale} a byte");
+    assert_eq!(gpt.loss_scale(&tiny()), 1.0);
+    // Before it has learned anything a model spends about ln(vocab) a symbol.
+    let (model, _folder) = train(&trainer(1), GptRecipe { vocab: 300, ..tiny() }, 1).await.unwrap();
+    assert!((model.metrics.train_loss - 300_f64.ln() * scale).abs() < 0.1, "{:?}", model.metrics);
+}
+
+#[tokio::test]
 async fn a_loss_that_is_not_finite_names_the_step() {
     let (cx, _folder) = context(1);
     let failure =

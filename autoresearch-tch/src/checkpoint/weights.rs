@@ -67,6 +67,12 @@ impl Weights {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// A row of numbers, however many.
+    pub(crate) fn read_all(&self, name: &str) -> Result<&[f32], RunFailure> {
+        let length = self.tensors.get(name).map_or(0, |(_, values)| values.len() as i64);
+        self.read(name, &[length])
+    }
+
     /// The values of one tensor, which must have this shape.
     /// A row of numbers, however many.
     pub(crate) fn read_all(&self, name: &str) -> Result<Vec<f32>, RunFailure> {

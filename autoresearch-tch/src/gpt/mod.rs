@@ -190,6 +190,16 @@ impl Trainer for Gpt {
         StepCost::tokens(tokens).flops(tokens as f64 * flops::flops_per_token(recipe))
     }
 
+    /// Nats a symbol come to nats a byte by the symbols that the training text has a byte.
+    fn loss_scale(&self, recipe: &GptRecipe) -> f64 {
+        if recipe.vocab == BYTES {
+            return 1.0;
+        }
+        let corpus = self.texts.corpus();
+        let bytes = (corpus.bytes() + corpus.len()) as f64; // with the line end before each document
+        self.texts.get(recipe.vocab).map_or(1.0, |text| text.tokens.len() as f64 / bytes)
+    }
+
     fn identity(&self) -> String {
         self.identity.to_string()
     }
