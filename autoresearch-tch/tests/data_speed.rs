@@ -42,6 +42,13 @@ async fn times() {
         );
     }
 
+    let tokenizer = Tokenizer::train(splits.train(), 512).unwrap();
+    for piece in [" ", "a", "\n", "!"] {
+        let text = piece.repeat(2_000_000) + "x";
+        let symbols = timed(&format!("two million of {piece:?}"), || tokenizer.encode(&text)).unwrap();
+        assert_eq!(tokenizer.decode(&symbols), text.as_bytes());
+    }
+
     let cache = tempfile::tempdir().unwrap();
     for packing in [Packing::Stream, Packing::Documents] {
         for vocab in [256, 1024] {

@@ -73,7 +73,7 @@ impl Training<Gpt> {
 /// and packing see the same ones in the same order. The training loss is in nats a symbol.
 ///
 /// **Vocabularies.** A recipe's `vocab` of 256 are bytes; a larger one is learned from the training text when the first
-/// run wants it, and the text is written in it once: 1 to 4 s for 5 MB of text. Later runs of the process share it.
+/// run wants it, and the text is written in it once. Later runs of the process share it.
 #[derive(Clone)]
 pub struct Gpt {
     texts: Arc<Texts>,
@@ -89,7 +89,8 @@ impl Gpt {
 
     /// Keeps vocabularies and tokens in this folder, so that the next process need not make them again, and training
     /// reads tokens from memory-mapped files: needed for corpora larger than memory. Without a folder they are kept in
-    /// memory.
+    /// memory. (What was read of a mapped file counts as the process's memory, though the system takes it back at will.
+    /// A file that another process cuts short while it is mapped ends this one: leave the folder alone during a run.)
     ///
     /// Files are named and checked by the content of the corpus and the vocabulary, and written under another name
     /// first: several processes may share the folder. What is damaged is made anew, with a warning. Nothing in it is

@@ -18,7 +18,8 @@ pub(crate) const BEGIN: u32 = b'\n' as u32;
 /// Bytes as symbols: the vocabulary that is always there.
 pub(crate) const BYTES: u32 = 256;
 
-/// Changes whenever equal texts may give other symbols than before, so that older files are not taken for newer ones.
+/// Changes whenever equal texts may give other symbols than before (a new version of the `tokenizers` crate may learn or
+/// cut words differently, too), so that older files are not taken for newer ones.
 pub(crate) const SCHEME: &str = "autoresearch tokens 1";
 
 /// What can be wrong with a vocabulary.
