@@ -74,12 +74,6 @@ impl Weights {
     }
 
     /// The values of one tensor, which must have this shape.
-    /// A row of numbers, however many.
-    pub(crate) fn read_all(&self, name: &str) -> Result<Vec<f32>, RunFailure> {
-        let length = self.tensors.get(name).map_or(0, |(_, values)| values.len() as i64);
-        Ok(self.read(name, &[length])?.to_vec())
-    }
-
     pub(crate) fn read(&self, name: &str, shape: &[i64]) -> Result<&[f32], RunFailure> {
         let bad =
             |what: String| RunFailure::infrastructure(format!("checkpoint {}: {what}", self.path.display()));
