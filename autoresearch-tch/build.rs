@@ -8,6 +8,20 @@ fn main() {
     let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from) else { return };
     run_path(&lib);
     search_path(&lib);
+    cuda(&lib);
+}
+
+/// A libtorch with CUDA tells of its devices when its CUDA library is loaded, but nothing refers to a symbol in there, so
+/// that the linker would leave it out and libtorch would see no device. This keeps it in binaries, tests and examples of
+/// this package; a package that depends on it has to say the same in a build script of its own (docs/gpu.md).
+fn cuda(lib: &Path) {
+    if matches!(env::var("CARGO_CFG_TARGET_OS").as_deref(), Ok("linux"))
+        && lib.join("libtorch_cuda.so").exists()
+    {
+        for argument in ["-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,--as-needed"] {
+            println!("cargo::rustc-link-arg={argument}");
+        }
+    }
 }
 
 /// Binaries, tests and examples of this package, also when started without cargo: a run path in the file itself. The

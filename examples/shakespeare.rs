@@ -49,6 +49,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is searched: in minutes, few parameters are enough.
+const SEARCHED: &str = "depth heads head_dim mlp_ratio activation norm position rope_base qk_norm qk_gain \
+    tied_embeddings logit_softcap init_std zero_init_outputs optimizer lr muon_lr muon_momentum beta1 beta2 weight_decay \
+    grad_clip warmup cooldown cooldown_shape final_lr batch context";
+
 #[tokio::main]
 async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let time = Duration::try_from_secs_f64(args.minutes * 60.0).ok().filter(|time| !time.is_zero());
@@ -79,7 +84,7 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let report = Study::new(
         GptRecipe::default(),
         // Bold steps: minutes are for gains that stand out of the noise by far.
-        LocalSearch::over(GptRecipe::space()).steps(0.1..=0.5),
+        LocalSearch::over(GptRecipe::space().only(SEARCHED.split(' '))).steps(0.1..=0.5),
         GptTrainer::new(&corpus).fidelity(Fidelity::tokens(args.tokens)),
         BitsPerByte::on(corpus.validation()),
     )

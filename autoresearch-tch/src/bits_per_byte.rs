@@ -1,14 +1,16 @@
 //! Bits per byte: how well a model predicts documents it was not trained on.
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, CorpusError, Document};
 use crate::evaluator::with_model;
-use crate::gpt::{BEGIN, Gpt, GptModel, TrainedGpt};
+use crate::gpt::{Gpt, GptModel, NO_TARGET, TrainedGpt};
+use crate::tokenizer::{BEGIN, Tokenizer, TokenizerError};
 use autoresearch_core::{
     Cancellation, Direction, EvalContext, Evaluator, Measurement, RunFailure, async_trait,
 };
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Kind, Tensor};
 
 /// Bits per byte on the documents of one split: lower is better, and the size of the vocabulary does not matter.
@@ -18,12 +20,19 @@ use tch::{Kind, Tensor};
 /// evaluation of a run of seconds costs a fraction of the run. [`excerpt`](Self::excerpt), [`most`](Self::most) and
 /// [`whole`](Self::whole) change that.
 ///
-/// **How.** An excerpt is cut into windows of the model's context, which do not overlap. Every byte is predicted exactly
-/// once, from the bytes before it in its window and the one byte before the window; before the first byte of a document
-/// stands a line end. A model with a longer context sees more, and this is part of its score.
+/// **How.** A document is written in the symbols that the checkpoint's model was trained on (its vocabulary lies in the
+/// checkpoint). Of an excerpt those symbols count that begin within it, so that no byte counts twice: their bits, divided
+/// by their own bytes. For a model of bytes these are the bytes of the excerpt; for others the ends differ by less than a
+/// symbol. A document none of whose symbols begin in an excerpt counts by the symbol that the first one begins in.
 ///
-/// **What comes out.** One value a document, weighted by its bytes, its id as the cluster; the training's metrics are
-/// added. The result does not depend on the batch size but for rounding (about 1e-7).
+/// Symbols are cut into windows of the model's context, which do not overlap. Every symbol is predicted exactly once,
+/// from the symbols before it in its window and the one before the window; before the first one of a document stands a
+/// line end, which is read and not scored, and no other symbol is special. A model with a longer context sees more, as
+/// does one with longer symbols, and this is part of its score.
+///
+/// **What comes out.** One value a document, weighted by the bytes of its excerpts, which are the same for every
+/// vocabulary; its id as the cluster; the training's metrics are added. The result does not depend on the batch size but
+/// for rounding (about 1e-7).
 ///
 /// ```no_run
 /// # use autoresearch_tch::{BitsPerByte, Corpus, Split};
@@ -40,6 +49,7 @@ pub struct BitsPerByte {
     most: usize,
     batch_tokens: usize,
     threads: i32,
+    written: Arc<Mutex<BTreeMap<String, Arc<Vec<Unit>>>>>,
 }
 
 impl BitsPerByte {
@@ -52,6 +62,7 @@ impl BitsPerByte {
             most: 128 << 10,
             batch_tokens: 4096,
             threads: 1,
+            written: Arc::default(),
         }
     }
 
@@ -75,7 +86,7 @@ impl BitsPerByte {
         self.excerpt(usize::MAX).most(usize::MAX)
     }
 
-    /// Bytes predicted at once: memory against speed.
+    /// Symbols predicted at once: memory against speed.
     #[must_use]
     pub fn batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_tokens = tokens.max(1);
@@ -99,33 +110,119 @@ impl BitsPerByte {
         })
     }
 
+    /// The documents that are measured.
+    fn documents(&self) -> impl Iterator<Item = &Document> {
+        let mut taken = 0;
+        self.corpus.documents().iter().take_while(move |document| {
+            let more = taken < self.most;
+            taken += self.excerpts(document.len()).map(|excerpt| excerpt.len()).sum::<usize>();
+            more
+        })
+    }
+
+    fn unit(&self, document: &Document, tokenizer: &Tokenizer) -> Result<Unit, RunFailure> {
+        let text = document.text().map_err(|e: CorpusError| RunFailure::infrastructure(e.to_string()))?;
+        let symbols = tokenizer.encode(&text);
+        let symbols = symbols.map_err(|e: TokenizerError| RunFailure::infrastructure(e.to_string()))?;
+        Ok(Unit::new(document.id().cluster(), &symbols, tokenizer, self.excerpts(document.len())))
+    }
+
+    /// All documents in these symbols: made once for each vocabulary.
+    fn written(&self, tokenizer: &Tokenizer, stop: &Cancellation) -> Result<Arc<Vec<Unit>>, RunFailure> {
+        let key = format!("{} {} {}", tokenizer.name(), self.excerpt, self.most);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(units) = written.get(&key) {
+            return Ok(Arc::clone(units));
+        }
+        let units = self.documents().map(|document| {
+            if stop.is_cancelled() { Err(RunFailure::cancelled()) } else { self.unit(document, tokenizer) }
+        });
+        let units = Arc::new(units.collect::<Result<Vec<_>, _>>()?);
+        written.insert(key, Arc::clone(&units));
+        Ok(units)
+    }
+
     fn measure(&self, model: &GptModel, stop: &Cancellation) -> Result<Measurement, RunFailure> {
         let context = model.recipe().context as usize;
-        let mut sums = Sums { bits: Vec::new(), bytes: Vec::new() };
-        let mut ids = Vec::new();
+        let mut sums = Sums::default();
         let mut batch = Batch::new(context, (self.batch_tokens / context).max(1));
-        let mut taken = 0;
-        for document in self.corpus.documents() {
-            if taken >= self.most {
-                break;
-            }
-            ids.push(document.id().cluster());
-            let unit = sums.open();
-            for excerpt in self.excerpts(document.bytes().len()) {
-                taken += excerpt.len();
-                for window in windows(excerpt, context) {
+        let mut add = |unit: &Unit| {
+            let index = sums.open(unit);
+            for stretch in &unit.stretches {
+                for window in windows(1..stretch.len(), context) {
                     if stop.is_cancelled() {
                         return Err(RunFailure::cancelled());
                     }
-                    batch.push(document.bytes(), window, unit);
+                    batch.push(&stretch[window.start - 1..window.end], index);
                     batch.flush_if_full(model, &mut sums);
                 }
             }
+            Ok(())
+        };
+        let tokenizer = model.tokenizer();
+        if self.most.min(self.corpus.bytes()) <= KEPT_BYTES {
+            self.written(tokenizer, stop)?.iter().try_for_each(&mut add)?;
+        } else {
+            self.documents().try_for_each(|document| add(&self.unit(document, tokenizer)?))?;
         }
         batch.flush(model, &mut sums);
         let values = sums.bits.iter().zip(&sums.bytes).map(|(bits, bytes)| bits / bytes);
-        let measurement = Measurement::new(values)?.weights(sums.bytes.iter().copied())?.clusters(ids)?;
+        let measurement = Measurement::new(values)?.weights(sums.weights)?.clusters(sums.clusters)?;
         Ok(measurement.direction(Direction::Minimize))
+    }
+}
+
+/// Text up to which all symbols that are measured are kept for the next model, in each vocabulary: 16 MiB.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// What is measured of one document.
+#[derive(Debug, PartialEq)]
+struct Unit {
+    cluster: u64,
+    /// Bytes of the excerpts.
+    weight: usize,
+    /// Bytes of the symbols.
+    bytes: usize,
+    /// For each excerpt, the symbol before it and its symbols.
+    stretches: Vec<Vec<u16>>,
+}
+
+impl Unit {
+    fn new(
+        cluster: u64,
+        symbols: &[u32],
+        tokenizer: &Tokenizer,
+        excerpts: impl Iterator<Item = Range<usize>>,
+    ) -> Self {
+        // Where each symbol begins, and where the document ends.
+        let ends = symbols.iter().scan(0, |end, &symbol| {
+            *end += tokenizer.length(symbol);
+            Some(*end)
+        });
+        let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+        let begins_from = |byte: usize| starts[..symbols.len()].partition_point(|&start| start < byte);
+        let mut unit = Self { cluster, weight: 0, bytes: 0, stretches: Vec::new() };
+        let add = |unit: &mut Self, range: Range<usize>| {
+            let before = range.start.checked_sub(1).map_or(BEGIN, |at| symbols[at]);
+            unit.bytes += starts[range.end] - starts[range.start];
+            let stretch = std::iter::once(&before).chain(&symbols[range]);
+            // No vocabulary has more than 65,536 symbols.
+            unit.stretches.push(stretch.map(|&symbol| symbol as u16).collect());
+        };
+        let mut first = None;
+        for excerpt in excerpts {
+            unit.weight += excerpt.len();
+            let range = begins_from(excerpt.start)..begins_from(excerpt.end);
+            if !range.is_empty() {
+                add(&mut unit, range);
+            }
+            first.get_or_insert(excerpt.start);
+        }
+        if let (true, Some(byte)) = (unit.stretches.is_empty(), first) {
+            let holds = begins_from(byte + 1) - 1;
+            add(&mut unit, holds..holds + 1);
+        }
+        unit
     }
 }
 
@@ -162,15 +259,20 @@ fn windows(excerpt: Range<usize>, context: usize) -> impl Iterator<Item = Range<
 }
 
 /// Bits and bytes of each document so far.
+#[derive(Default)]
 struct Sums {
     bits: Vec<f64>,
     bytes: Vec<f64>,
+    weights: Vec<f64>,
+    clusters: Vec<u64>,
 }
 
 impl Sums {
-    fn open(&mut self) -> usize {
+    fn open(&mut self, unit: &Unit) -> usize {
         self.bits.push(0.0);
-        self.bytes.push(0.0);
+        self.bytes.push(unit.bytes as f64);
+        self.weights.push(unit.weight as f64);
+        self.clusters.push(unit.cluster);
         self.bits.len() - 1
     }
 }
@@ -181,26 +283,22 @@ struct Batch {
     rows: usize,
     inputs: Vec<i64>,
     targets: Vec<i64>,
-    units: Vec<(usize, usize)>,
+    units: Vec<usize>,
 }
-
-const NO_TARGET: i64 = -100;
 
 impl Batch {
     fn new(context: usize, rows: usize) -> Self {
         Self { context, rows, inputs: Vec::new(), targets: Vec::new(), units: Vec::new() }
     }
 
-    fn push(&mut self, bytes: &[u8], window: Range<usize>, unit: usize) {
-        let before = window.start.checked_sub(1).map_or(BEGIN, |at| bytes[at]);
-        let targets = &bytes[window];
-        let (length, filled) = (targets.len(), self.units.len() * self.context + self.context);
-        self.inputs.push(i64::from(before));
-        self.inputs.extend(targets[..length - 1].iter().map(|&b| i64::from(b)));
+    /// A window: the symbol before it, and its symbols.
+    fn push(&mut self, symbols: &[u16], unit: usize) {
+        let filled = (self.units.len() + 1) * self.context;
+        self.inputs.extend(symbols[..symbols.len() - 1].iter().map(|&symbol| i64::from(symbol)));
         self.inputs.resize(filled, i64::from(BEGIN));
-        self.targets.extend(targets.iter().map(|&b| i64::from(b)));
+        self.targets.extend(symbols[1..].iter().map(|&symbol| i64::from(symbol)));
         self.targets.resize(filled, NO_TARGET);
-        self.units.push((unit, length));
+        self.units.push(unit);
     }
 
     fn flush_if_full(&mut self, model: &GptModel, sums: &mut Sums) {
@@ -217,9 +315,8 @@ impl Batch {
         let inputs = Tensor::from_slice(&self.inputs).view(shape);
         let nats = model.nats(&inputs, &Tensor::from_slice(&self.targets)).view(shape);
         let per_window = nats.sum_dim_intlist(1, false, Kind::Double);
-        for (index, (unit, length)) in self.units.iter().enumerate() {
+        for (index, unit) in self.units.iter().enumerate() {
             sums.bits[*unit] += per_window.double_value(&[index as i64]) / std::f64::consts::LN_2;
-            sums.bytes[*unit] += *length as f64;
         }
         self.inputs.clear();
         self.targets.clear();

@@ -2,7 +2,7 @@
 
 use crate::blocking::on_thread;
 use crate::checkpoint::{Checkpoint, RunMetrics};
-use crate::{Draws, Trainer};
+use crate::{Device, Devices, Draws, Trainer};
 use autoresearch_core::{Cancellation, EvalContext, Evaluator, Measurement, RunFailure, async_trait};
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +15,24 @@ where
     T: Trainer,
     F: Fn(&T, &T::Model, &mut Draws) -> Result<Measurement, RunFailure> + Send + Sync + 'static,
 {
-    ModelEvaluator { trainer: Arc::new(trainer), measure: Arc::new(measure) }
+    let devices = Devices::shared(Device::Cpu);
+    ModelEvaluator { trainer: Arc::new(trainer), measure: Arc::new(measure), devices }
 }
 
 /// Made by [`model_evaluator`].
 pub struct ModelEvaluator<T, F> {
     trainer: Arc<T>,
     measure: Arc<F>,
+    devices: Devices,
+}
+
+impl<T, F> ModelEvaluator<T, F> {
+    /// Measures on the devices of a pool; on the processor unless said.
+    #[must_use]
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = devices;
+        self
+    }
 }
 
 impl<T, F> fmt::Debug for ModelEvaluator<T, F> {
@@ -42,14 +53,15 @@ where
         cx: EvalContext,
     ) -> Result<Measurement, RunFailure> {
         let measure = Arc::clone(&self.measure);
-        with_model(Arc::clone(&self.trainer), output, 1, &cx, move |trainer, model, _stop| {
+        let trainer = Arc::clone(&self.trainer);
+        with_model_on(&self.devices, trainer, output, 1, &cx, move |trainer, model, _stop| {
             measure(trainer, model, &mut Draws::new(0))
         })
         .await
     }
 }
 
-/// Builds the checkpoint's model on a thread of its own and measures it there, without gradients.
+/// Builds the checkpoint's model on the processor, on a thread of its own, and measures it there, without gradients.
 pub(crate) async fn with_model<T: Trainer>(
     trainer: Arc<T>,
     checkpoint: &Checkpoint<T::Candidate>,
@@ -57,10 +69,26 @@ pub(crate) async fn with_model<T: Trainer>(
     cx: &EvalContext,
     measure: impl FnOnce(&T, &T::Model, &Cancellation) -> Result<Measurement, RunFailure> + Send + 'static,
 ) -> Result<Measurement, RunFailure> {
+    with_model_on(&Devices::shared(Device::Cpu), trainer, checkpoint, threads, cx, measure).await
+}
+
+/// [`with_model`] on a device of the pool.
+pub(crate) async fn with_model_on<T: Trainer>(
+    devices: &Devices,
+    trainer: Arc<T>,
+    checkpoint: &Checkpoint<T::Candidate>,
+    threads: i32,
+    cx: &EvalContext,
+    measure: impl FnOnce(&T, &T::Model, &Cancellation) -> Result<Measurement, RunFailure> + Send + 'static,
+) -> Result<Measurement, RunFailure> {
     let checkpoint = checkpoint.clone();
+    let permit = tokio::select! {
+        permit = devices.take() => permit?,
+        () = cx.cancel.cancelled() => return Err(RunFailure::cancelled()),
+    };
     on_thread(threads, &cx.cancel, move |stop| {
         let _guard = tch::no_grad_guard();
-        let model = checkpoint.load(&*trainer)?;
+        let model = checkpoint.load_on(&*trainer, permit.device())?;
         let measurement = measure(&trainer, &model, stop)?;
         add_metrics(measurement, &checkpoint.metrics)
     })
@@ -72,9 +100,13 @@ fn add_metrics(measurement: Measurement, run: &RunMetrics) -> Result<Measurement
         .metric("train_loss", run.train_loss)?
         .metric("tokens_per_s", run.tokens_per_s)?
         .metric("parameters", run.parameters as f64)?
-        .metric("seconds", run.seconds)?;
-    if let Some(memory) = run.memory_gb {
-        measurement = measurement.metric("memory_gb", memory)?;
+        .metric("seconds", run.seconds)?
+        .metric("first_step_seconds", run.first_step_seconds)?
+        .metric("stopped_early", f64::from(u8::from(run.stopped_early)))?;
+    for (name, value) in [("memory_gb", run.memory_gb), ("overhead", run.overhead), ("mfu", run.mfu)] {
+        if let Some(value) = value {
+            measurement = measurement.metric(name, value)?;
+        }
     }
     Ok(measurement)
 }

@@ -23,12 +23,23 @@ mod blocking;
 mod budget;
 mod checkpoint;
 mod corpus;
+mod curve;
+mod device;
+mod devices;
 mod draws;
+mod dropout;
+mod ema;
 mod evaluator;
 mod gpt;
+mod memory;
 mod optim;
 mod parameters;
 mod recipe;
+mod scale;
+mod seeds;
+mod shards;
+mod time_to_loss;
+mod tokenizer;
 mod trainer;
 mod training;
 
@@ -36,16 +47,25 @@ pub use bits_per_byte::BitsPerByte;
 pub use blocking::torch_failure;
 pub use budget::StepCost;
 pub use checkpoint::{Checkpoint, RunMetrics};
-pub use corpus::{Corpus, CorpusError, Document, DocumentId, Split, SplitName, Splits};
+pub use corpus::{Corpus, CorpusError, CorpusReader, Document, DocumentId, Split, SplitName, Splits};
+pub use curve::CurvePoint;
+pub use device::Device;
+pub use devices::{Devices, Permit};
 pub use draws::Draws;
+pub use dropout::Dropout;
+pub use ema::Ema;
 pub use evaluator::{ModelEvaluator, model_evaluator};
 pub use gpt::{Gpt, GptModel, GptTrainer, TrainedGpt};
 pub use optim::{AdamW, Muon, Optimizer};
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{
-    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
-    RecipeError, WindowPattern,
+    Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position,
+    Precision, RecipeError, WindowPattern,
 };
+pub use scale::{Scale, Scaled};
+pub use seeds::Seeds;
 pub use tch;
+pub use time_to_loss::TimeToLoss;
+pub use tokenizer::{Tokenizer, TokenizerError};
 pub use trainer::Trainer;
-pub use training::Training;
+pub use training::{Hopeless, HopelessError, Phases, Training};

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// One trained tensor.
 #[derive(Debug)]
@@ -36,8 +36,10 @@ impl Parameter {
 #[derive(Debug)]
 pub struct Parameters {
     source: Source,
+    device: Device,
     names: HashSet<String>,
     all: Vec<Parameter>,
+    constants: Vec<(String, Vec<f32>)>,
 }
 
 #[derive(Debug)]
@@ -47,20 +49,48 @@ enum Source {
 }
 
 impl Parameters {
-    pub(crate) fn seeded(seed: u64) -> Self {
-        Self { source: Source::Seed(seed), names: HashSet::new(), all: Vec::new() }
+    /// To be drawn from a seed: what a run trains from. For tests of a model or an optimiser of your own.
+    pub fn seeded(seed: u64) -> Self {
+        Self::from(Source::Seed(seed))
     }
 
     pub(crate) fn loaded(weights: Weights) -> Self {
-        Self { source: Source::File(weights), names: HashSet::new(), all: Vec::new() }
+        Self::from(Source::File(weights))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, device: Device::Cpu, names: HashSet::new(), all: Vec::new(), constants: Vec::new() }
+    }
+
+    /// Says where parameters are to be; on the processor unless said.
+    pub(crate) fn on(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Where the parameters are: batches and constants of the model belong there, too.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Names that the file has and the model did not ask for.
+    pub(crate) fn left_over(&self) -> Vec<&str> {
+        match &self.source {
+            Source::Seed(_) => Vec::new(),
+            Source::File(weights) => weights.names().filter(|name| !self.names.contains(*name)).collect(),
+        }
     }
 
     /// A parameter with normal initial values of mean 0.
     ///
     /// # Errors
-    /// The name is taken or, for a model from a file, the file has no such parameter of this shape. So for all.
+    /// The name is taken, there is no memory for it or, for a model from a file, the file has no such parameter of this
+    /// shape. So for all.
     pub fn normal(&mut self, name: &str, shape: &[i64], std: f64) -> Result<Tensor, RunFailure> {
-        self.parameter(name, shape, |rng, count| normals(rng, count).map(|x| (std * x) as f32).collect())
+        let draw = |rng: &mut ChaCha8Rng, values: &mut Vec<f32>, count| {
+            values.extend(normals(rng, count).map(|x| (std * x) as f32));
+        };
+        self.parameter(name, shape, draw)
     }
 
     /// A parameter with initial values spread evenly over -`bound` to `bound`.
@@ -69,7 +99,7 @@ impl Parameters {
     /// As [`normal`](Self::normal).
     pub fn uniform(&mut self, name: &str, shape: &[i64], bound: f64) -> Result<Tensor, RunFailure> {
         let draw = |rng: &mut ChaCha8Rng| (bound * (2.0 * unit(rng) - 1.0)) as f32;
-        self.parameter(name, shape, |rng, count| (0..count).map(|_| draw(rng)).collect())
+        self.parameter(name, shape, |rng, values, count| values.extend((0..count).map(|_| draw(rng))))
     }
 
     /// A parameter that starts with one value throughout.
@@ -77,30 +107,62 @@ impl Parameters {
     /// # Errors
     /// As [`normal`](Self::normal).
     pub fn constant(&mut self, name: &str, shape: &[i64], value: f64) -> Result<Tensor, RunFailure> {
-        self.parameter(name, shape, |_, count| vec![value as f32; count])
+        self.parameter(name, shape, |_, values, count| values.resize(count, value as f32))
+    }
+
+    /// Numbers that the model needs and training leaves alone (a vocabulary, say): made by `make` for training, and kept
+    /// in the checkpoint, from which evaluation reads as many as there are. They are not among the parameters.
+    ///
+    /// # Errors
+    /// The name is taken, the file has no such numbers, or what `make` reports.
+    pub fn constants(
+        &mut self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<f32>, RunFailure>,
+    ) -> Result<Vec<f32>, RunFailure> {
+        if !self.names.insert(name.to_string()) {
+            return Err(RunFailure::candidate(format!("two parameters of the model are named {name:?}")));
+        }
+        let values = match &self.source {
+            Source::Seed(_) => make()?,
+            Source::File(weights) => weights.read_all(name)?.to_vec(),
+        };
+        self.constants.push((name.to_string(), values.clone()));
+        Ok(values)
+    }
+
+    /// What [`constants`](Self::constants) made.
+    pub(crate) fn all_constants(&self) -> impl Iterator<Item = (&str, &[f32])> {
+        self.constants.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     fn parameter(
         &mut self,
         name: &str,
         shape: &[i64],
-        draw: impl FnOnce(&mut ChaCha8Rng, usize) -> Vec<f32>,
+        draw: impl FnOnce(&mut ChaCha8Rng, &mut Vec<f32>, usize),
     ) -> Result<Tensor, RunFailure> {
         if !self.names.insert(name.to_string()) {
             return Err(RunFailure::candidate(format!("two parameters of the model are named {name:?}")));
         }
-        let values = match &self.source {
+        let tensor = match &self.source {
             Source::Seed(seed) => {
                 let count = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?));
                 let Some(count) = count else {
                     let message = format!("the parameter {name:?} cannot have the shape {shape:?}");
                     return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
                 };
-                draw(&mut generator(*seed, name), count)
+                let mut values = Vec::new();
+                if values.try_reserve_exact(count).is_err() {
+                    let message = format!("no memory for the parameter {name:?} of shape {shape:?}");
+                    return Err(RunFailure::candidate(message).kind(FailureKind::OutOfMemory));
+                }
+                draw(&mut generator(*seed, name), &mut values, count);
+                Tensor::from_slice(&values)
             }
-            Source::File(weights) => weights.read(name, shape)?,
+            Source::File(weights) => Tensor::from_slice(weights.read(name, shape)?),
         };
-        let tensor = Tensor::from_slice(&values).reshape(shape).set_requires_grad(true);
+        let tensor = tensor.reshape(shape).to_device(self.device).set_requires_grad(true);
         let kept = tensor.shallow_clone();
         self.all.push(Parameter { name: name.to_string(), tensor: kept });
         Ok(tensor)

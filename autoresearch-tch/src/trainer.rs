@@ -16,8 +16,10 @@ use tch::Tensor;
 /// The trainer itself holds what all runs share, above all the training data, as plain memory: `tch::Tensor` cannot be
 /// shared between threads. Tensors belong into the model, which lives and dies on its run's thread.
 ///
-/// For equal seeds to be worth something, draw initial values from [`Parameters`] and batches from [`Draws`], never
-/// from libtorch's own generator: that one is shared by every run of the process.
+/// For equal seeds to be worth something, draw initial values from [`Parameters`], batches from [`Draws`] and dropout
+/// from [`Draws::dropout`], never from libtorch's own generator: that one is shared by every run of the process.
+///
+/// To run on a GPU as well, move batches and constants to [`Parameters::device`], where the parameters are.
 ///
 /// A classifier of points inside and outside of a circle:
 /// ```
@@ -74,7 +76,8 @@ pub trait Trainer: Send + Sync + 'static {
         parameters: &mut Parameters,
     ) -> Result<Self::Model, RunFailure>;
 
-    /// The mean loss on the next batch: a tensor with one number.
+    /// The mean loss on the next batch: a tensor with one number. With [`accumulation`](Self::accumulation) it is called
+    /// several times a step.
     fn loss(&self, model: &Self::Model, draws: &mut Draws) -> Result<Tensor, RunFailure>;
 
     /// Refuses a candidate before anything is built; say which field, which value, and what it may be.
@@ -97,9 +100,27 @@ pub trait Trainer: Send + Sync + 'static {
         None
     }
 
-    /// What a step costs, for budgets in tokens and in floating-point operations. One token a step unless said.
+    /// Passes a step, each over a batch of its own, whose gradients are averaged: one unless said.
+    fn accumulation(&self, _candidate: &Self::Candidate) -> u32 {
+        1
+    }
+
+    /// The factor a step by which a running mean of the weights forgets, if that mean is to be measured in place of the
+    /// last weights: from 0 to below 1. `None`: the last weights.
+    fn ema(&self, _candidate: &Self::Candidate) -> Option<f64> {
+        None
+    }
+
+    /// What a step costs, all its passes together, for budgets in tokens and in floating-point operations. One token a
+    /// step unless said.
     fn cost(&self, _candidate: &Self::Candidate) -> StepCost {
         StepCost::tokens(1)
+    }
+
+    /// The factor that brings this candidate's loss to a unit which all candidates share, in curves, progress and
+    /// metrics: where the loss is a mean over tokens and the tokenizer is searched over, tokens a byte. 1 unless said.
+    fn loss_scale(&self, _candidate: &Self::Candidate) -> f64 {
+        1.0
     }
 
     /// What decides the outcome besides candidate, seed and budget: which data, say.
@@ -133,8 +154,17 @@ impl<T: Trainer> Trainer for Arc<T> {
     fn clip(&self, candidate: &Self::Candidate) -> Option<f64> {
         (**self).clip(candidate)
     }
+    fn accumulation(&self, candidate: &Self::Candidate) -> u32 {
+        (**self).accumulation(candidate)
+    }
+    fn ema(&self, candidate: &Self::Candidate) -> Option<f64> {
+        (**self).ema(candidate)
+    }
     fn cost(&self, candidate: &Self::Candidate) -> StepCost {
         (**self).cost(candidate)
+    }
+    fn loss_scale(&self, candidate: &Self::Candidate) -> f64 {
+        (**self).loss_scale(candidate)
     }
     fn identity(&self) -> String {
         (**self).identity()

@@ -1,37 +1,66 @@
-//! The training loop, written once for every [`Trainer`].
+//! The executor that trains within this process, written once for every [`Trainer`].
+
+mod hopeless;
+mod phases;
+mod recorder;
+mod run;
+
+pub use hopeless::{Hopeless, HopelessError};
+pub use phases::Phases;
 
 use crate::blocking::on_thread;
-use crate::budget::Budget;
-use crate::checkpoint::{Checkpoint, Origin, RunMetrics, peak_memory_gb};
-use crate::{Draws, Parameters, Trainer, optim};
-use autoresearch_core::{
-    Cancellation, Executor, FailureKind, Fidelity, RunContext, RunFailure, RunProgress, async_trait,
-};
+use crate::checkpoint::{Checkpoint, Origin};
+use crate::{Device, Devices, Seeds, Trainer};
+use autoresearch_core::{Executor, Fidelity, RunContext, RunFailure, async_trait};
+use run::{Place, Settings, train};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// An executor that trains the model of a [`Trainer`] within this process, on a thread of its own.
+///
+/// **Repeatable.** Candidate, seed and a budget in steps, tokens or operations give the same weights bit for bit, on
+/// one kind of processor, with one libtorch and equal numbers of threads; so do the losses of the curve. Times,
+/// memory and with them the bytes of the file are not the same: [`Checkpoint::digest`] compares weights. On CUDA
+/// nothing is promised: some of its kernels add up in any order.
+///
+/// **Seeds.** The run's seed governs initial weights, the order of batches and dropout, each by a stream of its own
+/// ([`Seeds`]).
 ///
 /// **Threads.** One libtorch thread a run unless said. Several runs at once with one thread each do more work than one
 /// run with several, and with more threads than idle cores training becomes many times slower: give
 /// cores / runs in flight, no more. Only with equal numbers of threads are results the same bit for bit.
 ///
-/// **Stopping.** A cancelled run, or one whose future is dropped, stops before its next step.
+/// **Stopping.** A cancelled run, or one whose future is dropped, stops before its next pass, or between two parts of
+/// writing its checkpoint, and leaves no file. The thread ends a little after the future; its device is taken until then.
 ///
 /// **Failures.** The loss is checked at every step (on a CPU this costs nothing: libtorch has computed it by then).
-/// A loss that is not finite is the candidate's failure and names the step.
+/// A loss that is not finite is the candidate's failure and names the step. Memory that libtorch or the model's
+/// parameters are refused is the candidate's too, as out of memory. Linux mostly refuses nothing and kills the process
+/// instead, which no code in it can report: a limit on the address space (`ulimit -v`) turns that into a refusal.
 pub struct Training<T> {
     pub(crate) trainer: Arc<T>,
     fidelity: Fidelity,
     threads: i32,
+    devices: Devices,
+    seeds: Seeds,
+    peak_flops: Option<f64>,
+    hopeless: Option<Arc<Hopeless>>,
 }
 
 impl<T: Trainer> Training<T> {
-    /// Trains for 1,000 steps a run, with one thread.
+    /// Trains for 1,000 steps a run, with one thread, on the processor.
     pub fn of(trainer: T) -> Self {
-        Self { trainer: Arc::new(trainer), fidelity: Fidelity::steps(1_000), threads: 1 }
+        Self {
+            trainer: Arc::new(trainer),
+            fidelity: Fidelity::steps(1_000),
+            threads: 1,
+            devices: Devices::shared(Device::Cpu),
+            seeds: Seeds::of_run(),
+            peak_flops: None,
+            hopeless: None,
+        }
     }
 
     /// How long a run goes on, where the study does not say.
@@ -51,16 +80,81 @@ impl<T: Trainer> Training<T> {
         self
     }
 
+    /// Trains all runs on one device, shared by those under way at once. A device that is not there fails the run as
+    /// the infrastructure's fault.
+    #[must_use]
+    pub fn device(self, device: Device) -> Self {
+        self.devices(Devices::shared(device))
+    }
+
+    /// Trains on these CUDA cards, one run a card: a run takes a free one and waits while there is none. The wait
+    /// counts towards a time limit on the run, so have no more runs in flight than cards.
+    #[must_use]
+    pub fn gpus(self, indices: impl IntoIterator<Item = u32>) -> Self {
+        self.devices(Devices::one_run_each(indices.into_iter().map(Device::Cuda)))
+    }
+
+    /// Trains on the devices of a pool, which others may draw on as well.
+    #[must_use]
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = devices;
+        self
+    }
+
+    /// Holds initial weights, order or dropout fixed over all runs, for a look at what the noise is made of.
+    #[must_use]
+    pub fn seeds(mut self, seeds: Seeds) -> Self {
+        self.seeds = seeds;
+        self
+    }
+
+    /// What the device can do at best, in floating-point operations a second, at the precision that is trained in:
+    /// then runs report the share that they made of it (model-FLOPs utilisation; Chowdhery et al., 2022).
+    #[must_use]
+    pub fn peak_flops(mut self, flops_per_s: f64) -> Self {
+        self.peak_flops = (flops_per_s.is_finite() && flops_per_s > 0.0).then_some(flops_per_s);
+        self
+    }
+
+    /// Ends runs early that have no hope left against a reference; see [`Hopeless`] for what that does to results.
+    #[must_use]
+    pub fn stop_hopeless(mut self, hopeless: Hopeless) -> Self {
+        self.hopeless = Some(Arc::new(hopeless));
+        self
+    }
+
     fn settings(&self, cx: &RunContext) -> Settings {
         let fidelity = cx.fidelity.unwrap_or(self.fidelity);
-        let identity = format!("{}, {fidelity}, {} threads", self.trainer.identity(), self.threads);
-        Settings { fidelity, identity }
+        Settings {
+            fidelity,
+            identity: self.identity_with(fidelity),
+            seeds: self.seeds.resolve(cx.seed),
+            peak_flops: self.peak_flops,
+            hopeless: self.hopeless.clone(),
+        }
+    }
+
+    fn identity_with(&self, fidelity: Fidelity) -> String {
+        let mut identity = format!("{}, {fidelity}, {} threads", self.trainer.identity(), self.threads);
+        if self.devices.kind() != Device::Cpu.kind() {
+            identity += &format!(", on {}", self.devices.kind());
+        }
+        identity += &self.seeds.to_string();
+        if let Some(hopeless) = &self.hopeless {
+            identity += &format!(", {hopeless}");
+        }
+        identity
     }
 }
 
 impl<T> Clone for Training<T> {
     fn clone(&self) -> Self {
-        Self { trainer: Arc::clone(&self.trainer), ..*self }
+        Self {
+            trainer: Arc::clone(&self.trainer),
+            devices: self.devices.clone(),
+            hopeless: self.hopeless.clone(),
+            ..*self
+        }
     }
 }
 
@@ -77,7 +171,16 @@ impl<T: Trainer> Executor<T::Candidate> for Training<T> {
     async fn execute(&self, candidate: T::Candidate, cx: RunContext) -> Result<Self::Output, RunFailure> {
         let (trainer, settings) = (Arc::clone(&self.trainer), self.settings(&cx));
         let cancel = cx.cancel.clone();
-        on_thread(self.threads, &cancel, move |stop| train(&*trainer, candidate, &settings, &cx, stop)).await
+        let permit = tokio::select! {
+            permit = self.devices.take() => permit?,
+            () = cancel.cancelled() => return Err(RunFailure::cancelled()),
+        };
+        let begun = Instant::now();
+        // The thread keeps the permit, since it outlives a dropped future for the rest of a pass.
+        let train = move |stop: &_| {
+            train(&*trainer, candidate, &settings, &cx, Place { device: permit.device(), begun, stop })
+        };
+        on_thread(self.threads, &cancel, train).await
     }
 
     async fn reopen(&self, candidate: &T::Candidate, cx: &RunContext) -> Option<Self::Output> {
@@ -88,13 +191,8 @@ impl<T: Trainer> Executor<T::Candidate> for Training<T> {
     }
 
     fn identity(&self) -> String {
-        format!("{}, {}, {} threads", self.trainer.identity(), self.fidelity, self.threads)
+        self.identity_with(self.fidelity)
     }
-}
-
-struct Settings {
-    fidelity: Fidelity,
-    identity: String,
 }
 
 fn find<C: serde::Serialize + Clone>(
@@ -104,90 +202,4 @@ fn find<C: serde::Serialize + Clone>(
     seed: u64,
 ) -> Option<Checkpoint<C>> {
     Checkpoint::find(folder, candidate, Origin { identity: &settings.identity, seed })
-}
-
-/// How often displays hear of a run.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
-
-fn train<T: Trainer>(
-    trainer: &T,
-    candidate: T::Candidate,
-    settings: &Settings,
-    cx: &RunContext,
-    stop: &Cancellation,
-) -> Result<Checkpoint<T::Candidate>, RunFailure> {
-    trainer.check(&candidate)?;
-    let folder = cx.directory()?;
-    let mut parameters = Parameters::seeded(cx.seed);
-    let model = trainer.build(&candidate, &mut parameters)?;
-    let mut optimizer = trainer.optimizer(&candidate, &parameters);
-    let mut draws = Draws::new(cx.seed);
-    let cost = trainer.cost(&candidate);
-    let clip = trainer.clip(&candidate);
-
-    // A deadline counts from here: building and compiling are not the candidate's training.
-    let budget = Budget::new(settings.fidelity, cost)?;
-    let start = Instant::now();
-    let (mut step, mut smoothed, mut reported) = (0, Smoothed::default(), start);
-    while let Some(progress) = budget.progress(step) {
-        if stop.is_cancelled() {
-            return Err(RunFailure::cancelled());
-        }
-        let loss = trainer.loss(&model, &mut draws)?;
-        let value = loss.double_value(&[]);
-        if !value.is_finite() {
-            let message = format!("the loss is {value} at step {step}");
-            return Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
-        }
-        smoothed.add(value);
-        loss.backward();
-        {
-            let _guard = tch::no_grad_guard();
-            if let Some(limit) = clip {
-                optim::clip(&parameters, limit);
-            }
-            optimizer.step(trainer.rate(&candidate, progress));
-            optim::clear(&parameters);
-        }
-        step += 1;
-        if reported.elapsed() >= REPORT_EVERY {
-            reported = Instant::now();
-            cx.report(RunProgress { step, of: budget.steps(), loss: Some(smoothed.value()) });
-        }
-    }
-    cx.report(RunProgress { step, of: Some(step), loss: Some(smoothed.value()) });
-
-    let seconds = start.elapsed().as_secs_f64();
-    let tokens = step * cost.tokens;
-    let metrics = RunMetrics {
-        train_loss: smoothed.value(),
-        steps: step,
-        tokens,
-        parameters: parameters.count(),
-        seconds,
-        tokens_per_s: tokens as f64 / seconds.max(1e-9),
-        memory_gb: peak_memory_gb(),
-    };
-    let origin = Origin { identity: &settings.identity, seed: cx.seed };
-    Checkpoint::write(&folder, candidate, metrics, origin, &parameters)
-}
-
-/// A mean that forgets: over about the last twenty steps, without the bias of starting at zero.
-#[derive(Default)]
-struct Smoothed {
-    sum: f64,
-    weight: f64,
-}
-
-impl Smoothed {
-    const KEEP: f64 = 0.95;
-
-    fn add(&mut self, value: f64) {
-        self.sum = Self::KEEP * self.sum + (1.0 - Self::KEEP) * value;
-        self.weight = Self::KEEP * self.weight + (1.0 - Self::KEEP);
-    }
-
-    fn value(&self) -> f64 {
-        self.sum / self.weight
-    }
 }

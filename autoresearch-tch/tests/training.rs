@@ -3,15 +3,17 @@
 
 mod common;
 
-use autoresearch_core::{Executor, FailureKind, Fault, Fidelity, RunFailure};
+use autoresearch_core::{
+    Executor, FailureKind, Fault, Fidelity, Greedy, Limits, LocalSearch, Notice, RunFailure, Status, Study,
+};
 use autoresearch_tch::tch::{self, Device, Kind, Tensor};
 use autoresearch_tch::{
-    Activation, Corpus, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Norm, OptimizerKind, Parameters,
-    Position, Trainer, Training,
+    Activation, BitsPerByte, Corpus, CurvePoint, Draws, Gpt, GptModel, GptRecipe, GptTrainer, Hopeless, Norm,
+    OptimizerKind, Parameters, Position, Trainer, Training,
 };
 use common::{context, splits, tiny, train, validate};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn trainer(steps: u64) -> GptTrainer {
@@ -71,6 +73,105 @@ async fn the_study_may_grant_another_budget() {
     let (mut cx, _folder) = context(1);
     cx.fidelity = Some(Fidelity::steps(3));
     assert_eq!(trainer(20).execute(tiny(), cx).await.unwrap().metrics.steps, 3);
+}
+
+#[tokio::test]
+async fn the_curve_has_even_distances_and_ends_where_the_run_ends() {
+    let (model, _folder) = train(&trainer(250), tiny(), 1).await.unwrap();
+    let metrics = model.metrics;
+    let steps: Vec<_> = metrics.curve.iter().map(|point| point.step).collect();
+    assert_eq!(steps, (1..=83).map(|i| 3 * i).chain([250]).collect::<Vec<_>>());
+    let cost = Gpt::on(splits().train()).cost(&tiny());
+    for point in &metrics.curve {
+        assert_eq!((point.tokens, point.flops), (64 * point.step, cost.flops * point.step as f64));
+    }
+    let last = metrics.curve.last().unwrap();
+    assert_eq!((last.loss, last.tokens, last.flops), (metrics.train_loss, metrics.tokens, metrics.flops));
+    assert!(metrics.curve.is_sorted_by(|a, b| a.seconds <= b.seconds) && metrics.curve[0].loss > last.loss);
+}
+
+#[tokio::test]
+async fn a_study_hears_of_the_losses_while_a_run_trains() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    let space = GptRecipe::space();
+    Study::new(tiny(), LocalSearch::over(space), trainer(60), BitsPerByte::on(splits().validation()))
+        .acceptor(Greedy::new())
+        .limits(Limits::new().runs(2))
+        .observer(move |notice: &Notice<'_>, _: &Status| {
+            if let Notice::RunProgress { progress, .. } = notice {
+                sink.lock().unwrap().push(*progress);
+            }
+        })
+        .run()
+        .await
+        .unwrap();
+    let heard = heard.lock().unwrap();
+    assert!(!heard.is_empty());
+    for progress in heard.iter() {
+        assert!((1..=60).contains(&progress.step) && progress.of == Some(60), "{progress:?}");
+        assert!(progress.loss.is_some_and(|loss| loss > 0.0 && loss < 8.0), "{progress:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hopeless_run_ends_early_and_is_a_result() {
+    let full = trainer(100);
+    let (incumbent, _a) = train(&full, tiny(), 1).await.unwrap();
+    assert!(!incumbent.metrics.stopped_early);
+    let watched = full.clone().stop_hopeless(Hopeless::against(incumbent.metrics.curve, 1.0).unwrap());
+
+    // Equal recipes are let pass, bit for bit as they were.
+    let (equal, _b) = train(&watched, tiny(), 2).await.unwrap();
+    assert!(!equal.metrics.stopped_early && equal.metrics.steps == 100);
+    let (unwatched, _d) = train(&full, tiny(), 2).await.unwrap();
+    assert_eq!(equal.digest().unwrap(), unwatched.digest().unwrap());
+
+    // A learning rate at which nothing is learned.
+    let (stuck, _c) = train(&watched, GptRecipe { lr: 1e-5, ..tiny() }, 2).await.unwrap();
+    assert!(stuck.metrics.stopped_early && stuck.metrics.steps < 100, "{:?}", stuck.metrics.steps);
+    assert!(stuck.metrics.steps >= 20, "a fifth of the reference is waited for");
+    assert_eq!(stuck.metrics.curve.last().map(|point| point.step), Some(stuck.metrics.steps));
+    assert_eq!(validate(&stuck).await.metrics()["stopped_early"], 1.0);
+    assert_eq!(validate(&equal).await.metrics()["stopped_early"], 0.0);
+    let identity = |trainer: &GptTrainer| Executor::<GptRecipe>::identity(trainer);
+    assert_ne!(identity(&watched), identity(&full), "it decides the outcome");
+}
+
+#[tokio::test]
+async fn a_budget_on_the_clock_has_a_curve_too() {
+    let run =
+        Training::of(Counting(Arc::default())).fidelity(Fidelity::wall_clock(Duration::from_millis(400)));
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
+    let curve: &[CurvePoint] = &metrics.curve;
+    assert!(
+        curve.len() <= 200 && curve.len() as u64 >= metrics.steps.min(100),
+        "{} {}",
+        curve.len(),
+        metrics.steps
+    );
+    assert_eq!(curve.last().map(|point| point.step), Some(metrics.steps));
+}
+
+#[tokio::test]
+async fn losses_are_reported_in_the_unit_that_candidates_share() {
+    let run = Training::of(Scaled).fidelity(Fidelity::steps(3));
+    let (cx, _folder) = context(1);
+    let metrics = run.execute(tiny(), cx).await.unwrap().metrics;
+    assert!((metrics.train_loss - 0.5).abs() < 1e-6, "a loss of 2 at a quarter each");
+    assert_eq!(metrics.curve[2].loss, metrics.train_loss);
+}
+
+#[tokio::test]
+async fn the_loss_of_a_gpt_is_in_nats_a_byte_whatever_its_vocabulary() {
+    let gpt = Gpt::on(splits().train());
+    let scale = gpt.loss_scale(&GptRecipe { vocab: 300, ..tiny() });
+    assert!(0.1 < scale && scale < 0.9, "pairs of bytes became symbols: {scale} a byte");
+    assert_eq!(gpt.loss_scale(&tiny()), 1.0);
+    // Before it has learned anything a model spends about ln(vocab) a symbol.
+    let (model, _folder) = train(&trainer(1), GptRecipe { vocab: 300, ..tiny() }, 1).await.unwrap();
+    assert!((model.metrics.train_loss - 300_f64.ln() * scale).abs() < 0.1, "{:?}", model.metrics);
 }
 
 #[tokio::test]
@@ -208,6 +309,23 @@ impl Trainer for Counting {
         self.0.fetch_add(1, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1));
         Ok(x.sum(Kind::Float))
+    }
+}
+
+/// A loss of 2 that counts as a half.
+struct Scaled;
+
+impl Trainer for Scaled {
+    type Candidate = GptRecipe;
+    type Model = Tensor;
+    fn build(&self, _: &GptRecipe, p: &mut Parameters) -> Result<Tensor, RunFailure> {
+        p.constant("x", &[1], 2.0)
+    }
+    fn loss(&self, x: &Tensor, _: &mut Draws) -> Result<Tensor, RunFailure> {
+        Ok((x * 0.0 + 2.0).sum(Kind::Float))
+    }
+    fn loss_scale(&self, _: &GptRecipe) -> f64 {
+        0.25
     }
 }
 

@@ -167,6 +167,30 @@ impl ParamSpace {
         self
     }
 
+    /// Keeps these parameters alone, in the order of the space: a short search finds more among few. What the others are
+    /// conditions of must be kept with them.
+    ///
+    /// ```
+    /// # use autoresearch_core::ParamSpace;
+    /// let all = ParamSpace::new().choice("optimizer", ["adamw", "muon"]).log_float("lr", 1e-4..=1e-1).bool("tied");
+    /// assert_eq!(all.clone().only(["lr", "optimizer"]).params().len(), 2);
+    /// assert!(all.only(["learning_rate"]).check().is_err());
+    /// ```
+    #[must_use]
+    pub fn only<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        if self.mistake.is_some() {
+            return self;
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        if let Some(unknown) = names.iter().find(|name| self.get(name).is_none()) {
+            let problem = "there is no such parameter to keep".to_string();
+            self.mistake = Some(SpaceError::definition(unknown, problem));
+            return self;
+        }
+        let kept = self.params.into_iter().filter(|param| names.contains(&param.name.as_str()));
+        kept.fold(Self::new(), Self::param)
+    }
+
     fn amend(mut self, call: &str, change: impl FnOnce(&mut Param)) -> Self {
         match self.params.pop() {
             Some(last) if self.mistake.is_some() => self.params.push(last),

@@ -17,7 +17,7 @@ pub enum CorpusError {
     },
     /// Nothing to read.
     #[error(
-        "no documents in {}: .txt and .jsonl files that hold text are read, {others} other or empty files were seen",
+        "no documents in {}: .txt, .jsonl and .parquet files that hold text are read, {others} other or empty files were seen",
         path.display()
     )]
     NoDocuments {
@@ -38,7 +38,7 @@ pub enum CorpusError {
         offset: usize,
     },
     /// A line of a `.jsonl` file that is not an object with a text.
-    #[error("{}:{line}: {reason}; every line must be a JSON object with the text in the field \"text\"", path.display())]
+    #[error("{}:{line}: {reason}; every line must be a JSON object with the text in the field {field:?}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -46,6 +46,26 @@ pub enum CorpusError {
         line: usize,
         /// What the JSON parser said.
         reason: String,
+        /// The field that was to hold the text.
+        field: String,
+    },
+    /// A `.parquet` file that is damaged or has no texts where they are looked for.
+    #[error("{}{}: {reason}", path.display(), row.map(|row| format!(", row {row}")).unwrap_or_default())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 1; `None`: it is not about one row.
+        row: Option<u64>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file that holds the texts of a corpus larger than memory.
+    #[error("cannot keep texts in the scratch folder {}: {source}; is there room, and may it be written?", folder.display())]
+    Scratch {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// Fractions that are no fractions.
     #[error("{0}; validation, holdout and test are fractions from 0 that leave something to train on")]

@@ -1,75 +1,23 @@
 //! Text to train and to measure on: documents told apart by what they say, not by where they lie.
 
+mod document;
 mod error;
+mod parquet;
 mod read;
 mod split;
+mod store;
 
+pub use document::{Document, DocumentId};
 pub use error::CorpusError;
+pub use read::CorpusReader;
 pub use split::{Split, SplitName, Splits};
+use store::TextStore;
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-
-/// A document's identity: the SHA-256 of its bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocumentId([u8; 32]);
-
-impl DocumentId {
-    fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The first 64 bits, as a cluster label for measurements.
-    pub fn cluster(&self) -> u64 {
-        let mut first = [0; 8];
-        first.copy_from_slice(&self.0[..8]);
-        u64::from_be_bytes(first)
-    }
-}
-
-impl fmt::Display for DocumentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.cluster())
-    }
-}
-
-impl fmt::Debug for DocumentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// One document. Cloning shares the text.
-#[derive(Clone)]
-pub struct Document {
-    id: DocumentId,
-    text: Arc<[u8]>,
-}
-
-impl Document {
-    fn new(text: Vec<u8>) -> Self {
-        Self { id: DocumentId::of(&text), text: text.into() }
-    }
-
-    /// Who it is: equal texts have equal ids.
-    pub fn id(&self) -> DocumentId {
-        self.id
-    }
-
-    /// Its bytes, UTF-8.
-    pub fn bytes(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-impl fmt::Debug for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Document({}, {} bytes)", self.id, self.text.len())
-    }
-}
 
 /// A set of documents: each text once, in the order of the ids, whatever the order of the files. Cheap to clone.
 ///
@@ -87,48 +35,56 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Reads every `.txt` file (a document each) and `.jsonl` file (a document a line, in the field `text`) in a
-    /// folder and the folders within it. Hidden files and linked folders are left out. One file may be given instead.
+    /// Reads every `.txt` file (a document each), `.jsonl` file (a document a line, in the field `text`) and
+    /// `.parquet` file (a document a row, in the column `text`) in a folder and the folders within it. Hidden files and
+    /// linked folders are left out. One file may be given instead. [`CorpusReader`] reads other fields, and corpora
+    /// larger than memory.
     ///
-    /// Texts must be UTF-8; a byte-order mark is dropped, nothing else is changed. Equal texts count once.
+    /// Texts must be UTF-8; a byte-order mark is dropped, nothing else is changed. Equal texts count once. Parquet
+    /// files may be plain or compressed with snappy, gzip or zstandard.
     ///
     /// # Errors
-    /// The folder is missing or holds no documents, a file is not UTF-8, a line is not JSON with a `text`.
+    /// The folder is missing or holds no documents, a file is not UTF-8 or damaged, a line or row has no `text`. File
+    /// and line or row are named.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self, CorpusError> {
-        read::read(folder.as_ref()).map(Self::from_documents)
+        CorpusReader::new().read(folder)
     }
 
     /// A corpus of texts already in memory. Empty texts are left out.
     pub fn from_texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
-        let texts = texts.into_iter().map(|text| text.into().into_bytes());
-        Self::from_documents(texts.filter(|text| !text.is_empty()).map(Document::new).collect())
+        let texts = texts.into_iter().map(Into::into).filter(|text| !text.is_empty());
+        Self::from_documents(texts.map(|text| Document::in_memory(&text)))
     }
 
-    fn from_documents(documents: Vec<Document>) -> Self {
-        let by_id: BTreeMap<_, _> = documents.into_iter().map(|d| (d.id, d)).collect();
+    fn from_documents(documents: impl IntoIterator<Item = Document>) -> Self {
+        let by_id: BTreeMap<_, _> = documents.into_iter().map(|d| (d.id(), d)).collect();
         Self { documents: by_id.into_values().collect() }
     }
 
     /// Cuts long documents at line ends into pieces of about `bytes`, each a document of its own: for a corpus that
     /// is one large file. Neighbouring pieces may land in different splits, and they resemble each other more than
     /// documents do, so numbers on the splits are a little too good and their errors a little too small.
-    #[must_use]
-    pub fn cut(&self, bytes: usize) -> Self {
+    ///
+    /// # Errors
+    /// A text that is not in memory cannot be read.
+    pub fn cut(&self, bytes: usize) -> Result<Self, CorpusError> {
         let bytes = bytes.max(1);
         let mut pieces = Vec::new();
         for document in self.documents.iter() {
-            let mut piece = Vec::new();
-            for line in document.bytes().split_inclusive(|&b| b == b'\n') {
-                piece.extend_from_slice(line);
-                if piece.len() >= bytes {
-                    pieces.push(Document::new(std::mem::take(&mut piece)));
+            let text = document.text()?;
+            let (mut start, mut end) = (0, 0);
+            for line in text.split_inclusive('\n') {
+                end += line.len();
+                if end - start >= bytes {
+                    pieces.push(document.piece(&text[start..end], start));
+                    start = end;
                 }
             }
-            if !piece.is_empty() {
-                pieces.push(Document::new(piece));
+            if start < end {
+                pieces.push(document.piece(&text[start..end], start));
             }
         }
-        Self::from_documents(pieces)
+        Ok(Self::from_documents(pieces))
     }
 
     /// Deals the documents into training, validation, holdout and test; see [`Split`].
@@ -156,16 +112,26 @@ impl Corpus {
 
     /// How many bytes they have in all.
     pub fn bytes(&self) -> usize {
-        self.documents.iter().map(|d| d.text.len()).sum()
+        self.documents.iter().map(Document::len).sum()
+    }
+
+    /// Whether the texts are in memory, and not in a scratch file.
+    pub fn is_in_memory(&self) -> bool {
+        self.documents.iter().all(Document::is_in_memory)
     }
 
     /// Sixteen hexadecimal digits that change when any document does.
     pub fn fingerprint(&self) -> String {
+        DocumentId(self.digest()).to_string()
+    }
+
+    /// The whole of what the fingerprint shows 64 bits of.
+    pub(crate) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for document in self.documents.iter() {
-            hash.update(document.id.0);
+            hash.update(document.id().0);
         }
-        DocumentId(hash.finalize().into()).to_string()
+        hash.finalize().into()
     }
 }
 

@@ -94,7 +94,8 @@ impl Split {
 
     /// The part that a document falls to.
     pub fn place(&self, document: &Document) -> SplitName {
-        let hash = Sha256::new().chain_update(self.salt.to_le_bytes()).chain_update(document.id.0).finalize();
+        let hash =
+            Sha256::new().chain_update(self.salt.to_le_bytes()).chain_update(document.id().0).finalize();
         // 53 bits are what a float between 0 and 1 holds exactly.
         let high = hash[..8].iter().fold(0_u64, |high, &byte| high << 8 | u64::from(byte));
         let draw = (high >> 11) as f64 / (1_u64 << 53) as f64;

@@ -1,19 +1,46 @@
-//! The model as a whole: embedding, blocks, head.
+//! The model as a whole: embeddings, blocks, head.
 
-use super::block::{Block, Normalise, Rotation};
-use crate::{GptRecipe, Parameters, Position};
+use super::attention::Seen;
+use super::block::Block;
+use super::embeddings::Embeddings;
+use super::norm::Normalise;
+use super::pass::Pass;
+use super::rotation::Rotation;
+use crate::tokenizer::Tokenizer;
+use crate::{Dropout, GptRecipe, Parameters, Position};
 use autoresearch_core::RunFailure;
 use tch::{Kind, Tensor};
 
-/// Every value of a byte is a symbol.
-pub(super) const SYMBOLS: i64 = 256;
-
 /// A GPT in memory.
+///
+/// Its parameters, under the names that they have in a checkpoint, which any safetensors library opens. W is the
+/// width, H the hidden width, K the width of keys (and of values), `kv_heads` x `head_dim`; matrices are
+/// `[outputs, inputs]`; `i` counts blocks from 0. All are 32-bit numbers.
+///
+/// | name | shape | there with |
+/// |---|---|---|
+/// | `embedding` | vocab, W | always |
+/// | `places` | context, W | `position` = learned |
+/// | `bigrams` | bigrams, W | `bigrams` |
+/// | `block.i.query` | W, W | always |
+/// | `block.i.key`, `block.i.value` | K, W | always |
+/// | `block.i.attention_out` | W, W | always |
+/// | `block.i.up` | H, W | always |
+/// | `block.i.gate` | H, W | `activation` = swiglu |
+/// | `block.i.down` | W, H | always |
+/// | `block.i.attention_norm`, `block.i.mlp_norm` | W | `norm_place` = before or both |
+/// | `block.i.attention_out_norm`, `block.i.mlp_out_norm` | W | `norm_place` = after or both |
+/// | `block.i.query_gain` | heads | `learned_qk_gain` |
+/// | `block.i.value_embedding` | vocab, K | `value_embeddings`, every second block from the last one back |
+/// | `block.i.value_gate` | `kv_heads`, the lesser of 32 and W | with `value_embedding` |
+/// | `block.i.residual_scalar`, `block.i.x0_scalar` | 1 | `residual_scalars`, `x0_scalars` |
+/// | `norm` | W | always |
+/// | `head` | vocab, W | not `tied_embeddings` |
 #[derive(Debug)]
 pub struct GptModel {
     recipe: GptRecipe,
-    embedding: Tensor,
-    places: Option<Tensor>,
+    tokenizer: Tokenizer,
+    embeddings: Embeddings,
     rotation: Option<Rotation>,
     blocks: Vec<Block>,
     norm: Normalise,
@@ -22,25 +49,31 @@ pub struct GptModel {
 
 impl GptModel {
     pub(super) fn new(recipe: &GptRecipe, parameters: &mut Parameters) -> Result<Self, RunFailure> {
-        let (width, context) = (i64::from(recipe.width()), i64::from(recipe.context));
-        let embedding = parameters.normal("embedding", &[SYMBOLS, width], recipe.init_std)?;
-        let (places, rotation) = match recipe.position {
-            Position::Learned => {
-                (Some(parameters.normal("places", &[context, width], recipe.init_std)?), None)
-            }
-            Position::Rope => (None, Some(Rotation::new(recipe))),
-            Position::Unknown => (None, None),
-        };
+        let embeddings = Embeddings::new(recipe, parameters)?;
+        let device = embeddings.tokens.device();
+        let rotation = (recipe.position == Position::Rope).then(|| Rotation::new(recipe, device));
         let blocks =
             (0..recipe.depth).map(|index| Block::new(index, recipe, parameters)).collect::<Result<_, _>>()?;
         let norm = Normalise::new("norm", recipe, parameters)?;
-        let head_std = if recipe.zero_init_outputs { 0.0 } else { recipe.init_std };
         let head = if recipe.tied_embeddings {
-            embedding.shallow_clone()
+            embeddings.tokens.shallow_clone()
         } else {
-            parameters.normal("head", &[SYMBOLS, width], head_std)?
+            let std = if recipe.zero_init_outputs { 0.0 } else { recipe.init_std };
+            parameters.normal("head", &[i64::from(recipe.vocab), i64::from(recipe.width())], std)?
         };
-        Ok(Self { recipe: recipe.clone(), embedding, places, rotation, blocks, norm, head })
+        let tokenizer = Tokenizer::bytes();
+        Ok(Self { recipe: recipe.clone(), tokenizer, embeddings, rotation, blocks, norm, head })
+    }
+
+    /// Says what its symbols mean; bytes unless said.
+    pub(super) fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.tokenizer = tokenizer;
+        self
+    }
+
+    /// What its symbols mean.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The recipe it was built by.
@@ -48,20 +81,39 @@ impl GptModel {
         &self.recipe
     }
 
-    /// Logits of the next byte at every place: from `[batch, length]` bytes, at most `context` long, to
-    /// `[batch * length, 256]`.
-    pub fn logits(&self, bytes: &Tensor) -> Tensor {
-        let length = bytes.size()[1];
-        let mut x = Tensor::embedding(&self.embedding, bytes, -1, false, false);
-        if let Some(places) = &self.places {
-            x += places.narrow(0, 0, length);
-        }
-        let rotation = self.rotation.as_ref().map(|rotation| rotation.narrow(length));
+    /// Logits of the next token at every place: from `[batch, length]` tokens, at most `context` long, to
+    /// `[batch * length, vocab]`. As in evaluation: nothing is dropped, and all is computed in 32 bits whatever
+    /// precision the model was trained in.
+    pub fn logits(&self, tokens: &Tensor) -> Tensor {
+        self.run(tokens, &mut Pass::evaluation())
+    }
+
+    /// The training loss in nats a token: the mean cross-entropy of the targets, `[batch * length]`, with dropout and in
+    /// the recipe's precision.
+    pub fn loss(&self, tokens: &Tensor, targets: &Tensor, dropout: &mut Dropout) -> Tensor {
+        let logits = self.run(tokens, &mut Pass::training(&self.recipe, dropout));
+        logits.cross_entropy_for_logits(&targets.to_device(logits.device()))
+    }
+
+    /// Nats of each target, `[batch * length]`; 0 where the target is -100.
+    pub(crate) fn nats(&self, tokens: &Tensor, targets: &Tensor) -> Tensor {
+        let logits = self.logits(tokens);
+        let targets = targets.to_device(logits.device());
+        let nats = logits.cross_entropy_loss::<Tensor>(&targets, None, tch::Reduction::None, -100, 0.0);
+        nats.to_kind(Kind::Double)
+    }
+
+    fn run(&self, tokens: &Tensor, pass: &mut Pass<'_>) -> Tensor {
+        let tokens = &tokens.to_device(self.embeddings.tokens.device()); // wherever the batch was made
+        let x0 = pass.drop("embedding", self.embeddings.forward(tokens));
+        let rotation = self.rotation.as_ref().map(|rotation| rotation.narrow(tokens.size()[1]));
+        let seen = Seen { tokens, rotation: rotation.as_ref() };
+        let mut x = x0.shallow_clone();
         for block in &self.blocks {
-            x = block.forward(x, rotation.as_ref());
+            x = block.forward(x, &x0, &seen, pass);
         }
         let x = self.norm.forward(&x).view([-1, i64::from(self.recipe.width())]);
-        let logits = x.linear::<Tensor>(&self.head, None);
+        let logits = pass.linear(&x, &self.head).to_kind(Kind::Float);
         if self.recipe.logit_softcap > 0.0 {
             let cap = self.recipe.logit_softcap;
             (logits / cap).tanh() * cap
@@ -69,21 +121,4 @@ impl GptModel {
             logits
         }
     }
-
-    /// Nats of each target byte, `[batch * length]`; 0 where the target is -100.
-    pub(crate) fn nats(&self, bytes: &Tensor, targets: &Tensor) -> Tensor {
-        let logits = self.logits(bytes);
-        let nats = logits.cross_entropy_loss::<Tensor>(targets, None, tch::Reduction::None, -100, 0.0);
-        nats.to_kind(Kind::Double)
-    }
-}
-
-/// Floating-point operations a token, forward and backward: 6 for each weight of a matrix, and the attention's
-/// 12 x width x context a block, as in the PaLM paper's appendix B (which counts what the causal mask hides too).
-pub(super) fn flops_per_token(recipe: &GptRecipe) -> f64 {
-    let (width, hidden) = (f64::from(recipe.width()), f64::from(recipe.hidden()));
-    let mlp = if recipe.activation == crate::Activation::Swiglu { 3.0 } else { 2.0 } * width * hidden;
-    let block = 4.0 * width * width + mlp;
-    let attention = 12.0 * width * f64::from(recipe.context);
-    f64::from(recipe.depth) * (6.0 * block + attention) + 6.0 * width * SYMBOLS as f64
 }

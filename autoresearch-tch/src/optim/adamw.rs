@@ -1,5 +1,6 @@
 //! AdamW (Loshchilov and Hutter, 2019): the default for everything.
 
+use super::decay::Decay;
 use super::{Optimizer, gradient};
 use crate::Parameter;
 use tch::Tensor;
@@ -11,7 +12,8 @@ pub struct AdamW {
     slots: Vec<Slot>,
     lr: f64,
     betas: (f64, f64),
-    weight_decay: f64,
+    eps: f64,
+    decay: Decay,
     steps: i32,
 }
 
@@ -23,17 +25,14 @@ struct Slot {
 }
 
 impl AdamW {
-    /// Keeps Adam's root away from zero.
-    const EPSILON: f64 = 1e-8;
-
-    /// With betas .9 and .95 and no weight decay.
+    /// With betas .9 and .95, eps 1e-8 and no weight decay.
     pub fn new<'a>(parameters: impl IntoIterator<Item = &'a Parameter>, lr: f64) -> Self {
         let slot = |parameter: &Parameter| {
             let parameter = parameter.tensor().shallow_clone();
             Slot { mean: parameter.zeros_like(), square: parameter.zeros_like(), parameter }
         };
         let slots = parameters.into_iter().map(slot).collect();
-        Self { slots, lr, betas: (0.9, 0.95), weight_decay: 0.0, steps: 0 }
+        Self { slots, lr, betas: (0.9, 0.95), eps: 1e-8, decay: Decay::default(), steps: 0 }
     }
 
     /// How slowly the two running means forget.
@@ -43,10 +42,24 @@ impl AdamW {
         self
     }
 
+    /// What is added to the root, which keeps it away from zero.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
     /// The share of a matrix that goes in a step, per unit of learning rate.
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
-        self.weight_decay = weight_decay;
+        self.decay.share = weight_decay;
+        self
+    }
+
+    /// Whether decay spares weights that the step moves away from zero (Chen et al., 2025).
+    #[must_use]
+    pub fn cautious(mut self, cautious: bool) -> Self {
+        self.decay.cautious = cautious;
         self
     }
 }
@@ -63,11 +76,11 @@ impl Optimizer for AdamW {
             let Some(gradient) = gradient(&slot.parameter) else { continue };
             _ = slot.mean.lerp_(&gradient, 1.0 - first);
             _ = slot.square.lerp_(&gradient.square(), 1.0 - second);
-            if self.weight_decay > 0.0 && slot.parameter.dim() > 1 {
-                _ = slot.parameter.g_mul_scalar_(1.0 - lr * self.weight_decay);
-            }
             let mut root = slot.square.sqrt();
-            _ = root.g_div_scalar_(correction).g_add_scalar_(Self::EPSILON).g_div_scalar_(-scale);
+            _ = root.g_div_scalar_(correction).g_add_scalar_(self.eps).g_div_scalar_(-scale);
+            if slot.parameter.dim() > 1 {
+                self.decay.apply(&mut slot.parameter, &slot.mean, lr);
+            }
             _ = slot.parameter.addcdiv_(&slot.mean, &root);
         }
     }
@@ -99,7 +112,7 @@ mod tests {
             square = beta2 * square + (1.0 - beta2) * gradient * gradient;
             let (m, v) = (mean / (1.0 - beta1.powi(step)), square / (1.0 - beta2.powi(step)));
             expected -= rate * lr * decay * expected;
-            expected -= rate * lr * m / (v.sqrt() + AdamW::EPSILON);
+            expected -= rate * lr * m / (v.sqrt() + 1e-8);
             assert!((x.double_value(&[0, 0]) - expected).abs() < 1e-5, "step {step}: {x:?} {expected}");
         }
     }

@@ -1,7 +1,9 @@
 //! Optimisers: what moves the parameters once their gradients are known.
 
 mod adamw;
+mod decay;
 mod muon;
+mod orthogonal;
 
 pub use adamw::AdamW;
 pub use muon::Muon;

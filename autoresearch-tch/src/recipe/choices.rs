@@ -78,7 +78,8 @@ choices! {
         /// the depth (GPT-2).
         Fixed = "fixed",
         /// Matrices of the blocks: `init_std` times 8 over the root of the number of inputs, so that both agree at a
-        /// width of 64. Embeddings, places and head as with `fixed`.
+        /// width of 64; what is added to the stream is divided as with `fixed`. Embeddings, places and head as with
+        /// `fixed`.
         FanIn = "fan_in",
     }
     /// How Muon makes a matrix orthogonal.
@@ -97,11 +98,22 @@ choices! {
         /// As one minus the root of what has passed (Hägele et al., 2024).
         Sqrt = "sqrt",
     }
-    /// How numbers are held while training.
+    /// Where the sequences of a batch begin.
+    Packing {
+        /// Anywhere in the training text, all documents one after the other with a line end before each; a sequence may
+        /// begin within a document and reach over into the next.
+        Stream = "stream",
+        /// At the beginning of a document, or where the sequence before it in the document ended. The ends of
+        /// documents, shorter than a sequence, are put together with others, each whole and with a line end before a
+        /// document's first symbol; what does not fill up predicts nothing. Attention sees the whole sequence.
+        Documents = "documents",
+    }
+    /// How numbers are held while training. Evaluation is in 32 bits whatever this says.
     Precision {
         /// 32 bits throughout.
         F32 = "f32",
-        /// Linear layers multiply in bfloat16; attention, normalisation, loss, weights and optimiser stay in 32 bits.
+        /// Linear layers multiply in bfloat16, the feed-forward layers' nonlinearity is taken there, and Muon makes
+        /// matrices orthogonal there; attention, normalisation, loss, weights and the optimiser's state stay in 32 bits.
         Bf16 = "bf16",
     }
 }

@@ -2,10 +2,11 @@
 
 mod check;
 mod choices;
+mod strong;
 mod table;
 
 pub use choices::{
-    Activation, Cooldown, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Position, Precision,
+    Activation, Cooldown, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position, Precision,
     WindowPattern,
 };
 
@@ -67,9 +68,11 @@ recipe! {
         learned_qk_gain: bool = false, search bool();
         /// Which blocks look back over the short window only.
         window_pattern: WindowPattern = WindowPattern::L, search choice(WindowPattern::NAMES.iter().copied());
-        /// The short window, as a share of `context`; at least one token.
+        /// The short window, as a share of `context`, rounded; at least one token. A place sees so many tokens, itself
+        /// included.
         window: f64 = 0.5, in 0.01..=1, search choice([0.125, 0.25, 0.5]);
-        /// Whether half of the width of keys and values is taken from the token before.
+        /// Whether the last half of each head's keys and values is taken from the token before (from the token
+        /// itself where none stands before).
         shift_kv: bool = false, search bool();
         /// Whether every second block, from the last one back, adds an embedding of the token to its values, by a
         /// gate of each head that the token's state opens (as in nanochat).
@@ -145,6 +148,8 @@ recipe! {
         accumulation: u32 = 1, in 1..=256, search choice([1, 2, 4]);
         /// Tokens a sequence, in training and evaluation. `batch` times `context` may be 65,536 at most.
         context: u32 = 64, in 8..=4096, search choice([32, 64, 128, 256]);
+        /// Where the sequences of a batch begin.
+        packing: Packing = Packing::Stream, search choice(Packing::NAMES.iter().copied());
         /// How numbers are held while training. Not searched: it is a matter of speed.
         precision: Precision = Precision::F32;
     }

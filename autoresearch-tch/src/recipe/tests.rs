@@ -87,3 +87,11 @@ fn swiglu_has_as_many_weights() {
     let recipe = GptRecipe { activation: Activation::Swiglu, ..Default::default() };
     assert_eq!(recipe.hidden(), 168); // 2/3 of 256 is 170.7
 }
+
+#[test]
+fn the_strong_recipe_is_valid_and_lies_in_the_space() {
+    GptRecipe::strong().validate().unwrap();
+    GptRecipe::space().validate(&GptRecipe::strong()).unwrap();
+    let (strong, plain) = (GptRecipe::strong(), GptRecipe::default());
+    assert_eq!((strong.depth, strong.width()), (plain.depth, plain.width()), "compared at one size");
+}

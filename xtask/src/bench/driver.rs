@@ -2,9 +2,9 @@
 //!
 //! The measured code is the benchmark `driver` of `autoresearch-core`, which also runs under plain `cargo bench`; this
 //! runs it, times Optuna beside it, and says which bounds are kept.
+use super::figures::{self, Shown};
 use super::optuna;
-use crate::process;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -24,69 +24,30 @@ pub(super) struct Driver {
 
 /// Measures. Fails if a bound is not kept.
 pub(super) fn run(args: &Driver) -> Result<ExitCode> {
-    let mut missed = 0;
-    let mut show = |figure: &Value| {
-        missed += usize::from(figure["ok"] == false);
-        println!("{}", if args.json { figure.to_string() } else { row(figure) });
-    };
-    if !args.json {
-        println!("{:58} {:>14} {:10} {:18} ok", "figure", "value", "unit", "bound");
-    }
-    let figures = measure(args.only.as_deref())?;
-    figures.iter().for_each(&mut show);
-    let machine = figures.iter().find(|figure| figure["name"] == "state machine");
-    if let Some(ours) = machine.and_then(|figure| figure["value"].as_f64()) {
+    let mut shown = Shown::begin(args.json);
+    let measured =
+        figures::of_bench(&["autoresearch-core", "--all-features"], "driver", args.only.as_deref())?;
+    measured.iter().for_each(|figure| shown.show(figure));
+    if let Some(ours) = figures::value(&measured, "state machine") {
         match optuna::trials_per_second() {
-            Ok(theirs) => against_optuna(ours, theirs).iter().for_each(&mut show),
+            Ok(theirs) => against_optuna(ours, theirs).iter().for_each(|figure| shown.show(figure)),
             Err(why) => eprintln!("SKIPPED: the comparison with Optuna: {why:#}"),
         }
     }
-    if missed > 0 {
-        eprintln!("{missed} bounds are not kept");
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The figures of the benchmark, one JSON object each.
-fn measure(only: Option<&str>) -> Result<Vec<Value>> {
-    let mut cargo = process::cargo();
-    cargo.args(["bench", "--quiet", "--package", "autoresearch-core", "--all-features", "--bench", "driver"]);
-    cargo.args(["--", "--json"]);
-    if let Some(only) = only {
-        cargo.args(["--only", only]);
-    }
-    let told = process::capture(&mut cargo)?;
-    told.lines()
-        .map(|line| serde_json::from_str(line).with_context(|| format!("no figure: {line}")))
-        .collect()
+    Ok(shown.end())
 }
 
 fn against_optuna(ours: f64, theirs: f64) -> [Value; 2] {
     let times = ours / theirs;
     [
         json!({ "name": "Optuna, ask and tell, RandomSampler in memory", "value": theirs, "unit": "trials/s" }),
-        json!({
-            "name": "state machine against Optuna", "value": times, "unit": "times",
-            "at_least": TIMES_OPTUNA, "ok": times >= TIMES_OPTUNA,
-        }),
+        figures::at_least("state machine against Optuna", times, TIMES_OPTUNA),
     ]
-}
-
-fn row(figure: &Value) -> String {
-    let text = |key: &str| figure[key].as_str().unwrap_or_default();
-    let bound = match (figure["at_least"].as_f64(), figure["at_most"].as_f64()) {
-        (Some(bound), _) => format!("at least {bound}"),
-        (_, Some(bound)) => format!("at most {bound}"),
-        _ => String::new(),
-    };
-    let ok = figure["ok"].as_bool().map_or("", |ok| if ok { "yes" } else { "NO" });
-    let value = figure["value"].as_f64().unwrap_or(f64::NAN);
-    format!("{:58} {value:>14.3} {:10} {bound:18} {ok}", text("name"), text("unit")).trim_end().into()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::row;
     use super::*;
 
     #[test]

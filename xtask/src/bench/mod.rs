@@ -7,6 +7,7 @@ mod chart;
 mod chart_svg;
 mod checks;
 mod driver;
+mod figures;
 mod names;
 mod optuna;
 mod page;
@@ -20,6 +21,8 @@ mod pool;
 mod scenario;
 mod summary;
 mod table;
+mod trainer;
+mod venv;
 
 use crate::process;
 use anyhow::Result;
@@ -49,6 +52,8 @@ enum Bench {
     Plan(plan::Plan),
     /// Certifies simulated studies, and holds what may be claimed against the truth
     Certify(certify::Certify),
+    /// Measures what training costs, in turn with PyTorch, and what recipes give
+    Trainer(trainer::Trainer),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -88,6 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Checks(args) => checks::run(args)?,
         Bench::Plan(args) => plan::run(args)?,
         Bench::Certify(args) => certify::run(args)?,
+        Bench::Trainer(args) => trainer::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());
     Ok(code)

@@ -1,0 +1,66 @@
+//! Tokens a second, and where the time goes: the yardstick is a byte-level GPT of width 128 with 4 blocks, 4 heads, a
+//! context of 128 and 32 sequences a step, trained by AdamW on one thread.
+
+use crate::figure::{Bound, Figure, Scale, processor_seconds_of_all};
+use crate::wait;
+use autoresearch_core::{Executor, Fidelity, RunContext};
+use autoresearch_tch::{Corpus, GptRecipe, GptTrainer, OptimizerKind, Precision, RunMetrics, Split};
+
+/// Steps before those that count.
+const WARM_UP: u64 = 3;
+
+pub(crate) fn f32(scale: &Scale) -> Vec<Figure> {
+    figures(scale, yardstick(Precision::F32), ["f32: tokens a second", "f32: a step", "f32: peak memory"])
+}
+
+pub(crate) fn bf16(scale: &Scale) -> Vec<Figure> {
+    figures(scale, yardstick(Precision::Bf16), ["bf16: tokens a second", "bf16: a step", "bf16: peak memory"])
+}
+
+fn yardstick(precision: Precision) -> GptRecipe {
+    GptRecipe { depth: 4, heads: 4, head_dim: 32, context: 128, batch: 32, precision, ..GptRecipe::default() }
+}
+
+fn figures(scale: &Scale, recipe: GptRecipe, [speed, step, memory]: [&'static str; 3]) -> Vec<Figure> {
+    let (metrics, seconds) = timed(&recipe, scale.of(30, 2));
+    let tokens = (recipe.batch * recipe.context) as f64;
+    vec![
+        Figure::new(speed, tokens / seconds, "tokens/s", Bound::None),
+        Figure::new(step, 1e3 * seconds, "ms", Bound::None),
+        Figure::new(memory, metrics.memory_gb.unwrap_or(f64::NAN), "GB", Bound::None),
+        Figure::new(
+            "outside of forward, backward and optimiser",
+            metrics.overhead.unwrap_or(f64::NAN),
+            "share",
+            Bound::AtMost(0.03),
+        ),
+        Figure::new("start to end of the first step", metrics.first_step_seconds, "s", Bound::AtMost(1.0)),
+    ]
+}
+
+/// Muon beside AdamW: what the optimiser's part of a step grows to.
+pub(crate) fn muon(scale: &Scale) -> Vec<Figure> {
+    let recipe = GptRecipe { optimizer: OptimizerKind::Muon, ..yardstick(Precision::F32) };
+    let (metrics, _) = timed(&recipe, scale.of(20, 2));
+    let share = metrics.phases.map_or(f64::NAN, |phases| phases.optimizer / metrics.seconds);
+    vec![Figure::new("Muon's part of a step", share, "share", Bound::AtMost(0.12))]
+}
+
+/// Trains so many steps; processor seconds a step, without set-up and the first steps.
+fn timed(recipe: &GptRecipe, steps: u64) -> (RunMetrics, f64) {
+    let text: String = (0..1_000_000_u64).map(|i| char::from(b'a' + (i * i % 8191 % 26) as u8)).collect();
+    let corpus =
+        Corpus::from_texts([text]).cut(20_000).and_then(|c| c.split(Split::default())).expect("splits");
+    let train = |steps: u64| {
+        let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::steps(steps));
+        let before = processor_seconds_of_all();
+        let run = wait(trainer.execute(recipe.clone(), RunContext::for_test(1))).expect("a trained model");
+        let after = processor_seconds_of_all();
+        let told = before.zip(after).map(|(before, after)| after - before);
+        let seconds = told.unwrap_or(run.metrics.seconds);
+        (run.metrics, seconds)
+    };
+    let (_, first) = train(WARM_UP);
+    let (metrics, whole) = train(WARM_UP + steps);
+    (metrics, (whole - first) / steps as f64)
+}
