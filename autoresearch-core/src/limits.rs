@@ -45,6 +45,21 @@ impl Limits {
         Self::default()
     }
 
+    /// Says what cannot work as a limit.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.runs == Some(0) {
+            let what =
+                "the limit on runs is 0, so that not even the baseline could be measured; give at least 1";
+            return Err(what.into());
+        }
+        match self.money {
+            Some(money) if !(money > 0.0 && money.is_finite()) => Err(format!(
+                "the limit on money is {money}; give an amount above 0, in the currency in which runs and answers are charged"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// At most this many proposals.
     #[must_use]
     pub fn proposals(mut self, n: u64) -> Self {
@@ -75,8 +90,9 @@ impl Limits {
         self
     }
 
-    /// Stop once the runs of the search, failed ones and retries included, took this much time together; what is under
-    /// way then is finished and judged. With two runs under way an hour has two hours of it.
+    /// Stop once the runs of the search, failed ones, retries and interrupted ones included, took this much time
+    /// together; what is under way then is finished and judged. With two runs under way an hour has two hours of it.
+    /// What the runs of a killed or dropped study took that had not ended is not known.
     #[must_use]
     pub fn compute(mut self, duration: Duration) -> Self {
         self.compute = Some(duration);

@@ -35,6 +35,14 @@ impl<C: Candidate> StudyState<C> {
                     return; // it changes nothing yet
                 }
             }
+            // Its plan stands as it was.
+            Event::Interrupted { run, seconds } => {
+                // The final runs are not the search's.
+                if self.planned(*run).is_none_or(|spec| spec.role != Role::Final) {
+                    self.ledger.compute += seconds;
+                }
+                return;
+            }
             Event::Answered { question, answer, release, .. } => {
                 for case in self.court.iter_mut().flat_map(|c| &mut c.cases) {
                     if let Hearing::Asked { question: q, shard, .. } = case.hearing
