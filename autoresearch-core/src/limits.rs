@@ -108,7 +108,9 @@ impl Limits {
         self
     }
 
-    /// Stop when this many runs in a row failed, whoever's fault it was (default 20).
+    /// Stop when this many runs in a row failed, whoever's fault it was (default 20). Runs that the infrastructure lost
+    /// count together, as one failure, until one of them is lost again: an outage takes all that are under way, and it is
+    /// the attempts in a row that tell it from a hiccup (20 of one run take six minutes of pauses).
     #[must_use]
     pub fn consecutive_failures(mut self, n: u32) -> Self {
         self.consecutive_failures = n.max(1);
@@ -154,7 +156,8 @@ pub enum StopReason {
     },
     /// The acceptor broke its contract.
     AcceptorFailed(String),
-    /// A held-out split could not be measured. Resuming tries again.
+    /// A held-out split could not be measured, at the sixth attempt where it was lost to the infrastructure. Resuming tries
+    /// again, as often.
     HeldOutFailed(String),
 }
 

@@ -296,3 +296,65 @@ async fn one_hiccup_in_the_first_measuring_of_the_holdout_ends_nothing() {
     assert!(matches!(&report.stopped, StopReason::HeldOutFailed(why) if why.contains("no such column")));
     assert_eq!(calls.load(Ordering::SeqCst), 1, "asking again would not help");
 }
+
+/// A study of 100 edits on 32 slots, whose runs are lost as often as `lost` says for a run.
+async fn outage(lost: impl Fn(u64) -> u32 + Copy + Send + Sync + 'static) -> Report<f64> {
+    let train = executor_fn(move |rate: f64, run: RunContext| async move {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        match run.attempt < lost(run.run.0) {
+            true => Err(RunFailure::infrastructure("node lost")),
+            false => Ok(rate),
+        }
+    });
+    let ideas = proposer_fn(|cx: ProposeContext<'_, f64>| {
+        Ok((0..cx.wanted).map(|_| Proposal::new(cx.incumbent * 1.1)).collect::<Vec<_>>().into())
+    });
+    let study = Study::new(1.0, ideas, train, evaluator_fn(losses)).acceptor(Greedy::new());
+    study.in_flight(32).limits(Limits::new().proposals(100)).run().await.expect("a report")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_counts_by_attempts_not_by_the_runs_that_it_takes() {
+    let report = outage(|run| u32::from(run > 1)).await;
+    assert_eq!((report.stopped, report.lost_runs), (StopReason::Proposals, 100));
+    let report = outage(|run| if run > 1 { 19 } else { 0 }).await;
+    assert_eq!(report.stopped, StopReason::Proposals, "the last attempt that the limit leaves");
+    let report = outage(|run| if run > 1 { 20 } else { 0 }).await;
+    assert!(matches!(report.stopped, StopReason::ConsecutiveFailures(_)), "{report}");
+    // The run that is tried first 20 times ends it; the others were tried once less at most.
+    assert!((19 * 32..=20 * 32).contains(&report.lost_runs), "{report}");
+}
+
+#[test]
+fn failures_of_candidates_count_one_by_one_among_lost_runs_too() {
+    let settings = Settings::new().in_flight(4).limits(Limits::new().consecutive_failures(4));
+    let mut study = StudyState::new(1.0, Greedy::new(), settings).expect("settings");
+    let start = |study: &mut StudyState<f64>, n: usize| {
+        let mut flying = Vec::new();
+        while flying.len() < n {
+            match study.next_action() {
+                Action::Propose { wanted } => {
+                    let ideas: Vec<_> = (0..wanted).map(|_| Proposal::new(0.5)).collect();
+                    study.proposed(ideas).expect("asked for");
+                }
+                Action::Run(run) => flying.push(run.id),
+                other => panic!("{other:?}"),
+            }
+        }
+        flying
+    };
+    let lost = || Err(RunFailure::infrastructure("node lost"));
+    let crashed = || Err(RunFailure::candidate("crash"));
+    let baseline = start(&mut study, 1);
+    study.finished(baseline[0], losses(&1.0)).expect("under way");
+    let flying = start(&mut study, 4);
+    study.finished(flying[0], lost()).expect("under way"); // 1
+    study.finished(flying[1], lost()).expect("under way"); // with it
+    study.finished(flying[2], crashed()).expect("under way"); // 2
+    study.finished(flying[3], crashed()).expect("under way"); // 3
+    assert_eq!(study.stopped(), None);
+    let again = start(&mut study, 2);
+    assert_eq!(again.len(), 2);
+    study.finished(again[0], lost()).expect("under way"); // 4: lost again
+    assert!(matches!(study.stopped(), Some(StopReason::ConsecutiveFailures(_))), "{:?}", study.stopped());
+}
