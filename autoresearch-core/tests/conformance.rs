@@ -49,7 +49,7 @@ async fn what_is_put_around_proposers() {
     // A restart begins with empty rungs, so that its answers differ then; it says so.
     let train = || {
         executor_fn(|set: ParamSet, _| async move {
-            Ok(set.float("lr").map_err(|e| RunFailure::candidate(e.to_string()))?)
+            set.float("lr").map_err(|e| RunFailure::candidate(e.to_string()))
         })
     };
     let halving = || LocalSearch::over(space()).halving(train(), testkit::loss(), [Fidelity::steps(3)]);

@@ -57,6 +57,23 @@ async fn what_is_no_amount_ends_the_study_with_a_message() {
     assert!(error.to_string().contains("the limit on money is 0"), "{error}");
 }
 
+#[tokio::test]
+async fn a_display_is_told_how_far_the_limits_are() {
+    let last = Arc::new(std::sync::Mutex::new(None));
+    let seen = Arc::clone(&last);
+    let limits = Limits::new().money(3.0).proposals(50).runs(60).compute(HOUR).wall_clock(2 * HOUR);
+    let study = study(0.5).limits(limits).observer(move |_: &Notice<'_>, status: &Status| {
+        *seen.lock().expect("no panic") = Some(status.clone());
+    });
+    let report = study.run().await.expect("a report");
+    let status = last.lock().expect("no panic").clone().expect("it was told");
+    assert_eq!((status.money, status.money_limit), (report.money, Some(3.0)));
+    assert_eq!((status.proposals, status.proposals_limit), (report.proposals, Some(50)));
+    assert_eq!((status.runs, status.runs_limit), (report.runs, Some(60)));
+    assert_eq!((status.compute, status.compute_limit), (report.compute_seconds, Some(3600.0)));
+    assert_eq!(status.wall_clock, Some(7200.0));
+}
+
 #[test]
 fn compute_ends_a_study_and_runs_under_way_are_judged() {
     let settings = Settings::new().in_flight(2).limits(Limits::new().compute(Duration::from_secs(100)));
