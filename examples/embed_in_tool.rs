@@ -7,16 +7,26 @@ use autoresearch::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// A store of one's own: one JSON object a line. `append` keeps three promises: all of a batch or none of it, nothing if
 /// somebody else has written since, and what it acknowledged is on the disk.
 struct JsonLines {
     path: PathBuf,
-    file: Mutex<(File, Seq)>,
+    log: Mutex<Log>,
+}
+
+struct Log {
+    file: File,
+    last: Seq,
+    /// Where each line begins, and the last event before it: a page is found without reading what is before it.
+    lines: Vec<(u64, Seq)>,
+    length: u64,
+    /// A failed append left something behind that could not be cut off: nothing may be put after it.
+    broken: bool,
 }
 
 impl JsonLines {
@@ -25,50 +35,69 @@ impl JsonLines {
         let path = path.as_ref().to_path_buf();
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
         file.try_lock().map_err(|_| std::io::Error::other(format!("{} is in use", path.display())))?;
-        let (mut whole, mut last, mut line) = (0, Seq(0), Vec::new());
+        let (mut length, mut last, mut lines, mut line) = (0, Seq(0), Vec::new(), Vec::new());
         let mut reader = BufReader::new(&mut file);
         while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
-            whole += line.len() as u64;
+            lines.push((length, last));
+            length += line.len() as u64;
             // A batch is one line.
             last.0 += serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&line)?.len() as u64;
             line.clear();
         }
-        file.set_len(whole)?;
-        Ok(Self { path, file: Mutex::new((file, last)) })
+        file.set_len(length)?;
+        Ok(Self { path, log: Mutex::new(Log { file, last, lines, length, broken: false }) })
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
         StoreError::Io { place: self.path.display().to_string(), source: error.into() }
+    }
+
+    fn log(&self) -> Result<MutexGuard<'_, Log>, StoreError> {
+        self.log.lock().map_err(|_| self.failed("an earlier append panicked"))
     }
 }
 
 #[async_trait]
 impl<C: Candidate + Serialize + DeserializeOwned> Store<C> for JsonLines {
     async fn append(&self, expected: Seq, events: &[Event<C>]) -> Result<Seq, StoreError> {
-        let mut held = self.file.lock().map_err(|_| self.failed("an earlier append panicked"))?;
-        let (file, last) = &mut *held;
-        if *last != expected {
-            return Err(StoreError::Conflict { expected, found: *last });
+        let mut log = self.log()?;
+        if log.broken {
+            return Err(self.failed("an earlier append failed half-way; open the file again"));
+        }
+        if log.last != expected {
+            return Err(StoreError::Conflict { expected, found: log.last });
         }
         if events.is_empty() {
-            return Ok(*last);
+            return Ok(log.last);
         }
         let mut line = serde_json::to_vec(events).map_err(|e| self.failed(e))?;
+        // What cannot be read back would make the whole study unreadable.
+        serde_json::from_slice::<Vec<Event<C>>>(&line).map_err(|e| self.failed(e))?;
         line.push(b'\n');
-        let before = file.metadata().map_err(|e| self.failed(e))?.len();
-        if let Err(error) = file.write_all(&line).and_then(|()| file.sync_data()) {
-            let _ = file.set_len(before); // half a batch must not be read
+        if let Err(error) = log.file.write_all(&line).and_then(|()| log.file.sync_data()) {
+            // Half a batch must not be read, nor may anything follow it.
+            log.broken = log.file.set_len(log.length).and_then(|()| log.file.sync_data()).is_err();
             return Err(self.failed(error));
         }
-        last.0 += events.len() as u64;
-        Ok(*last)
+        let begin = (log.length, log.last);
+        log.lines.push(begin);
+        log.length += line.len() as u64;
+        log.last.0 += events.len() as u64;
+        Ok(log.last)
     }
 
     async fn read(&self, from: Seq, limit: usize) -> Result<Vec<(Seq, Event<C>)>, StoreError> {
-        let mut held = self.file.lock().map_err(|_| self.failed("an earlier append panicked"))?;
-        held.0.seek(SeekFrom::Start(0)).map_err(|e| self.failed(e))?;
-        let (mut found, mut seq) = (Vec::new(), Seq(0));
-        for line in BufReader::new(&held.0).lines() {
+        let mut log = self.log()?;
+        // The last line that begins before the first event that is wanted.
+        let first = log.lines.partition_point(|(_, before)| *before <= from).saturating_sub(1);
+        let Some(&(begin, mut seq)) = log.lines.get(first) else { return Ok(Vec::new()) };
+        let whole = log.length - begin;
+        log.file.seek(SeekFrom::Start(begin)).map_err(|e| self.failed(e))?;
+        let mut found = Vec::new();
+        for line in BufReader::new((&log.file).take(whole)).lines() {
+            if found.len() >= limit {
+                break;
+            }
             let line = line.map_err(|e| self.failed(e))?;
             for event in serde_json::from_str::<Vec<Event<C>>>(&line).map_err(|e| self.failed(e))? {
                 seq.0 += 1;
@@ -173,5 +202,31 @@ mod tests {
         let store = JsonLines::open(&path).expect("it opens");
         let all: Vec<(Seq, Event<f64>)> = store.read(Seq(0), 9).await.expect("readable");
         assert_eq!(all.len(), 2);
+    }
+
+    /// What of an append was written cannot be cut off: a later one must not be acknowledged after it.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn after_half_a_line_that_stays_nothing_is_acknowledged() {
+        let full = OpenOptions::new().append(true).open("/dev/full").expect("a device that is always full");
+        let log = Log { file: full, last: Seq(0), lines: Vec::new(), length: 0, broken: false };
+        let store = JsonLines { path: "/dev/full".into(), log: Mutex::new(log) };
+        let append = || store.append(Seq(0), &[Event::<f64>::Exhausted]);
+        assert!(append().await.is_err_and(|e| !e.is_conflict()));
+        // Room again.
+        let folder = tempfile::tempdir().expect("a folder");
+        store.log().expect("no panic").file = File::create(folder.path().join("log")).expect("a file");
+        let error = append().await.expect_err("it is poisoned");
+        assert!(format!("{error:?}").contains("open the file again"), "{error:?}");
+    }
+
+    /// JSON has no word for infinity, so that it would not come back.
+    #[tokio::test]
+    async fn what_cannot_be_read_back_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = JsonLines::open(folder.path().join("log")).expect("a new file");
+        let event = Event::Charged::<f64> { amount: f64::INFINITY, what: String::new() };
+        assert!(store.append(Seq(0), &[event]).await.is_err());
+        assert_eq!(store.append(Seq(0), &[Event::<f64>::Exhausted]).await.expect("stored"), Seq(1));
     }
 }

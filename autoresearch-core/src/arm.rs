@@ -213,3 +213,67 @@ impl fmt::Display for Arm {
         f.write_str("}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::hash::DefaultHasher;
+
+    fn parts() -> impl Strategy<Value = Vec<Part>> {
+        let part = (0..4u64, proptest::option::of(0..3u16));
+        let part = part.prop_map(|(p, unit)| Part { proposal: ProposalId(p), unit });
+        proptest::collection::vec(part, 0..5)
+    }
+
+    fn hash(x: &impl Hash) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        x.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn sorted(mut parts: Vec<Part>) -> Vec<Part> {
+        parts.sort();
+        parts.dedup();
+        parts
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// However an arm keeps its parts, it compares, hashes, prints and is stored as the list of them.
+        #[test]
+        fn an_arm_is_the_sorted_list_of_its_parts(a in parts(), b in parts()) {
+            let (list, other) = (sorted(a.clone()), sorted(b.clone()));
+            let (arm, also) = (Arm::from(a), Arm::from(b));
+            prop_assert_eq!(arm.parts(), &list[..]);
+            prop_assert_eq!(arm == also, list == other);
+            prop_assert_eq!(arm.cmp(&also), list.cmp(&other));
+            prop_assert_eq!(arm.partial_cmp(&also), list.partial_cmp(&other));
+            prop_assert_eq!(hash(&arm), hash(&list));
+            prop_assert_eq!(format!("{:?}", arm), format!("Arm({list:?})"));
+            let (json, of_list) = (serde_json::to_string(&arm), serde_json::to_string(&list));
+            let (json, of_list) = (json.expect("it can be written"), of_list.expect("it can be written"));
+            prop_assert_eq!(&json, &of_list);
+            prop_assert_eq!(serde_json::from_str::<Arm>(&json).expect("it can be read"), arm);
+        }
+    }
+
+    #[test]
+    fn one_part_is_one_part_however_it_came_about() {
+        let (one, two) = (Part::from(ProposalId(1)), Part::from(ProposalId(2)));
+        let many = Arm::from(vec![two, one]);
+        let ways = [
+            Arm::single(ProposalId(1)),
+            Arm::from(vec![one, one]),
+            many.without(&Arm::single(ProposalId(2))),
+            Arm::incumbent().with(one),
+            Arm::incumbent().and(&Arm::from(vec![one])),
+        ];
+        for arm in &ways {
+            assert_eq!((arm, hash(arm)), (&ways[0], hash(&ways[0])));
+            assert!(matches!(arm.0, Parts::One(_)), "{arm:?} needs memory of its own");
+        }
+        assert!(matches!(many.without(&many).0, Parts::None));
+    }
+}

@@ -45,6 +45,21 @@ impl Limits {
         Self::default()
     }
 
+    /// Says what cannot work as a limit.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.runs == Some(0) {
+            let what =
+                "the limit on runs is 0, so that not even the baseline could be measured; give at least 1";
+            return Err(what.into());
+        }
+        match self.money {
+            Some(money) if !(money > 0.0 && money.is_finite()) => Err(format!(
+                "the limit on money is {money}; give an amount above 0, in the currency in which runs and answers are charged"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// At most this many proposals.
     #[must_use]
     pub fn proposals(mut self, n: u64) -> Self {
@@ -75,8 +90,9 @@ impl Limits {
         self
     }
 
-    /// Stop once the runs of the search, failed ones and retries included, took this much time together; what is under
-    /// way then is finished and judged. With two runs under way an hour has two hours of it.
+    /// Stop once the runs of the search, failed ones, retries and interrupted ones included, took this much time
+    /// together; what is under way then is finished and judged. With two runs under way an hour has two hours of it.
+    /// What the runs of a killed or dropped study took that had not ended is not known.
     #[must_use]
     pub fn compute(mut self, duration: Duration) -> Self {
         self.compute = Some(duration);
@@ -92,7 +108,9 @@ impl Limits {
         self
     }
 
-    /// Stop when this many runs in a row failed, whoever's fault it was (default 20).
+    /// Stop when this many runs in a row failed, whoever's fault it was (default 20). Runs that the infrastructure lost
+    /// count together, as one failure, until one of them is lost again: an outage takes all that are under way, and it is
+    /// the attempts in a row that tell it from a hiccup (20 of one run take six minutes of pauses).
     #[must_use]
     pub fn consecutive_failures(mut self, n: u32) -> Self {
         self.consecutive_failures = n.max(1);
@@ -138,7 +156,8 @@ pub enum StopReason {
     },
     /// The acceptor broke its contract.
     AcceptorFailed(String),
-    /// A held-out split could not be measured. Resuming tries again.
+    /// A held-out split could not be measured, at the sixth attempt where it was lost to the infrastructure. Resuming tries
+    /// again, as often.
     HeldOutFailed(String),
 }
 

@@ -531,3 +531,49 @@ fn composers_are_passed_on() {
     let none = proposer_fn(|_: ProposeContext<'_, ParamSet>| Ok(Proposed::Exhausted));
     assert!(none.portfolio("none").composer().is_none());
 }
+
+/// One that has nothing to say, and two whose candidates say who made them, by which seed.
+fn one_is_exhausted() -> Portfolio<u64> {
+    let one =
+        |c: u64| proposer_fn(move |cx: ProposeContext<'_, u64>| Ok(Proposal::new(cx.seed % 1000 + c).into()));
+    let done = proposer_fn(|_: ProposeContext<'_, u64>| Ok(Proposed::Exhausted));
+    done.portfolio("none").with("a", one(10_000)).with("b", one(20_000))
+}
+
+#[test]
+fn a_portfolio_answers_alike_whether_it_knows_who_is_exhausted_or_not() {
+    let ask = |portfolio: &mut Portfolio<u64>, seed, wanted| {
+        let mut cx = ProposeContext::for_test(&0, seed);
+        cx.wanted = wanted;
+        simulated(portfolio.propose(cx)).expect("an answer")
+    };
+    let mut knows = one_is_exhausted();
+    // Asked first with a probability of 1/3 each time: 1e-9 that it never is.
+    (0..50).for_each(|seed| _ = ask(&mut knows, 1000 + seed, 1));
+    for (seed, wanted) in (0..200).flat_map(|seed| (1..5).map(move |wanted| (seed, wanted))) {
+        let expected = ask(&mut knows, seed, wanted);
+        assert_eq!(ask(&mut one_is_exhausted(), seed, wanted), expected, "seed {seed}, {wanted} wanted");
+    }
+}
+
+#[test]
+fn a_budget_counts_what_the_study_has_whatever_was_dropped_and_forgotten() {
+    let dice = || proposer_fn(|cx: ProposeContext<'_, u64>| Ok(Proposal::new(1 + cx.seed % 40).into()));
+    let make = || dice().take(12).dedupe();
+    let whole = testkit::play(make(), 0, 1000, |_, _| 1.0);
+    assert_eq!(whole.history().len(), 12);
+    // Made anew when 8 were made, it has 4 left.
+    let part = testkit::play(make(), 0, 8, |_, _| 1.0);
+    let mut anew = make();
+    part.history().iter().for_each(|t| anew.observe(t));
+    let mut made = 8;
+    for seed in 0..100u64 {
+        let mut cx = ProposeContext::for_test(&0, seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 7);
+        cx.proposals = made;
+        match simulated(anew.propose(cx)).expect("an answer") {
+            Proposed::Proposals(list) => made += list.len() as u64,
+            _ => break,
+        }
+    }
+    assert_eq!(made, 12);
+}

@@ -2,9 +2,12 @@
 
 use autoresearch_core::testkit::{self, Faults, conformance};
 use autoresearch_core::*;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 
 fn space() -> ParamSpace {
     ParamSpace::new().log_float("lr", 1e-4..=1.0).int("width", 8..=64).choice("act", ["gelu", "relu"])
@@ -20,6 +23,56 @@ async fn proposers() {
     conformance::proposer(|| RandomSearch::over(space()), baseline()).await;
     let halve = || proposer_fn(|cx: ProposeContext<'_, f64>| Ok(Proposal::new(cx.incumbent / 2.0).into()));
     conformance::proposer(halve, 1.0).await;
+    conformance::proposer(|| Tpe::over(space()), baseline()).await;
+    conformance::proposer(|| Evolution::over(space()), baseline()).await;
+    conformance::proposer(|| testkit::scripted((1..40).map(|i| Proposal::new(f64::from(i)))), 50.0).await;
+}
+
+#[tokio::test]
+async fn what_is_put_around_proposers() {
+    let dice = |sides| {
+        proposer_fn(move |cx: ProposeContext<'_, u64>| Ok(Proposal::new((cx.seed >> 9) % sides).into()))
+    };
+    conformance::proposer(|| dice(12).dedupe(), 50).await;
+    conformance::proposer(|| dice(40).take(20), 50).await;
+    conformance::proposer(|| dice(40).take(20).dedupe(), 50).await;
+    conformance::proposer(|| dice(40).dedupe().take(20), 50).await;
+    conformance::proposer(|| RandomSearch::over(space()).dedupe().take(25), baseline()).await;
+    let portfolio = || {
+        let random = RandomSearch::over(space());
+        Tpe::over(space())
+            .portfolio("tpe")
+            .with("random", random)
+            .with("local", LocalSearch::over(space()).take(5))
+    };
+    conformance::proposer(portfolio, baseline()).await;
+    // A restart begins with empty rungs, so that its answers differ then; it says so.
+    let train = || {
+        executor_fn(|set: ParamSet, _| async move {
+            set.float("lr").map_err(|e| RunFailure::candidate(e.to_string()))
+        })
+    };
+    let halving = || LocalSearch::over(space()).halving(train(), testkit::loss(), [Fidelity::steps(3)]);
+    conformance::varying_proposer(halving, baseline()).await;
+}
+
+/// As [`what_is_put_around_proposers`] for executors: alone, and one upon the other.
+#[tokio::test]
+async fn what_is_put_around_executors() {
+    let train = || executor_fn(|rate: f64, run: RunContext| async move { Ok(rate + run.seed as f64) });
+    let minute = Duration::from_secs(60);
+    let loss = testkit::loss();
+    conformance::executor(&train().timeout(minute), &loss, 0.5, 0.0).await;
+    conformance::executor(&train().retry(3), &loss, 0.5, 0.0).await;
+    conformance::executor(&train().limit(1), &loss, 0.5, 0.0).await;
+    conformance::executor(&train().cache(8), &loss, 0.5, 0.0).await;
+    conformance::executor(&train().timeout(minute).limit(2).retry(3).cache(8), &loss, 0.5, 0.0).await;
+    // Without a fault, and with such as a retry makes good.
+    conformance::executor(&Faults::seeded(1).executor(train()), &loss, 0.5, 0.0).await;
+    let lossy = Faults::seeded(4).lose(0.3).executor(train());
+    let quick = |retry: Retry<f64, _>| retry.pauses(Duration::from_millis(1), Duration::from_millis(1));
+    conformance::executor(&quick(lossy.retry(20)), &loss, 0.5, 0.0).await;
+    conformance::evaluator(&Faults::seeded(1).wrong(0.5).evaluator(testkit::loss()), &1.0, &2.0).await;
 }
 
 #[tokio::test]
@@ -53,7 +106,8 @@ fn acceptors() {
 
 /// What a suite says of something that is wrong.
 fn complaint(check: impl AsyncFnOnce()) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
     let panic = catch_unwind(AssertUnwindSafe(|| runtime.block_on(check()))).expect_err("it should be found");
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
@@ -70,6 +124,18 @@ fn what_is_wrong_is_found() {
     };
     // The suite wants nothing that lives for ever, a study does.
     assert!(complaint(async || conformance::proposer(moods, 1.0).await).contains("`ProposeContext::seed`"));
+    // A counter of its own, ten at a time: found when it is made anew.
+    let counts = || {
+        let mut n = 0;
+        proposer_fn(move |cx: ProposeContext<'_, f64>| {
+            let next = |_| {
+                n += 1;
+                Proposal::new(cx.incumbent + f64::from(n))
+            };
+            Ok((0..10).map(next).collect::<Vec<_>>().into())
+        })
+    };
+    assert!(complaint(async || conformance::proposer(counts, 1.0).await).contains("made anew"));
     let sleepy = || proposer_fn(|_: ProposeContext<'_, f64>| Ok(Proposed::Wait));
     assert!(complaint(async || conformance::proposer(sleepy, 1.0).await).contains("waits for ever"));
 
@@ -84,6 +150,13 @@ fn what_is_wrong_is_found() {
     });
     let found = complaint(async || conformance::executor(&deaf, &testkit::loss(), 0.5, 0.0).await);
     assert!(found.contains("says that it failed"), "{found}");
+
+    let slow = executor_fn(|rate: f64, _| async move {
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        Ok(rate)
+    });
+    let found = complaint(async || conformance::executor(&slow, &testkit::loss(), 0.5, 0.0).await);
+    assert!(found.contains("nothing within 60s"), "{found}");
 
     let as_it_comes = evaluator_fn(|losses: &Vec<f64>| Ok(Measurement::new(losses.iter().copied())?));
     let found = complaint(async || conformance::evaluator(&as_it_comes, &vec![1.0], &vec![1.0, 2.0]).await);
@@ -157,4 +230,56 @@ fn the_same_faults_each_time_and_as_often_as_said() {
     // Binomial(2000, .25): within six standard deviations (19.4) of 500.
     let count = once.iter().filter(|wrong| **wrong).count();
     assert!((384..=616).contains(&count), "{count}");
+}
+
+/// What passes although it is unusual.
+#[tokio::test(start_paused = true)]
+async fn what_is_right_is_not_complained_about() {
+    // Slow runs, for those who know it.
+    let slow = executor_fn(|rate: f64, _| async move {
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        Ok(rate)
+    });
+    conformance::executor_within(Duration::from_secs(100), &slow, &testkit::loss(), 0.5, 0.0).await;
+    // Outputs that are kept by study and run.
+    struct Kept(Mutex<BTreeMap<(Arc<str>, RunId), f64>>);
+    #[async_trait]
+    impl Executor<f64> for Kept {
+        type Output = f64;
+        async fn execute(&self, rate: f64, cx: RunContext) -> Result<f64, RunFailure> {
+            let loss = rate + cx.seed as f64;
+            self.0.lock().expect("no panic").insert((cx.study, cx.run), loss);
+            Ok(loss)
+        }
+        async fn reopen(&self, _: &f64, cx: &RunContext) -> Option<f64> {
+            self.0.lock().expect("no panic").get(&(Arc::clone(&cx.study), cx.run)).copied()
+        }
+    }
+    conformance::executor(&Kept(Mutex::default()), &testkit::loss(), 0.5, 0.0).await;
+    // A job in the background, which is waited for.
+    let background = || {
+        let mut since = Instant::now();
+        proposer_fn(move |cx: ProposeContext<'_, f64>| {
+            if since.elapsed() < Duration::from_secs(20) {
+                return Ok(Proposed::Wait);
+            }
+            since = Instant::now();
+            Ok(Proposal::new(cx.incumbent * 0.9).into())
+        })
+    };
+    conformance::varying_proposer(background, 1.0).await;
+    // Whoever answers at the first look has answered, and may have taken note of it.
+    struct Asked(u64, bool);
+    #[async_trait]
+    impl Proposer<f64> for Asked {
+        async fn propose(&mut self, cx: ProposeContext<'_, f64>) -> Result<Proposed<f64>, ProposeError> {
+            if self.1 {
+                tokio::task::yield_now().await;
+            }
+            self.0 = self.0.max(cx.proposals) + 1;
+            Ok(Proposal::new(self.0 as f64).into())
+        }
+    }
+    conformance::proposer(|| Asked(0, false), 100.0).await;
+    conformance::proposer(|| Asked(0, true), 100.0).await;
 }

@@ -356,7 +356,7 @@ fn books_are_in_order_and_replay() {
             assert_eq!(whole, stored, "{seed}: cut at {cut}");
         }
         // What was cut short by the limit goes on where it stood once there is more to spend.
-        state.resume(world.limits.clone().runs(100_000), world.in_flight);
+        state.resume(world.limits.clone().runs(100_000), world.in_flight).expect("limits");
         world.play(&mut state);
         if world.questions == 1000 {
             assert_eq!(state.history().len() as u64, state.proposals(), "{seed}: something is unsettled");

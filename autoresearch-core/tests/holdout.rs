@@ -150,7 +150,7 @@ fn what_is_refused_stays_pending_and_says_so_also_after_resuming() {
     let mut again = world.reopen(&events).expect("the same study");
     assert_eq!(again.holdout_ledger(), state.holdout_ledger());
     for state in [&mut state, &mut again] {
-        state.resume(Limits::new().proposals(200), 2);
+        state.resume(Limits::new().proposals(200), 2).expect("limits");
         let more = world.play(state);
         assert_eq!(refusals(&more).len(), 0, "it was said before");
         assert_eq!(state.stopped(), Some(&StopReason::HoldoutSpent));

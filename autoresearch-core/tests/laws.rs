@@ -67,7 +67,7 @@ proptest! {
         let settings = world.settings().limits(early);
         let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");
         let mut events = world.play(&mut state);
-        state.resume(limits, 1);
+        state.resume(limits, 1).expect("limits");
         events.extend(world.play(&mut state));
         prop_assert_eq!(settled(&whole), settled(&events));
         let spec = |events: &[Event<f64>]| -> Vec<RunSpec> {
@@ -85,9 +85,9 @@ proptest! {
         let settings = world.settings();
         let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");
         let mut events = world.play(&mut state);
-        state.resume(limits.clone().accepted(accepted), world.capacity);
+        state.resume(limits.clone().accepted(accepted), world.capacity).expect("limits");
         events.extend(world.play(&mut state));
-        state.resume(limits, world.capacity);
+        state.resume(limits, world.capacity).expect("limits");
         events.extend(world.play(&mut state));
         let broken = matches!(state.stopped(), Some(StopReason::AcceptorFailed(_)));
         prop_assert!(!broken, "{:?}", state.stopped());

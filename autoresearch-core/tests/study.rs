@@ -360,3 +360,81 @@ async fn a_run_that_cancels_itself_is_not_repeated_for_ever() {
     let report = Study::new(0.1, steps(), train, validation()).limits(limits).run().await.expect("a report");
     assert!(matches!(report.stopped, StopReason::ConsecutiveFailures(_)), "{}", report.stopped);
 }
+
+#[tokio::test]
+async fn an_old_test_result_is_not_passed_off_as_that_of_the_new_incumbent() {
+    let store = MemoryStore::new();
+    let make = |n| {
+        let idea = proposer_fn(|cx: ProposeContext<'_, f64>| Ok(Proposal::new(cx.incumbent * 0.9).into()));
+        let train =
+            executor_fn(|rate: f64, run: RunContext| async move { Ok(rate + 1e-9 * run.seed as f64) });
+        let study = Study::new(1.0, idea, train, testkit::loss()).acceptor(Margin::new(0.001));
+        study.test_split(testkit::loss()).limits(Limits::new().proposals(n)).store(store.clone())
+    };
+    let first = make(1).run().await.expect("a report");
+    assert!(first.version == Version(1) && !first.to_string().contains("version"), "{first}");
+    let more = make(3).run().await.expect("a report");
+    assert_eq!((more.version, more.result), (Version(3), first.result));
+    let text = more.to_string();
+    assert!(text.contains("opened at version 1") && text.contains("not of version 3"), "{text}");
+}
+
+/// Has no opinion: all stays on the stack.
+struct Undecided;
+
+impl Acceptor for Undecided {
+    fn next(&mut self, cohort: &Cohort<'_>) -> Step {
+        match cohort.live().next() {
+            Some(proposal) => Step::Decide(vec![Decision::undecided(proposal, "who knows")]),
+            None if cohort.asked() > 0 => Step::Wait,
+            None if cohort.exhausted() => Step::Finish,
+            None => Step::propose(1),
+        }
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::None
+    }
+
+    fn describe(&self) -> String {
+        "undecided".into()
+    }
+}
+
+#[test]
+fn final_runs_are_planned_anew_where_the_stack_has_changed_since() {
+    let limits = |n| Limits::new().proposals(n);
+    let settings = Settings::new().limits(limits(1)).test_split(TestSplit::new().seeds(2));
+    let mut study = StudyState::new(8.0, Undecided, settings).expect("settings");
+    let mut arms = Vec::new();
+    let mut play = |study: &mut StudyState<f64>, mut runs: usize| loop {
+        match study.next_action() {
+            Action::Propose { .. } => {
+                study.proposed(Proposal::new(study.incumbent() - 1.0 - study.proposals() as f64))
+            }
+            Action::Run(_) if runs == 0 => break arms.split_off(0),
+            Action::Run(run) => {
+                runs -= 1;
+                arms.push(*run.candidate);
+                study.finished(run.id, Ok(Measurement::scalar(*run.candidate).expect("finite")))
+            }
+            Action::AskHoldout(query) => {
+                let held =
+                    query.runs.iter().map(|run| Measurement::scalar(*run.candidate).expect("finite").into());
+                study.held_out(query.id, held.collect())
+            }
+            Action::Wait => panic!("nothing is under way"),
+            Action::Stop(_) => break arms.split_off(0),
+        }
+        .expect("asked for");
+    };
+    assert_eq!(play(&mut study, 3), [8.0, 7.0, 8.0]);
+    study.stop(StopReason::Cancelled);
+    study.resume(limits(1), 1).expect("limits");
+    assert_eq!(play(&mut study, 0), [0.0; 0], "the same stack: what is left of the final runs");
+    study.stop(StopReason::Cancelled);
+    study.resume(limits(2), 1).expect("limits");
+    assert_eq!(play(&mut study, 9), [8.0, 6.0, 8.0, 6.0]);
+    let result = study.final_result().expect("the test split was opened");
+    assert_eq!(result.stack.map(|splits| splits.test.gain), Some(2.0), "{result:?}");
+}

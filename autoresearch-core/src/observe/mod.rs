@@ -100,6 +100,8 @@ pub struct Status {
     pub runs_limit: Option<u64>,
     /// Proposals made.
     pub proposals: u64,
+    /// How many there may be.
+    pub proposals_limit: Option<u64>,
     /// Proposals kept.
     pub kept: u64,
     /// Runs under way.
@@ -116,8 +118,12 @@ pub struct Status {
     pub wall_clock: Option<f64>,
     /// Seconds of all runs together.
     pub compute: f64,
+    /// How many they may be.
+    pub compute_limit: Option<f64>,
     /// What was charged for.
     pub money: f64,
+    /// How much it may be.
+    pub money_limit: Option<f64>,
 }
 
 /// Is told what happens in a study, in order. Called between facts: be quick, or hand over to a thread of your own.

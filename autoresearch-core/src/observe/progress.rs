@@ -49,9 +49,17 @@ fn clock(seconds: f64) -> String {
 
 /// How much of the tightest limit is used up.
 fn share(status: &Status) -> Option<f64> {
-    let of_time = status.wall_clock.map(|limit| status.elapsed / limit.max(1e-9));
-    let of_runs = status.runs_limit.map(|limit| status.runs as f64 / (limit.max(1)) as f64);
-    of_time.into_iter().chain(of_runs).reduce(f64::max).map(|share| share.clamp(0.0, 1.0))
+    let of = |used: f64, limit: f64| used / limit.max(1e-9);
+    let count = |used: u64, limit: Option<u64>| limit.map(|limit| used as f64 / (limit.max(1)) as f64);
+    let shares = [
+        status.wall_clock.map(|limit| of(status.elapsed, limit)),
+        status.compute_limit.map(|limit| of(status.compute, limit)),
+        status.money_limit.map(|limit| of(status.money, limit)),
+        count(status.runs, status.runs_limit),
+        // The last one is still to be judged when it has been made.
+        count(status.proposals.saturating_sub(1), status.proposals_limit),
+    ];
+    shares.into_iter().flatten().reduce(f64::max).map(|share| share.clamp(0.0, 1.0))
 }
 
 fn line(status: &Status) -> String {
@@ -66,6 +74,9 @@ fn line(status: &Status) -> String {
         number(status.incumbent),
         number(status.baseline),
     );
+    if status.money > 0.0 {
+        text += &format!(" | {:.2} charged", status.money);
+    }
     if let Some(left) = status.holdout_left {
         text += &format!(" | holdout {left} left");
     }

@@ -8,8 +8,8 @@ use crate::fidelity::Fidelity;
 
 /// What can be put around any [`Proposer`]. Not to be implemented: every proposer has it.
 ///
-/// Each call wraps what is before it. `.dedupe().take(20)` counts new proposals only; `.take(20).dedupe()` may
-/// end sooner, since duplicates count as well.
+/// Each call wraps what is before it. `.dedupe().take(20)` and `.take(20).dedupe()` both end with 20 proposals that the
+/// study has.
 ///
 /// ```
 /// use autoresearch_core::{proposer_fn, testkit, Proposal, ProposeContext, ProposerExt};

@@ -11,7 +11,6 @@ use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{Beta, ContinuousCDF};
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What was settled longer ago than that many proposals no longer sways who is asked.
@@ -33,7 +32,8 @@ const MARK: &str = "by:";
 ///
 /// Members must make candidates that merge in the same way: the composer is that of the first who has one.
 ///
-/// A member that waits or fails is passed over for this answer. One that is exhausted is asked again when something
+/// Where several proposals are wanted, members are asked for one after the other, each knowing those before it. A member
+/// that waits or fails is passed over for this answer. One that is exhausted is asked again when something
 /// has been kept, since a changed incumbent may have given it something to try. The portfolio is exhausted when all
 /// members are and nothing is being judged; it fails when nobody answers and at least one failed.
 ///
@@ -104,36 +104,30 @@ impl<C: Candidate> Portfolio<C> {
         tags.iter().rev().find_map(|tag| self.members.iter().position(|m| m.mark == *tag))
     }
 
-    /// Draws for each of the proposals of these numbers who is asked, among those that are `open`.
-    ///
-    /// A draw depends on the member and the proposal's number alone, so that it makes no difference whether a member
-    /// is known to be exhausted or says so when it is asked: after a restart it is not known.
-    fn draw(&self, open: &[usize], numbers: Range<usize>, seed: u64) -> Vec<(usize, usize)> {
+    /// What each of those that are `open` is worth, as the parameters of a Beta distribution.
+    fn worth(&self, open: &[usize]) -> Vec<(usize, f64, f64)> {
         let largest = self.recent.iter().map(|e| e.gain).fold(0.0, f64::max);
-        let worth: Vec<(usize, f64, f64)> = open
-            .iter()
-            .map(|member| {
-                let own = self.recent.iter().filter(|e| e.member == *member);
-                let (n, sum) = own.fold((0.0, 0.0), |(n, sum), e| (n + 1.0, sum + e.gain));
-                let share = if largest > 0.0 { sum / largest } else { 0.0 };
-                (*member, 1.0 + share, 1.0 + n - share)
-            })
-            .collect();
-        let mut asked: Vec<(usize, usize)> = Vec::new();
-        for number in numbers {
-            let draws = worth.iter().map(|(member, a, b)| {
-                let u: f64 = ChaCha8Rng::seed_from_u64(own_seed(seed, *member, number)).random();
-                // Both parameters are at least 1, so that the distribution exists.
-                (*member, Beta::new(*a, *b).map_or(u, |beta| beta.inverse_cdf(u)))
-            });
-            let Some((best, _)) = draws.max_by(|x, y| x.1.total_cmp(&y.1)) else { break };
-            match asked.iter_mut().find(|(member, _)| *member == best) {
-                Some((_, count)) => *count += 1,
-                None => asked.push((best, 1)),
-            }
-        }
-        asked
+        let of = |member: &usize| {
+            let own = self.recent.iter().filter(|e| e.member == *member);
+            let (n, sum) = own.fold((0.0, 0.0), |(n, sum), e| (n + 1.0, sum + e.gain));
+            let share = if largest > 0.0 { sum / largest } else { 0.0 };
+            (*member, 1.0 + share, 1.0 + n - share)
+        };
+        open.iter().map(of).collect()
     }
+}
+
+/// Draws who is asked for the proposal of this number.
+///
+/// A draw depends on the member and the number alone, so that it makes no difference whether a member is known to be
+/// exhausted or says so when it is asked: after a restart it is not known.
+fn draw(worth: &[(usize, f64, f64)], number: usize, seed: u64) -> Option<usize> {
+    let draws = worth.iter().map(|(member, a, b)| {
+        let u: f64 = ChaCha8Rng::seed_from_u64(own_seed(seed, *member, number)).random();
+        // Both parameters are at least 1, so that the distribution exists.
+        (*member, Beta::new(*a, *b).map_or(u, |beta| beta.inverse_cdf(u)))
+    });
+    draws.max_by(|x, y| x.1.total_cmp(&y.1)).map(|(member, _)| member)
 }
 
 /// A member's randomness for a proposal of this number.
@@ -146,35 +140,37 @@ fn own_seed(seed: u64, member: usize, number: usize) -> u64 {
 impl<C: Candidate> Proposer<C> for Portfolio<C> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let wanted = cx.wanted.max(1);
-        let mut open: Vec<usize> = (0..self.members.len()).filter(|i| !self.members[*i].exhausted).collect();
+        let open: Vec<usize> = (0..self.members.len()).filter(|i| !self.members[*i].exhausted).collect();
+        let mut worth = self.worth(&open);
         let (mut made, mut failure, mut waits): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, false);
         let mut pending = cx.pending.clone();
-        while made.len() < wanted && !open.is_empty() {
-            for (i, count) in self.draw(&open, made.len()..wanted, cx.seed) {
-                let waiting = pending.iter().filter(|p| self.made(p) == Some(i)).count() as u64;
-                let member = &mut self.members[i];
-                let mut own = cx.clone();
-                (own.wanted, own.pending) = (count, pending.clone());
-                own.proposals = member.settled + waiting;
-                own.seed = mix(own_seed(cx.seed, i, made.len()), 1);
-                match member.proposer.propose(own).await {
-                    Ok(Proposed::Proposals(proposals)) if !proposals.is_empty() => {
-                        for proposal in proposals {
-                            let proposal = proposal.tag(&member.mark);
-                            pending.push(Arc::new(proposal.clone()));
-                            made.push(proposal);
-                        }
-                        continue;
+        // One after the other: who is asked for the second may not depend on whether the first had to be drawn again.
+        while made.len() < wanted
+            && let Some(i) = draw(&worth, made.len(), cx.seed)
+        {
+            let waiting = pending.iter().filter(|p| self.made(p) == Some(i)).count() as u64;
+            let member = &mut self.members[i];
+            let mut own = cx.clone();
+            (own.wanted, own.pending) = (1, pending.clone());
+            own.proposals = member.settled + waiting;
+            own.seed = mix(own_seed(cx.seed, i, made.len()), 1);
+            match member.proposer.propose(own).await {
+                Ok(Proposed::Proposals(proposals)) if !proposals.is_empty() => {
+                    for proposal in proposals {
+                        let proposal = proposal.tag(&member.mark);
+                        pending.push(Arc::new(proposal.clone()));
+                        made.push(proposal);
                     }
-                    Ok(Proposed::Exhausted) => member.exhausted = true,
-                    Ok(Proposed::Wait | Proposed::Proposals(_)) => waits = true,
-                    Err(error) => {
-                        tracing::warn!(member = member.mark, %error, "a member of the portfolio failed");
-                        failure = failure.or(Some(error));
-                    }
+                    continue;
                 }
-                open.retain(|other| *other != i); // not again for this answer
+                Ok(Proposed::Exhausted) => member.exhausted = true,
+                Ok(Proposed::Wait | Proposed::Proposals(_)) => waits = true,
+                Err(error) => {
+                    tracing::warn!(member = member.mark, %error, "a member of the portfolio failed");
+                    failure = failure.or(Some(error));
+                }
             }
+            worth.retain(|(other, ..)| *other != i); // not again for this answer
         }
         match (made.is_empty(), failure) {
             (false, _) => Ok(made.into()),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Exhausted after so many proposals. Made by [`ProposerExt::take`](super::ProposerExt::take).
 ///
-/// It counts what the study has of this proposer ([`ProposeContext::proposals`]), so a study that goes on after a
-/// restart does not begin anew. Within a [`Portfolio`](super::Portfolio) that is what this arm proposed, within a
+/// It counts what the study has of this proposer ([`ProposeContext::proposals`]) and nothing else, so a study that goes on
+/// after a restart does not begin anew, and what a [`Dedupe`](super::Dedupe) around it drops does not count. Within a [`Portfolio`](super::Portfolio) that is what this arm proposed, within a
 /// [`Halving`](super::Halving) what was drawn for screening. An answer that is too long is cut.
 ///
 /// Unlike `Limits::proposals`, which ends the search, it leaves the others in a portfolio to go on.
@@ -22,13 +22,11 @@ pub struct Take<C, P> {
     inner: P,
     of: PhantomData<fn() -> C>,
     most: u64,
-    /// Handed out since it was made: some of it the study may not have counted yet.
-    given: u64,
 }
 
 impl<C, P> Take<C, P> {
     pub(super) fn new(inner: P, most: u64) -> Self {
-        Self { inner, of: PhantomData, most, given: 0 }
+        Self { inner, of: PhantomData, most }
     }
 }
 
@@ -36,7 +34,7 @@ impl<C, P> Take<C, P> {
 #[deny(clippy::missing_trait_methods)]
 impl<C: Candidate, P: Proposer<C>> Proposer<C> for Take<C, P> {
     async fn propose(&mut self, mut cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
-        let left = self.most.saturating_sub(self.given.max(cx.proposals));
+        let left = self.most.saturating_sub(cx.proposals);
         if left == 0 {
             return Ok(Proposed::Exhausted);
         }
@@ -45,7 +43,6 @@ impl<C: Candidate, P: Proposer<C>> Proposer<C> for Take<C, P> {
         let mut answer = self.inner.propose(cx).await?;
         if let Proposed::Proposals(proposals) = &mut answer {
             proposals.truncate(left);
-            self.given += proposals.len() as u64;
         }
         Ok(answer)
     }

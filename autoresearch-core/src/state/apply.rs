@@ -35,6 +35,14 @@ impl<C: Candidate> StudyState<C> {
                     return; // it changes nothing yet
                 }
             }
+            // Its plan stands as it was.
+            Event::Interrupted { run, seconds } => {
+                // The final runs are not the search's.
+                if self.planned(*run).is_none_or(|spec| spec.role != Role::Final) {
+                    self.ledger.compute += seconds;
+                }
+                return;
+            }
             Event::Answered { question, answer, release, .. } => {
                 for case in self.court.iter_mut().flat_map(|c| &mut c.cases) {
                     if let Hearing::Asked { question: q, shard, .. } = case.hearing
@@ -59,7 +67,7 @@ impl<C: Candidate> StudyState<C> {
                 self.settings.limits = limits.clone();
                 self.settings.in_flight = *in_flight;
                 self.ledger.capacity = self.settings.width();
-                self.failures = 0;
+                self.no_failures();
                 self.ledger.exhausted = false; // whoever proposes now may have more to say
                 self.phase = Phase::Searching;
                 if let Some(request) = &mut self.request {
@@ -114,8 +122,9 @@ impl<C: Candidate> StudyState<C> {
     pub(super) fn apply_finished(&mut self, mut job: Job<C>, outcome: &Outcome) {
         let spec = &job.spec;
         match outcome {
-            Ok(_) => self.failures = 0,
-            Err(_) => self.failures += 1,
+            Ok(_) => self.no_failures(),
+            Err(failure) if failure.fault() == Fault::Candidate => self.failures += 1,
+            Err(_) => self.count_loss(job.spec.id),
         }
         let limit = self.ledger.limits.consecutive_failures;
         let too_many = |failure: &crate::RunFailure, failures: u32| {
@@ -176,6 +185,24 @@ impl<C: Candidate> StudyState<C> {
         }
         let credit = self.credit_of(spec.id);
         self.keep_record(job, loss.map(|loss| loss - credit));
+    }
+
+    /// Something has worked: what failed before it is in no row any more.
+    pub(super) fn no_failures(&mut self) {
+        self.failures = 0;
+        self.lost.clear();
+    }
+
+    /// Counts a run that was lost. One outage takes all that is under way: it counts once, and once more when the first
+    /// of those runs is lost again.
+    fn count_loss(&mut self, run: RunId) {
+        if self.lost.contains(&run) {
+            self.lost.clear();
+        }
+        if self.lost.is_empty() {
+            self.failures += 1;
+        }
+        self.lost.insert(run);
     }
 
     fn keep_record(&mut self, job: Job<C>, loss: Result<f64, crate::RunFailure>) {

@@ -94,6 +94,13 @@ pub enum Event<C> {
         /// Seconds that the study had been running by then.
         elapsed: f64,
     },
+    /// A run was ended before its time: it was told to stop, or dropped. It is planned again; what it took is spent.
+    Interrupted {
+        /// Which run.
+        run: RunId,
+        /// Seconds that it took.
+        seconds: f64,
+    },
     /// The holdout answered.
     Answered {
         /// Which question.
@@ -180,6 +187,7 @@ impl<C> Event<C> {
             Self::Waited => "waited",
             Self::Charged { .. } => "charged",
             Self::Finished { .. } => "finished",
+            Self::Interrupted { .. } => "interrupted",
             Self::Answered { .. } => "answered",
             Self::Examined { .. } => "examined",
             Self::Deferred { .. } => "deferred",

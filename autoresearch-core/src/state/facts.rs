@@ -32,7 +32,7 @@ impl<C: Candidate> StudyState<C> {
 
     /// Hands in what came of a run.
     ///
-    /// A cancelled run is planned again; a run lost to the infrastructure is attempted again with the same seed.
+    /// A cancelled run is planned again, and what it took counts as spent; a run lost to the infrastructure is attempted again with the same seed.
     ///
     /// # Errors
     /// The run is not under way, or the evaluator states another direction than the study.
@@ -57,13 +57,10 @@ impl<C: Candidate> StudyState<C> {
         }
         let outcome = outcome.and_then(|measurement| self.admit(measurement));
         if matches!(&outcome, Err(failure) if failure.fault() == Fault::Cancelled) {
-            if let Some(job) = self.flying.remove(&run) {
-                self.requeue(job);
-            }
+            self.interrupted(run, seconds);
             return Ok(());
         }
         let (spec, attempt) = ((*job.spec).clone(), job.attempt);
-        let finite = |x: f64| if x.is_finite() { x.max(0.0) } else { 0.0 };
         self.record(Event::Finished {
             run: spec,
             attempt,
@@ -72,6 +69,16 @@ impl<C: Candidate> StudyState<C> {
             elapsed: finite(elapsed),
         });
         Ok(())
+    }
+
+    /// Says that a run was ended before its time, after so many seconds. It is planned again where it was under way.
+    pub(crate) fn interrupted(&mut self, run: RunId, seconds: f64) {
+        if finite(seconds) > 0.0 {
+            self.record(Event::Interrupted { run, seconds: finite(seconds) });
+        }
+        if let Some(job) = self.flying.remove(&run) {
+            self.requeue(job);
+        }
     }
 
     /// Hands in the held-out measurements of a question's runs, in the question's order.
@@ -188,14 +195,18 @@ impl<C: Candidate> StudyState<C> {
     /// The same with the seconds that the study had been running.
     pub fn stop_after(&mut self, reason: StopReason, elapsed: f64) {
         if self.stopped().is_none() {
-            let elapsed = if elapsed.is_finite() { elapsed.max(0.0) } else { 0.0 };
-            self.record(Event::Stopping { reason, elapsed });
+            self.record(Event::Stopping { reason, elapsed: finite(elapsed) });
         }
     }
 
     /// Lets a stopped study go on, or changes its limits.
-    pub fn resume(&mut self, limits: Limits, in_flight: usize) {
+    ///
+    /// # Errors
+    /// Limits that cannot work, such as no runs at all.
+    pub fn resume(&mut self, limits: Limits, in_flight: usize) -> Result<(), StateError> {
+        limits.check().map_err(StateError::Settings)?;
         self.record(Event::Resumed { limits, in_flight: in_flight.max(1) });
+        Ok(())
     }
 
     /// Applies an event, remembers it for the store, and draws its consequences.
@@ -206,6 +217,11 @@ impl<C: Candidate> StudyState<C> {
         self.outbox.insert(place, event);
         self.draw();
     }
+}
+
+/// A time that can be stored and added up.
+fn finite(seconds: f64) -> f64 {
+    if seconds.is_finite() { seconds.max(0.0) } else { 0.0 }
 }
 
 fn check_direction(study: Direction, stated: Option<Direction>) -> Result<(), StateError> {

@@ -16,6 +16,8 @@ pub(super) struct Finale<C> {
     pub(super) queue: VecDeque<Job<C>>,
     pub(super) result: Option<FinalResult>,
     version: Version,
+    /// The bolder stack that it was planned with.
+    stack: Option<Arm>,
     /// What meets the baseline.
     arms: Vec<Finalist>,
     /// A run of the baseline and of every arm, on one seed.
@@ -43,6 +45,7 @@ impl<C> Default for Finale<C> {
             queue: VecDeque::new(),
             result: None,
             version: Version(0),
+            stack: None,
             arms: Vec::new(),
             rounds: Vec::new(),
             done: BTreeMap::new(),
@@ -147,7 +150,9 @@ impl<C: Candidate> StudyState<C> {
         self.phase = Phase::Finale(reason);
         self.request = None;
         self.ledger.asked = 0;
-        if self.finale.version != self.ledger.version || self.finale.rounds.is_empty() {
+        let stack = self.stack.as_ref().map(|(arm, _)| arm);
+        let same = self.finale.version == self.ledger.version && self.finale.stack.as_ref() == stack;
+        if !same || self.finale.rounds.is_empty() {
             self.plan_finale(seeds);
         }
         self.pump_finale();
@@ -165,7 +170,8 @@ impl<C: Candidate> StudyState<C> {
             finalists.push(Finalist::Stack);
             arms.push((version, arm.clone(), Arc::clone(candidate)));
         }
-        self.finale = Finale { version, arms: finalists, ..Finale::default() };
+        let stack = self.stack.as_ref().map(|(arm, _)| arm.clone());
+        self.finale = Finale { version, stack, arms: finalists, ..Finale::default() };
         for _ in 0..seeds {
             let seed = self.ledger.seed(0);
             self.ledger.use_seed(seed);

@@ -158,7 +158,10 @@ pub struct StudyState<C: Candidate> {
     phase: Phase,
     finale: Finale<C>,
     next_question: u64,
+    /// Failures in a row; what is lost together counts once.
     failures: u32,
+    /// The runs that were lost since the last of these was counted.
+    lost: BTreeSet<RunId>,
     baseline_runs: bool,
     elapsed: f64,
     /// Runs that trained the incumbent and were tested: their outputs outlive their cohort.

@@ -42,19 +42,7 @@ impl<C: Candidate> StudyState<C> {
         compose: Option<Arc<dyn Compose<C>>>,
         settings: Settings,
     ) -> Result<Self, StateError> {
-        if settings.limits.runs == Some(0) {
-            return Err(StateError::Settings(
-                "the limit on runs is 0, so that not even the baseline could be measured; give at least 1"
-                    .into(),
-            ));
-        }
-        if let Some(money) = settings.limits.money
-            && !(money > 0.0 && money.is_finite())
-        {
-            return Err(StateError::Settings(format!(
-                "the limit on money is {money}; give an amount above 0, in the currency in which runs and answers are charged"
-            )));
-        }
+        settings.limits.check().map_err(StateError::Settings)?;
         settings.constraints.iter().try_for_each(|c| c.check()).map_err(StateError::Settings)?;
         acceptor.check(&settings.setup(compose.is_some())).map_err(StateError::Settings)?;
         if let Some(rules) = &settings.holdout {
@@ -115,6 +103,7 @@ impl<C: Candidate> StudyState<C> {
             finale: Finale::default(),
             next_question: 1,
             failures: 0,
+            lost: BTreeSet::new(),
             baseline_runs: false,
             elapsed: 0.0,
             champions: Vec::new(),

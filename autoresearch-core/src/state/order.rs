@@ -83,7 +83,7 @@ impl<C: Candidate> StudyState<C> {
             return as_it_comes;
         }
         if outcome.is_ok() {
-            self.failures = 0; // its turn may be long in coming
+            self.no_failures(); // its turn may be long in coming
         }
         self.elapsed = self.elapsed.max(elapsed);
         self.arrived.insert(job.spec.id, Arrived { job, outcome: outcome.clone(), seconds, elapsed });

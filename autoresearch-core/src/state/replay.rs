@@ -83,7 +83,7 @@ impl<C: Candidate> StudyState<C> {
     }
 
     /// The plan of a run that has not ended.
-    fn planned(&self, run: RunId) -> Option<&RunSpec> {
+    pub(super) fn planned(&self, run: RunId) -> Option<&RunSpec> {
         let mut all = self.queue.iter().chain(&self.finale.queue).chain(self.flying.values());
         all.find(|job| job.spec.id == run).map(|job| &*job.spec)
     }

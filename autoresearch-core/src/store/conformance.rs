@@ -140,6 +140,33 @@ fn proposed(first: u32, candidate: f64) -> Event<f64> {
     Event::Proposed { first: ProposalId(first.into()), on: Arm::incumbent(), version: Version(0), proposals }
 }
 
+/// What is counted on the fingers of [`number`].
+#[cfg(test)]
+const KINDS: usize = 15;
+
+/// Fails to compile where a kind of event has no number: give it the next one, raise [`KINDS`], and put one of its kind
+/// into [`every_kind`].
+#[cfg(test)]
+fn number(event: &Event<f64>) -> usize {
+    match event {
+        Event::Opened { .. } => 0,
+        Event::Resumed { .. } => 1,
+        Event::Proposed { .. } => 2,
+        Event::Exhausted => 3,
+        Event::Waited => 4,
+        Event::Charged { .. } => 5,
+        Event::Finished { .. } => 6,
+        Event::Interrupted { .. } => 7,
+        Event::Answered { .. } => 8,
+        Event::Examined { .. } => 9,
+        Event::Deferred { .. } => 10,
+        Event::Tested { .. } => 11,
+        Event::Settled { .. } => 12,
+        Event::Stopping { .. } => 13,
+        Event::Stopped { .. } => 14,
+    }
+}
+
 /// Every kind of event, with numbers and texts that a careless format would change.
 fn every_kind() -> Vec<Event<f64>> {
     let third = 1.0 / 3.0;
@@ -212,6 +239,17 @@ fn every_kind() -> Vec<Event<f64>> {
             Some(Strength::new(-third, 0.05)),
         ),
         settled(Fate::Conflict, None, None, None),
+        Event::Examined {
+            question: QuestionId(u64::MAX),
+            factors: vec![Arm::single(ProposalId(1)), Arm::incumbent().with(units), Arm::incumbent()],
+            answers: vec![Some(true), Some(false), None],
+            basis: Basis::RunsOnly,
+            release: Release { detected: 3, value: Some(-0.0) },
+        },
+        Event::Deferred { proposal: ProposalId(u64::MAX), reason: "no question is left\r\n".into() },
+        Event::Charged { amount: third * 1e-9, what: "a model, \u{20AC}".into() },
+        Event::Waited,
+        Event::Interrupted { run: RunId(7), seconds: third },
         Event::Exhausted,
         Event::Stopping { reason: StopReason::ConsecutiveFailures("out of disk".into()), elapsed: 0.1 },
         Event::Stopped { reason: StopReason::Cancelled },
@@ -225,4 +263,16 @@ fn every_kind() -> Vec<Event<f64>> {
             },
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_kind_of_event_is_forgotten() {
+        let kinds: BTreeSet<usize> = every_kind().iter().map(number).collect();
+        assert_eq!(kinds, (0..KINDS).collect());
+    }
 }

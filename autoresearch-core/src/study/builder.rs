@@ -276,7 +276,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
         self
     }
 
-    /// How long runs may take to stop after they were told to (default 10 s).
+    /// How long runs may take to stop after they were told to (default 10 s). One that gives its number by then counts like
+    /// any other; of the rest it is remembered what they took, and they are made again when the study goes on.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;

@@ -106,6 +106,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             runs: self.tally.runs,
             runs_limit: limits.runs,
             proposals: self.tally.proposals,
+            proposals_limit: limits.proposals,
             kept: self.tally.kept,
             in_flight: self.under_way.len(),
             baseline: self.tally.baseline,
@@ -118,7 +119,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             elapsed: self.elapsed(),
             wall_clock: limits.wall_clock.map(|d| d.as_secs_f64()),
             compute: self.tally.compute_seconds,
+            compute_limit: limits.compute.map(|d| d.as_secs_f64()),
             money: self.tally.money,
+            money_limit: limits.money,
         };
         // One that panics is told nothing more; the study goes on.
         self.study.observers.retain_mut(|observer| {

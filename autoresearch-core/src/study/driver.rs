@@ -50,7 +50,8 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     /// Seconds that earlier sessions of this study took.
     before: f64,
     runs: JoinSet<Done<A>>,
-    pub(super) under_way: HashMap<Id, RunId>,
+    /// What is under way, and since when.
+    pub(super) under_way: HashMap<Id, (RunId, Instant)>,
     pub(super) outputs: BTreeMap<RunId, Arc<A>>,
     thinking: JoinSet<Thought<C>>,
     /// At home unless it is thinking.
@@ -80,6 +81,8 @@ pub(super) enum Happening<C: Candidate, A> {
     Thought(Result<Thought<C>, JoinError>),
     Heard(Result<(Id, Heard), JoinError>),
     Progress(RunId, RunProgress),
+    /// Something cost money: that is stored before it ends.
+    Charged,
     Stop(StopReason),
 }
 
@@ -143,7 +146,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             loop {
                 self.persist().await?;
                 if let Some(reason) = self.start_all() {
-                    self.end_tasks().await;
+                    self.end_tasks().await?;
                     self.persist().await?; // what runs charged before they ended
                     self.sweep();
                     tracing::info!(%reason, "stopped");
@@ -243,6 +246,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     fn start_run(&mut self, planned: PlannedRun<C>) {
         let (id, arm, attempt) = (planned.id, planned.arm.clone(), planned.attempt);
+        let start = Instant::now() + backoff(attempt);
         let span = self.spans.run(&planned);
         let cx = self.context(&planned);
         let rehearses = !self.rehearsed && arm.is_incumbent();
@@ -252,7 +256,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let task =
             run(Arc::clone(&self.study.executor), Arc::clone(&self.study.evaluator), holdout, planned, cx);
         let handle = self.runs.spawn(task.instrument(span));
-        self.under_way.insert(handle.id(), id);
+        self.under_way.insert(handle.id(), (id, start));
         self.notify(&Notice::RunStarted { run: id, arm: &arm, attempt });
     }
 
@@ -335,6 +339,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Some(thought) = self.thinking.join_next() => Happening::Thought(thought),
             Some(heard) = self.hearings.join_next_with_id() => Happening::Heard(heard),
             Some((run, progress)) = self.progress.recv() => Happening::Progress(run, progress),
+            () = self.meter.charged() => Happening::Charged,
         }
     }
 
@@ -346,20 +351,27 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         run.or_else(thought).or_else(heard)
     }
 
-    /// Tells everything under way to stop, waits for it as long as the grace allows, then drops it.
-    pub(super) async fn end_tasks(&mut self) {
+    /// Tells everything under way to stop, and waits for it as long as the grace allows; then it is dropped. A run that
+    /// gives its number by then, and is still awaited, is a fact like any other; what the others took is spent.
+    pub(super) async fn end_tasks(&mut self) -> Result<(), StudyError> {
         self.run_cancel.cancel();
         self.thinking = JoinSet::new();
         self.hearings = JoinSet::new();
         self.heard.clear();
-        let runs = &mut self.runs;
-        let all_ended = async { while runs.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(self.study.grace, all_ended).await;
+        let told = Instant::now();
+        let left = |grace: Duration| grace.saturating_sub(told.elapsed());
+        while let Ok(Some(ended)) =
+            tokio::time::timeout(left(self.study.grace), self.runs.join_next_with_id()).await
+        {
+            self.take_last(ended)?;
+            self.persist().await?; // whoever stops it may not leave it the grace
+        }
         // What blocks its thread cannot be dropped, and is not waited for either.
         self.runs = JoinSet::new();
-        for (_, run) in std::mem::take(&mut self.under_way) {
-            self.clear(run);
+        for (_, (run, start)) in std::mem::take(&mut self.under_way) {
+            self.interrupt(run, start);
         }
         self.run_cancel = self.study.cancel.child();
+        Ok(())
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     };
     study.checks.reopened(go_on);
     if go_on {
-        state.resume(limits, in_flight);
+        state.resume(limits, in_flight)?;
     }
     tracing::info!(study = %state.id(), events = seq.0, "resumed from the store");
     Ok(Opened { state, seq, tally, resumed: true })

@@ -42,7 +42,8 @@ pub struct Report<C> {
     pub guarantee: Guarantee,
     /// How much runs on equal seeds were found to correlate, where the policy pairs them.
     pub seed_correlation: Option<f64>,
-    /// Baseline against incumbent on fresh seeds, where a test split was opened.
+    /// Baseline against incumbent on fresh seeds, where a test split was opened. It is opened once: where limits were
+    /// raised afterwards, [`FinalResult::version`] may be that of an earlier incumbent.
     pub result: Option<FinalResult>,
     /// Finished runs, final ones included.
     pub runs: u64,
@@ -216,12 +217,21 @@ impl<C: Candidate> fmt::Display for Report<C> {
             writeln!(f, "All that was kept, on {} fresh runs: {gain}.", gain.runs)?;
         }
         if let Some(r) = &self.result {
+            if r.version != self.version {
+                let (then, now) = (r.version.0, self.version.0);
+                writeln!(
+                    f,
+                    "The test split was opened at version {then} and is not opened twice: what follows is of that \
+                     version, not of version {now}, which is the incumbent."
+                )?;
+            }
             let (pairs, level) = (r.pairs, r.level * 100.0);
             writeln!(
                 f,
                 "Against the baseline, {pairs} fresh seeds each ({level:.0} % intervals over seeds):"
             )?;
-            writeln!(f, "  {:<18} {:>9}  {:>9}   gain", "", "baseline", "now")?;
+            let what = if r.version == self.version { "now" } else { "then" };
+            writeln!(f, "  {:<18} {:>9}  {:>9}   gain", "", "baseline", what)?;
             for (what, splits) in [("kept", &r.kept), ("stack", &r.stack)] {
                 let Some(splits) = splits else { continue };
                 row(f, &format!("{what}: validation"), &splits.validation)?;

@@ -2,7 +2,8 @@
 
 use super::StudyError;
 use super::driver::{Driver, Happening};
-use super::tasks::{Done, Thought, panic_message};
+use super::tasks::{Done, PATIENCE, Thought, panic_message};
+use crate::arm::RunId;
 use crate::candidate::Candidate;
 use crate::failure::{Fault, RunFailure};
 use crate::holdout::HeldOut;
@@ -10,10 +11,13 @@ use crate::limits::StopReason;
 use crate::observe::Notice;
 use crate::propose::{ProposeError, Proposed};
 use crate::state::Split;
-use tokio::task::Id;
+use tokio::task::{Id, JoinError};
+use tokio::time::Instant;
 
-/// How often in a row a proposer, or the measuring of a held-out split, may fail.
-const PATIENCE: u32 = 5;
+/// Seconds since it began: none, where it was still waiting for its next attempt.
+fn since(start: Instant) -> f64 {
+    Instant::now().saturating_duration_since(start).as_secs_f64()
+}
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     pub(super) async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
@@ -23,9 +27,10 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.take_run(done)?;
             }
             Happening::Run(Err(error)) => {
-                if let Some(run) = self.under_way.remove(&error.id()) {
+                if let Some((run, start)) = self.under_way.remove(&error.id()) {
                     let failure = RunFailure::candidate(format!("the run {}", panic_message(error)));
-                    self.take_run(Done { run, seconds: 0.0, result: Err(failure), holdout: None })?;
+                    let seconds = since(start);
+                    self.take_run(Done { run, seconds, result: Err(failure), holdout: None })?;
                 }
             }
             Happening::Thought(Ok(Thought { proposer, answer })) => {
@@ -36,9 +41,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 }
             }
             Happening::Thought(Err(error)) => {
-                self.state.stop(StopReason::ProposerFailed(format!("it {}", panic_message(error))));
-                self.persist().await?;
-                self.end_tasks().await;
+                let reason = StopReason::ProposerFailed(format!("it {}", panic_message(error)));
+                self.wind_down(reason).await?;
             }
             Happening::Heard(Ok((task, held))) => self.take_hearing(task, held)?,
             Happening::Heard(Err(error)) => {
@@ -47,14 +51,41 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.take_hearing(task, Err(failure))?;
             }
             Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
-            Happening::Stop(reason) => {
-                let elapsed = self.elapsed();
-                self.state.stop_after(reason, elapsed);
-                self.persist().await?; // whoever stops it may not leave it the grace
-                self.end_tasks().await;
-            }
+            Happening::Charged => {} // collected when what has happened is stored
+            Happening::Stop(reason) => self.wind_down(reason).await?,
         }
         Ok(())
+    }
+
+    /// Stops for this reason, once what was under way has ended or the grace is over.
+    async fn wind_down(&mut self, reason: StopReason) -> Result<(), StudyError> {
+        let elapsed = self.elapsed();
+        self.end_tasks().await?;
+        self.state.stop_after(reason, elapsed);
+        self.persist().await
+    }
+
+    /// Takes the end of a run that was told to stop. Only a number is believed: whatever else it says may come of that.
+    pub(super) fn take_last(&mut self, ended: Result<(Id, Done<A>), JoinError>) -> Result<(), StudyError> {
+        let task = ended.as_ref().map_or_else(JoinError::id, |(task, _)| *task);
+        let Some((run, start)) = self.under_way.remove(&task) else { return Ok(()) };
+        match ended {
+            // Where the study has stopped already, its plan has been set back.
+            Ok((_, done)) if done.result.is_ok() && self.state.stopped().is_none() => self.take_run(done)?,
+            Ok((_, done)) => self.state.interrupted(run, done.seconds),
+            Err(_) => self.state.interrupted(run, since(start)),
+        }
+        if !self.state.needs_output(run) {
+            self.outputs.remove(&run);
+            self.clear(run);
+        }
+        Ok(())
+    }
+
+    /// Takes note of a run that was dropped.
+    pub(super) fn interrupt(&mut self, run: RunId, start: Instant) {
+        self.state.interrupted(run, since(start));
+        self.clear(run);
     }
 
     fn take_run(&mut self, done: Done<A>) -> Result<(), StudyError> {

@@ -44,6 +44,7 @@ impl Tally {
                     }
                 }
             }
+            Event::Interrupted { seconds, .. } => self.compute_seconds += seconds,
             Event::Charged { amount, .. } => self.money += amount,
             Event::Settled { fate, version, .. } => {
                 *self.fates.entry(fate.word()).or_default() += 1;

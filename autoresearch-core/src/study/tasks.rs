@@ -10,10 +10,15 @@ use crate::holdout::{HeldOut, Holdout};
 use crate::measure::Measurement;
 use crate::propose::{ProposeError, Proposed, Proposer};
 use crate::state::PlannedRun;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::Instrument;
+
+/// How often in a row a proposer, or the measuring of a held-out split, may fail.
+pub(super) const PATIENCE: u32 = 5;
 
 /// A finished run.
 pub(super) struct Done<A> {
@@ -67,24 +72,42 @@ pub(super) async fn run<C: Candidate, A: Send + Sync + 'static>(
 
 /// Measures one output on the holdout and throws the measurement away: a holdout that cannot be measured or divided as
 /// told comes to light with the first run, not when something is to be kept. It is no question: nothing is answered.
+/// What is lost to the infrastructure is tried again, as it is when the holdout is asked.
 async fn rehearse<A: Send + Sync + 'static>(
     output: Arc<A>,
     evaluator: Arc<dyn Evaluator<A>>,
     rules: Holdout,
     eval: EvalContext,
 ) -> Result<(), RunFailure> {
-    // In a task of its own, which ends with this future: a panic is the holdout's, not the run's.
-    let mut task = JoinSet::new();
-    task.spawn(async move {
-        let held = HeldOut::from(evaluator.evaluate(&output, eval).await?);
-        rules.fits(&held).map_err(RunFailure::infrastructure)
-    });
-    match task.join_next().await {
-        Some(Ok(rehearsed)) => rehearsed,
-        Some(Err(error)) => {
-            Err(RunFailure::infrastructure(format!("the evaluation {}", panic_message(error))))
+    let mut attempt = 0;
+    let held = loop {
+        let (output, evaluator, eval) = (Arc::clone(&output), Arc::clone(&evaluator), eval.clone());
+        let cancel = eval.cancel.clone();
+        match alone(async move { evaluator.evaluate(&output, eval).await }).await {
+            Ok(measured) => break HeldOut::from(measured),
+            Err(failure) if failure.fault() == Fault::Infrastructure && attempt < PATIENCE => {
+                attempt += 1;
+                tracing::warn!(%failure, in_a_row = attempt, "the holdout could not be measured");
+                if !cancel.sleep(backoff(attempt)).await {
+                    return Err(RunFailure::cancelled());
+                }
+            }
+            Err(failure) => return Err(failure),
         }
-        None => Ok(()),
+    };
+    rules.fits(&held).map_err(RunFailure::infrastructure)
+}
+
+/// Does it in a task of its own, which ends with this future: a panic fails this piece alone.
+async fn alone<T: Send + 'static>(
+    work: impl Future<Output = Result<T, RunFailure>> + Send + 'static,
+) -> Result<T, RunFailure> {
+    let mut task = JoinSet::new();
+    task.spawn(work.in_current_span());
+    match task.join_next().await {
+        Some(Ok(done)) => done,
+        Some(Err(error)) => Err(RunFailure::candidate(format!("the evaluation {}", panic_message(error)))),
+        None => Err(RunFailure::infrastructure("the evaluation never began")),
     }
 }
 
@@ -110,18 +133,20 @@ pub(super) async fn held_out<C: Candidate, A: Send + Sync + 'static>(
     let mut held = Vec::with_capacity(exhibits.len());
     for Exhibit { run, cx, output } in exhibits {
         let eval = EvalContext::new(run.id, run.seed, cx.cancel.clone());
-        let measured = async {
+        let (executor, evaluator) = (Arc::clone(&executor), Arc::clone(&evaluator));
+        let candidate = Arc::clone(&run.candidate);
+        // Whose output it is that makes it panic decides whom that counts against.
+        let measured = alone(async move {
             let output = match output {
                 Some(output) => output,
-                None => Arc::new(match executor.reopen(&run.candidate, &cx).await {
+                None => Arc::new(match executor.reopen(&candidate, &cx).await {
                     Some(output) => output,
-                    None => executor.execute((*run.candidate).clone(), cx).await?,
+                    None => executor.execute((*candidate).clone(), cx).await?,
                 }),
             };
             evaluator.evaluate(&output, eval).await
-        }
-        .await;
-        held.push(HeldOut::from(measured.map_err(|failure| not_the_proposals(&run, failure))?));
+        });
+        held.push(HeldOut::from(measured.await.map_err(|failure| not_the_proposals(&run, failure))?));
     }
     Ok(held)
 }

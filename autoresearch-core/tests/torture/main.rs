@@ -116,6 +116,46 @@ async fn killed_with_runs_in_flight_nothing_is_lost_or_counted_twice() {
     assert!(kills.appending > 0, "no append was interrupted: {kills:?}");
 }
 
+/// What was proposed and concluded, in the order in which it was.
+fn decisions(events: &Events) -> Vec<String> {
+    let decides = |e: &&Event<ParamSet>| {
+        matches!(
+            e,
+            Event::Proposed { .. } | Event::Settled { .. } | Event::Answered { .. } | Event::Examined { .. }
+        )
+    };
+    events.iter().filter(decides).map(|e| format!("{e:?}")).collect()
+}
+
+/// Runs end in any order, and are judged in that of their planning: all decisions are the same after every kill.
+#[tokio::test]
+async fn killed_with_runs_judged_in_turn_its_decisions_are_those_of_the_uninterrupted_study() {
+    let (mut kills, mut seed) = (Kills::default(), 0);
+    while kills.all < wanted() {
+        let plan = Plan::in_turn(seed);
+        let calm = MemoryStore::new();
+        run(plan, calm.clone()).await;
+        let calm = decisions(&stored(&calm).await);
+        let folder = tempfile::tempdir().expect("a folder");
+        let events = tortured(&folder.path().join("study.db"), plan, &mut kills, |events| {
+            let made = decisions(events);
+            let same = made.iter().zip(&calm).take_while(|(a, b)| a == b).count();
+            assert_eq!(
+                made.get(same),
+                None,
+                "{plan:?}: decision {} should be {:?}",
+                same + 1,
+                calm.get(same)
+            );
+        })
+        .await;
+        assert_eq!(decisions(&events), calm, "{plan:?}, {kills:?}");
+        check_books(&events);
+        seed += 1;
+    }
+    println!("{seed} studies, {kills:?}");
+}
+
 /// Each proposal is made once and settled at most once, and each run ends once, with the number that its candidate and
 /// seed give.
 fn check_books(events: &Events) {

@@ -14,15 +14,43 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Whether facts come in one order, so that the whole history is decided.
     pub(crate) ordered: bool,
+    /// Whether runs, which end in any order, are judged in that of their planning: then all decisions are decided.
+    pub(crate) in_turn: bool,
 }
 
 impl Plan {
     pub(crate) fn ordered(seed: u64) -> Self {
-        Self { seed, ordered: true }
+        Self { seed, ordered: true, in_turn: false }
     }
 
     pub(crate) fn free(seed: u64) -> Self {
-        Self { seed, ordered: false }
+        Self { seed, ordered: false, in_turn: false }
+    }
+
+    pub(crate) fn in_turn(seed: u64) -> Self {
+        Self { seed, ordered: false, in_turn: true }
+    }
+
+    /// As it is told to another process.
+    pub(crate) fn code(self) -> String {
+        let kind = if self.ordered {
+            'o'
+        } else if self.in_turn {
+            't'
+        } else {
+            'f'
+        };
+        format!("{kind}{}", self.seed)
+    }
+
+    pub(crate) fn read(code: &str) -> Self {
+        let (kind, seed) = code.split_at(1);
+        let seed = seed.parse().expect("a seed");
+        match kind {
+            "o" => Self::ordered(seed),
+            "t" => Self::in_turn(seed),
+            _ => Self::free(seed),
+        }
     }
 
     fn in_flight(self) -> usize {
@@ -109,6 +137,10 @@ pub(crate) fn study(plan: Plan, store: impl Store<ParamSet> + 'static) -> Study<
         .in_flight(plan.in_flight())
         .limits(Limits::new().runs(160))
         .store(Watched(store, gate));
+    let study = match plan.in_turn {
+        true => study.order(DecisionOrder::AsProposed).ahead(plan.in_flight()),
+        false => study,
+    };
     match plan.seed % 4 {
         0 => study.acceptor(Guarded::new()),
         1 => study.acceptor(Greedy::new()),

@@ -42,10 +42,7 @@ pub(crate) fn tell(what: &str, number: u64) {
 
 pub(crate) async fn child() {
     let (Some(path), Ok(plan)) = (std::env::var_os(STUDY), std::env::var(PLAN)) else { return };
-    let (order, seed) = plan.split_at(1);
-    let seed = seed.parse().expect("a seed");
-    let plan = if order == "o" { Plan::ordered(seed) } else { Plan::free(seed) };
-    run(plan, SqliteStore::open(path).expect("a store")).await;
+    run(Plan::read(&plan), SqliteStore::open(path).expect("a store")).await;
     tell("ended", 0);
 }
 
@@ -59,12 +56,14 @@ fn random(n: u64) -> u64 {
 
 /// Lets a process play on the store, and kills it somewhere.
 pub(crate) fn session(path: &Path, plan: Plan, kills: &mut Kills) -> Acknowledged {
-    let dice = random(kills.sessions ^ plan.seed << 32 ^ u64::from(plan.ordered) << 48);
+    let dice = random(
+        kills.sessions ^ plan.seed << 32 ^ u64::from(plan.ordered) << 48 ^ u64::from(plan.in_turn) << 49,
+    );
     kills.sessions += 1;
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(STUDY, path)
-        .env(PLAN, format!("{}{}", if plan.ordered { "o" } else { "f" }, plan.seed))
+        .env(PLAN, plan.code())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -1,19 +1,22 @@
 //! What every executor must do.
 
-use super::in_time;
+use super::{PATIENCE, in_time_of};
+use crate::arm::RunId;
 use crate::candidate::Candidate;
 use crate::evaluate::{EvalContext, Evaluator};
 use crate::execute::{Executor, RunContext};
 use crate::failure::Fault;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Checks an executor against the contract of [`Executor`], with a candidate that runs and an evaluator for its output.
 ///
 /// A seed gives the same objective each time (within `tolerance`, in the objective's units: 0 where runs are repeatable
 /// bit for bit, more on a GPU that is not), also beside another run; an output that `reopen` finds again is the one that
 /// was there; a run that is told to stop ends, and one whose future is dropped disturbs no later one; `identity` stays as
-/// it is. Makes about eight runs, in folders of their own under the system's temporary folder, which it deletes.
+/// it is. Makes about eight runs, with numbers and folders of their own (under the system's temporary folder, which it
+/// deletes), and gives each of them a minute; [`executor_within`] gives them as long as you say.
 ///
 /// ```
 /// use autoresearch_core::{executor_fn, testkit, testkit::conformance};
@@ -32,8 +35,27 @@ pub async fn executor<C: Candidate, A: Send + Sync + 'static>(
     candidate: C,
     tolerance: f64,
 ) {
+    executor_within(PATIENCE, executor, evaluator, candidate, tolerance).await;
+}
+
+/// The same as [`executor()`] for runs that take longer (or not half as long) as a minute.
+///
+/// # Panics
+/// The executor breaks the contract, or a run takes longer than `patience`; the message says how.
+pub async fn executor_within<C: Candidate, A: Send + Sync + 'static>(
+    patience: Duration,
+    executor: &impl Executor<C, Output = A>,
+    evaluator: &impl Evaluator<A>,
+    candidate: C,
+    tolerance: f64,
+) {
     let folders = std::env::temp_dir().join(format!("autoresearch-conformance-{}", std::process::id()));
-    let cx = |name: &str, seed| RunContext::for_test(seed).in_directory(folders.join(name));
+    let names = ["first", "again", "beside", "other", "never", "stopped", "dropped", "after"];
+    let cx = |name: &str, seed| {
+        let mut cx = RunContext::for_test(seed).in_directory(folders.join(name));
+        cx.run = RunId(1 + names.iter().position(|n| *n == name).unwrap_or(names.len()) as u64);
+        cx
+    };
     let measure = |output: A, seed| async move {
         let measured = evaluator.evaluate(&output, EvalContext::for_test(seed)).await;
         measured.unwrap_or_else(|failure| panic!("the output cannot be measured: {failure}")).objective()
@@ -42,7 +64,7 @@ pub async fn executor<C: Candidate, A: Send + Sync + 'static>(
     let run = |name: &'static str, seed| {
         let candidate = candidate.clone();
         async move {
-            let output = in_time("a run", executor.execute(candidate, cx(name, seed))).await;
+            let output = in_time_of(patience, "a run", executor.execute(candidate, cx(name, seed))).await;
             let output =
                 output.unwrap_or_else(|failure| panic!("a candidate that should run does not: {failure}"));
             measure(output, seed).await
@@ -68,7 +90,7 @@ pub async fn executor<C: Candidate, A: Send + Sync + 'static>(
     let stopped = cx("stopped", 4);
     stopped.cancel.cancel();
     if let Err(failure) =
-        in_time("a run that is told to stop", executor.execute(candidate.clone(), stopped)).await
+        in_time_of(patience, "a run that is told to stop", executor.execute(candidate.clone(), stopped)).await
     {
         let fault = failure.fault();
         assert_eq!(fault, Fault::Cancelled, "a run that is told to stop says that it failed: {failure}");

@@ -20,7 +20,7 @@ mod proposer;
 pub use crate::store::store_conformance as store;
 pub use acceptor::acceptor;
 pub use evaluator::evaluator;
-pub use executor::executor;
+pub use executor::{executor, executor_within};
 pub use proposer::{proposer, varying_proposer};
 
 use std::future::Future;
@@ -30,6 +30,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let in_time = tokio::time::timeout(PATIENCE, work).await;
-    in_time.unwrap_or_else(|_| panic!("{what}: nothing within {PATIENCE:?}"))
+    in_time_of(PATIENCE, what, work).await
+}
+
+async fn in_time_of<T>(patience: Duration, what: &str, work: impl Future<Output = T>) -> T {
+    let in_time = tokio::time::timeout(patience, work).await;
+    in_time.unwrap_or_else(|_| panic!("{what}: nothing within {patience:?}"))
 }

@@ -1,6 +1,6 @@
 //! What every proposer must do.
 
-use super::in_time;
+use super::{PATIENCE, in_time};
 use crate::accept::Greedy;
 use crate::candidate::Candidate;
 use crate::limits::Limits;
@@ -11,6 +11,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// How many proposals a check asks for.
 const PROPOSALS: u64 = 30;
@@ -18,8 +19,9 @@ const PROPOSALS: u64 = 30;
 /// Checks a proposer against the contract of [`Proposer`]; `make` gives a new one each time.
 ///
 /// What [`varying_proposer`] checks, and that the same history and seed give the same proposals: of two made alike, of
-/// one that is made anew in the middle and told the history (as when a study is resumed), and of one whose answer was
-/// dropped half-way.
+/// one that is made anew when a third and when two thirds of the 30 proposals are made, and told the history (as when a
+/// study is resumed), and of one whose answer was dropped half-way. One that answers without awaiting anything has no
+/// half-way.
 ///
 /// # Panics
 /// The proposer breaks the contract; the message says how.
@@ -36,7 +38,8 @@ pub async fn proposer<C: Candidate, P: Proposer<C>>(make: impl Fn() -> P, baseli
 
 /// Checks a proposer whose answers differ from one time to the next (a language model, a person).
 ///
-/// It answers in time, without a panic; it does not wait for ever with nothing under way; what it merges with
+/// It answers in time, without a panic; it does not wait for longer than a minute with nothing under way, asked again after
+/// a pause as a study does; what it merges with
 /// ([`Proposer::composer`]) turns the parent into the edited candidate, and one whose answer was dropped answers the next
 /// time.
 ///
@@ -65,6 +68,19 @@ enum Disturbance {
     None,
     MadeAnew,
     Dropped,
+}
+
+impl Disturbance {
+    /// Whether one is due, the next after so many of them, with so many proposals made.
+    fn is_due(self, done: u64, made: usize) -> bool {
+        let after = match self {
+            Self::None => return false,
+            Self::MadeAnew if done >= 2 => return false,
+            Self::MadeAnew => (done + 1) * PROPOSALS / 3,
+            Self::Dropped => done * PROPOSALS / 6,
+        };
+        made as u64 >= after
+    }
 }
 
 /// What was proposed, each with what it was made for.
@@ -103,7 +119,8 @@ async fn play<C: Candidate, P: Proposer<C>>(
         None => StudyState::new(baseline.clone(), Greedy::new(), settings),
     };
     let mut state = state.unwrap_or_else(|e| panic!("the study cannot be made: {e}"));
-    let (mut observed, mut waits, mut made, mut asked) = (0, 0, Made::new(), 0);
+    let (mut observed, mut made, mut disturbed) = (0, Made::new(), 0);
+    let (mut pause, mut waited) = (Duration::from_millis(1), Duration::ZERO);
     loop {
         while let Some(settled) = state.history().get(observed) {
             proposer.observe(settled);
@@ -111,28 +128,39 @@ async fn play<C: Candidate, P: Proposer<C>>(
         }
         match state.next_action() {
             Action::Propose { .. } => {
-                asked += 1;
-                if disturbance == Disturbance::MadeAnew && asked == PROPOSALS / 3 {
+                let due = disturbance.is_due(disturbed, made.len());
+                if due && disturbance == Disturbance::MadeAnew {
+                    disturbed += 1;
                     proposer = make();
                     (0..observed)
                         .filter_map(|i| state.history().get(i))
                         .for_each(|settled| proposer.observe(settled));
                 }
-                if disturbance == Disturbance::Dropped && asked % 4 == 0 {
+                let mut answer = None;
+                if due && disturbance == Disturbance::Dropped {
                     let mut future = pin!(proposer.propose(state.view()));
-                    let _: Poll<_> = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(ready) => answer = Some(ready), // that is its answer
+                        Poll::Pending => disturbed += 1,
+                    }
                 }
                 let parent = state.view().incumbent.clone();
-                let answer = in_time("a proposer's answer", proposer.propose(state.view())).await;
+                let answer = match answer {
+                    Some(answer) => answer,
+                    None => in_time("a proposer's answer", proposer.propose(state.view())).await,
+                };
                 let answer = answer.unwrap_or_else(|error| panic!("it cannot answer: {error}"));
                 match &answer {
                     Proposed::Proposals(list) if !list.is_empty() => {
                         made.extend(list.iter().map(|p| (parent.clone(), p.candidate.clone())));
+                        (pause, waited) = (Duration::from_millis(1), Duration::ZERO);
                     }
                     Proposed::Exhausted => {}
                     _ => {
-                        waits += 1;
-                        assert!(waits < 1000, "it waits for ever although nothing is under way");
+                        assert!(waited < PATIENCE, "it waits for ever although nothing is under way");
+                        tokio::time::sleep(pause).await;
+                        waited += pause;
+                        pause = (2 * pause).min(Duration::from_secs(1));
                     }
                 }
                 state.proposed(answer).unwrap_or_else(|e| panic!("{e}"));
