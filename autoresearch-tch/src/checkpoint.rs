@@ -99,6 +99,27 @@ impl<C: Serialize> Checkpoint<C> {
         Ok(Self { path, candidate, metrics })
     }
 
+    /// A checkpoint by its file: to compare curves ([`TimeToLoss`](crate::TimeToLoss)) or to measure anew.
+    ///
+    /// # Errors
+    /// The file is missing, damaged, or of another kind of candidate: the infrastructure's failure, which names the file.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RunFailure>
+    where
+        C: serde::de::DeserializeOwned,
+    {
+        let path = path.into();
+        let stored = Weights::open(&path)?;
+        let bad = |what: String| RunFailure::infrastructure(format!("checkpoint {}: {what}", path.display()));
+        let text = |key: &str| {
+            let found = stored.metadata().get(key).map(String::as_str);
+            found.ok_or_else(|| bad(format!("its metadata has no {key:?}")))
+        };
+        let candidate = serde_json::from_str(text("candidate")?)
+            .map_err(|e| bad(format!("it is of another kind of candidate: {e}")))?;
+        let metrics = serde_json::from_str(text("metrics")?).map_err(|e| bad(format!("its metrics: {e}")))?;
+        Ok(Self { path, candidate, metrics })
+    }
+
     /// The checkpoint of a run that already finished in `folder`, if it is of this candidate, seed and identity.
     pub(crate) fn find(folder: &Path, candidate: &C, origin: Origin<'_>) -> Option<Self>
     where

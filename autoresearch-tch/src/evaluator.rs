@@ -101,6 +101,8 @@ fn add_metrics(measurement: Measurement, run: &RunMetrics) -> Result<Measurement
         .metric("tokens_per_s", run.tokens_per_s)?
         .metric("parameters", run.parameters as f64)?
         .metric("seconds", run.seconds)?
+        .metric("tokens", run.tokens as f64)?
+        .metric("flops", run.flops)?
         .metric("first_step_seconds", run.first_step_seconds)?
         .metric("stopped_early", f64::from(u8::from(run.stopped_early)))?;
     for (name, value) in [("memory_gb", run.memory_gb), ("overhead", run.overhead), ("mfu", run.mfu)] {

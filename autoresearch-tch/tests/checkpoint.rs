@@ -24,7 +24,10 @@ async fn a_finished_run_is_found_again_and_measures_the_same() {
     let handle: TrainedGpt = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
     let measured = validate(&made).await;
     assert_eq!(validate(&handle).await, measured);
-    for metric in ["train_loss", "tokens_per_s", "parameters", "seconds"] {
+    assert_eq!(TrainedGpt::open(&made.path).unwrap(), made, "by its file alone");
+    let missing = TrainedGpt::open(folder.path().join("none")).unwrap_err();
+    assert_eq!(missing.fault(), Fault::Infrastructure);
+    for metric in ["train_loss", "tokens_per_s", "parameters", "seconds", "tokens", "flops"] {
         assert!(measured.metrics()[metric] > 0.0, "{metric}");
     }
 }

@@ -90,6 +90,10 @@ impl Texts {
         match Tokens::open(&folder, &key) {
             Ok(tokens) => return Ok(tokens),
             Err(ShardError { missing: true, .. }) if !folder.exists() => (),
+            // Too many open files or too little memory say nothing against what is there.
+            Err(error @ ShardError { unread: true, .. }) => {
+                return Err(RunFailure::infrastructure(error.to_string()));
+            }
             Err(error) => warn_and_remove(&folder, &error),
         }
         self.tokenize(tokenizer, Destination::Folder(folder, key))

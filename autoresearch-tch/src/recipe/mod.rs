@@ -70,7 +70,8 @@ recipe! {
         window_pattern: WindowPattern = WindowPattern::L, search choice(WindowPattern::NAMES.iter().copied());
         /// The short window, as a share of `context`, rounded; at least one token. A place sees so many tokens, itself
         /// included.
-        window: f64 = 0.5, in 0.01..=1, search choice([0.125, 0.25, 0.5]);
+        window: f64 = 0.5, in 0.01..=1, search choice([0.125, 0.25, 0.5])
+            when window_pattern = "SL" | "SSL" | "SSSL";
         /// Whether the last half of each head's keys and values is taken from the token before (from the token
         /// itself where none stands before).
         shift_kv: bool = false, search bool();
@@ -103,7 +104,7 @@ recipe! {
         /// Learning rate of embeddings (tokens, places, pairs, values; a tied head with them), in `lr`s.
         embedding_lr: f64 = 1.0, in 0.01..=100, search log_float(0.1..=10.0);
         /// Learning rate of an untied head, in `lr`s.
-        head_lr: f64 = 1.0, in 0.01..=100, search log_float(0.1..=10.0);
+        head_lr: f64 = 1.0, in 0.01..=100, search log_float(0.1..=10.0) when tied_embeddings = false;
         /// Learning rate of gains, gates and other vectors and scalars, in `lr`s.
         vector_lr: f64 = 1.0, in 0.01..=100, search log_float(0.1..=10.0);
         /// Muon's peak learning rate.

@@ -19,7 +19,7 @@ macro_rules! recipe {
         $recipe:ident {
             $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $default:expr
                 $(, in $low:literal..=$high:literal)?
-                $(, search $method:ident($($arg:expr)?) $(when $parent:ident = $is:literal)?)?;)+
+                $(, search $method:ident($($arg:expr)?) $(when $parent:ident = $($is:literal)|+)?)?;)+
         }
     ) => {
         $(#[doc = $about])+
@@ -47,7 +47,7 @@ macro_rules! recipe {
                 let _doc = concat!($($doc),+).trim();
                 $(
                     let space = space.$method(stringify!($field) $(, $arg)?);
-                    $(let space = space.when(stringify!($parent), $is);)?
+                    $(let space = space.when_any(stringify!($parent), [$($is),+]);)?
                     let space = space.doc(_doc);
                 )?
             )+

@@ -13,16 +13,18 @@ pub(crate) struct ShardError {
     reason: String,
     /// Whether there is no such file.
     pub(crate) missing: bool,
+    /// Whether the file could not be read, so that nothing is known of what is in it.
+    pub(crate) unread: bool,
 }
 
 impl ShardError {
     pub(super) fn new(path: &Path, reason: &str) -> Self {
-        Self { path: path.to_path_buf(), reason: reason.to_string(), missing: false }
+        Self { path: path.to_path_buf(), reason: reason.to_string(), missing: false, unread: false }
     }
 
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
-        Self { missing, ..Self::new(path, &error.to_string()) }
+        Self { missing, unread: !missing, ..Self::new(path, &error.to_string()) }
     }
 }
 

@@ -119,7 +119,7 @@ fn map(path: &Path, length: u64) -> Result<Tensor, ShardError> {
         return Err(ShardError::new(path, "libtorch maps only files whose path is UTF-8"));
     };
     Tensor::f_from_file(name, false, length as i64, (Kind::Uint8, Device::Cpu))
-        .map_err(|error| ShardError::new(path, &error.to_string()))
+        .map_err(|error| ShardError::io(path, &std::io::Error::other(error)))
 }
 
 #[cfg(test)]

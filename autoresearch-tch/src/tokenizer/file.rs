@@ -47,6 +47,7 @@ pub(crate) fn load_or_train(
     match load(&path, &corpus_digest, size) {
         Ok(Some(tokenizer)) => return Ok(tokenizer),
         Ok(None) => (),
+        Err(error @ TokenizerError::Io { .. }) => return Err(error),
         Err(error) => warn_and_remove(&path, &error),
     }
     let tokenizer = Tokenizer::train(corpus, size)?;

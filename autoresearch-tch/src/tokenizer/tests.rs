@@ -123,6 +123,10 @@ fn a_cached_vocabulary_is_used_and_a_damaged_one_is_made_anew() {
         assert_eq!(load(&corpus()), made);
         assert_eq!(fs::read_to_string(&path).unwrap(), whole, "it is written anew");
     }
+    // What cannot be read is not known to be damaged: it stays.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(load_or_train(&corpus(), 300, Some(folder.path())).is_err() && path.is_dir());
     let blocked = tempfile::NamedTempFile::new().unwrap();
     let error = load_or_train(&corpus(), 300, Some(blocked.path())).unwrap_err().to_string();
     assert!(error.contains("cannot use the cached vocabulary"), "{error}");

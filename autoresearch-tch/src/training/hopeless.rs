@@ -18,7 +18,8 @@ use std::fmt;
 /// seed and settings; it is part of the trainer's identity. Take the curve of a run of the incumbent from
 /// [`RunMetrics::curve`](crate::RunMetrics), better the worst of several, and the margin from how far apart the curves
 /// of several seeds lie: a recipe that starts slowly and ends well (a longer warm-up, a larger model) is the price of
-/// a narrow one. With a wall-clock budget curves are compared at equal seconds, and nothing here is repeatable.
+/// a narrow one. Runs on another budget than the reference's (by more than a step and a twentieth) are left
+/// alone: so are those at the other fidelity of a certification. With a wall-clock budget curves are compared at equal seconds, and nothing here is repeatable.
 ///
 /// ```
 /// # use autoresearch_core::{Executor, Fidelity, RunContext};
@@ -164,15 +165,31 @@ pub(super) struct Lookout<'a> {
     bad: u32,
 }
 
+/// How far the budget of a run may be from the reference's: steps of unlike size do not end at the same token.
+const SAME_BUDGET: f64 = 0.05;
+
 impl<'a> Lookout<'a> {
-    pub(super) fn new(hopeless: &'a Hopeless, fidelity: Fidelity) -> Self {
+    /// `None` for a run on another budget than the reference's: its learning rate is elsewhere at the same token, and
+    /// being behind there says nothing.
+    pub(super) fn new(hopeless: &'a Hopeless, fidelity: Fidelity) -> Option<Self> {
         let count: fn(&CurvePoint) -> f64 = match fidelity {
             Fidelity::Tokens(_) => |point| point.tokens as f64,
             Fidelity::Flops(_) => |point| point.flops,
             Fidelity::WallClock(_) => |point| point.seconds,
             _ => |point| point.step as f64,
         };
-        Self { hopeless, count, bad: 0 }
+        let budget = match fidelity {
+            Fidelity::Tokens(tokens) => tokens as f64,
+            Fidelity::Flops(flops) => flops,
+            Fidelity::WallClock(length) => length.as_secs_f64(),
+            Fidelity::Steps(steps) => steps as f64,
+            _ => return None,
+        };
+        let last = hopeless.0.reference.last()?;
+        let end = count(last);
+        let step = end / last.step as f64;
+        let same = (budget - end).abs() <= step.max(SAME_BUDGET * end);
+        same.then_some(Self { hopeless, count, bad: 0 })
     }
 
     /// Whether the run is to end at this point of its curve.
@@ -202,7 +219,7 @@ mod tests {
         let bad = [20, 22, 24, 26, 28, 30].map(|step| point(step, 6.0 - step as f64 / 10.0 + 0.6));
         let rule = hopeless();
         let ends = |points: &[CurvePoint], rule: &Hopeless| {
-            let mut lookout = Lookout::new(rule, Fidelity::steps(100));
+            let mut lookout = Lookout::new(rule, Fidelity::steps(50)).unwrap();
             points.iter().position(|point| lookout.gives_up(point))
         };
         assert_eq!(ends(&bad, &rule), Some(2));
@@ -222,12 +239,21 @@ mod tests {
     fn it_compares_at_what_the_budget_counts() {
         let at = |fidelity, point: CurvePoint| {
             let rule = hopeless().checks(1);
-            Lookout::new(&rule, fidelity).gives_up(&point)
+            Lookout::new(&rule, fidelity).unwrap().gives_up(&point)
         };
         // Half as many tokens a step: at step 40 only as far as the reference at its step 20, where 4 is expected.
         let slow = CurvePoint { tokens: 200, flops: 4e4, ..point(40, 4.0) };
         assert!(!at(Fidelity::tokens(500), slow));
         assert!(at(Fidelity::steps(50), slow) && at(Fidelity::flops(5e4), slow));
+    }
+
+    /// The reference had 50 steps of 10 tokens.
+    #[test]
+    fn runs_on_another_budget_are_left_alone() {
+        let rule = hopeless();
+        let watched = |fidelity| Lookout::new(&rule, fidelity).is_some();
+        assert!(watched(Fidelity::tokens(500)) && watched(Fidelity::tokens(509)));
+        assert!(!watched(Fidelity::tokens(5_000)) && !watched(Fidelity::steps(25)));
     }
 
     #[test]

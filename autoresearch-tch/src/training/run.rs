@@ -66,7 +66,7 @@ pub(super) fn train<T: Trainer>(
     let since_start = || start.elapsed().as_secs_f64();
     let (mut step, mut first_step, mut reported) = (0, 0.0, start);
     let mut recorder = Recorder::new(budget.steps(), cost);
-    let mut lookout = settings.hopeless.as_deref().map(|rule| Lookout::new(rule, settings.fidelity));
+    let mut lookout = settings.hopeless.as_deref().and_then(|rule| Lookout::new(rule, settings.fidelity));
     let mut stopped_early = false;
     while !stopped_early && let Some(progress) = budget.progress(step) {
         let value = steps.step(trainer.rate(&candidate, progress))?;

@@ -85,7 +85,14 @@ fn speed(args: &Trainer, shown: &mut Shown) -> Result<()> {
         shown.show(&json!({ "name": name, "value": median(&told.milliseconds), "unit": "ms" }));
     }
     if python {
-        compare(&mine, &theirs).iter().for_each(|figure| shown.show(figure));
+        let figures = compare(&mine, &theirs);
+        let (of_bf16, others) = (&figures[1..3], [&figures[0], &figures[3]]);
+        others.into_iter().for_each(|figure| shown.show(figure));
+        if multiplies_bf16() {
+            of_bf16.iter().for_each(|figure| shown.show(figure));
+        } else {
+            eprintln!("SKIPPED: bf16 against PyTorch: this processor has no avx512_bf16");
+        }
     }
     Ok(())
 }
@@ -99,6 +106,13 @@ fn compare([f32, bf16]: &[Told; 2], [their_f32, their_bf16, autocast]: &[Told; 3
         at_least("bf16: as fast as PyTorch under autocast", times(autocast, bf16), 1.3),
         at_most("f32: peak memory against PyTorch's", memory, 1.1),
     ]
+}
+
+fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
 }
 
 fn python(install: bool) -> Result<Command> {
