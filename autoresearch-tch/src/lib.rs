@@ -60,7 +60,7 @@ pub use optim::{AdamW, Muon, Optimizer};
 pub use parameters::{Parameter, Parameters};
 pub use recipe::{
     Activation, Cooldown, GptRecipe, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position,
-    Precision, RecipeError, WindowPattern,
+    Precision, RecipeError, Warmup, WindowPattern,
 };
 pub use scale::{Scale, Scaled};
 pub use seeds::Seeds;

@@ -89,6 +89,15 @@ choices! {
         /// Polar Express (Amsel et al., 2025): coefficients that are the best for each step in turn.
         PolarExpress = "polar_express",
     }
+    /// How the learning rate rises at the beginning.
+    Warmup {
+        /// In a straight line.
+        Linear = "linear",
+        /// Along half a cosine: slowly at both ends.
+        Cosine = "cosine",
+        /// As the root of what has passed: fast at first.
+        Sqrt = "sqrt",
+    }
     /// How the learning rate falls at the end.
     Cooldown {
         /// In a straight line.

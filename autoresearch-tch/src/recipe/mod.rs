@@ -7,7 +7,7 @@ mod table;
 
 pub use choices::{
     Activation, Cooldown, Init, Norm, NormPlace, OptimizerKind, Orthogonal, Packing, Position, Precision,
-    WindowPattern,
+    Warmup, WindowPattern,
 };
 
 use autoresearch_core::ParamSpace;
@@ -134,6 +134,8 @@ recipe! {
         grad_clip: f64 = 1.0, in 0..=100, search choice([0.0, 0.25, 0.5, 1.0, 2.0, 4.0]);
         /// Share of the run in which the learning rates rise from 0.
         warmup: f64 = 0.02, in 0..=0.9, search float(0.0..=0.3);
+        /// Along which line they rise.
+        warmup_shape: Warmup = Warmup::Linear, search choice(Warmup::NAMES.iter().copied());
         /// Share of the run, at its end, in which they fall; what the warm-up takes is not counted twice.
         cooldown: f64 = 1.0, in 0..=1, search float(0.0..=1.0);
         /// Along which line they fall.
@@ -195,7 +197,12 @@ impl GptRecipe {
     pub fn rate(&self, progress: f64) -> f64 {
         let falling_from = (1.0 - self.cooldown).max(self.warmup);
         if progress < self.warmup {
-            progress / self.warmup
+            let through = progress / self.warmup;
+            match self.warmup_shape {
+                Warmup::Linear => through,
+                Warmup::Cosine => 0.5 * (1.0 - (std::f64::consts::PI * through).cos()),
+                Warmup::Sqrt => through.sqrt(),
+            }
         } else if progress < falling_from || falling_from >= 1.0 {
             1.0
         } else {

@@ -75,6 +75,10 @@ fn the_rate_rises_stays_and_falls() {
         );
         assert!((recipe.rate(0.75) - 0.55).abs() < 1e-12 && (recipe.rate(1.0) - 0.1).abs() < 1e-12);
     }
+    for (warmup_shape, early) in [(Warmup::Cosine, 0.146), (Warmup::Sqrt, 0.5)] {
+        let recipe = GptRecipe { warmup_shape, ..shape(Cooldown::Linear) };
+        assert!((recipe.rate(0.05) - early).abs() < 1e-3 && recipe.rate(0.2) == 1.0, "{warmup_shape:?}");
+    }
     let constant = GptRecipe { warmup: 0.0, cooldown: 0.0, ..Default::default() };
     assert_eq!((constant.rate(0.0), constant.rate(0.99)), (1.0, 1.0));
     // The warm-up has the right of way.
