@@ -35,7 +35,7 @@ impl Normalise {
 }
 
 /// Divides the last dimension by its root mean square (Zhang and Sennrich, 2019). Written out, because libtorch's own
-/// `rms_norm` has no kernel for a CPU and takes a fifth more time there.
+/// `rms_norm` has no kernel for a CPU and takes 6 to 35 % more time there.
 pub(super) fn unit_rms(x: &Tensor) -> Tensor {
     let last = x.size().last().copied().unwrap_or(1);
     let mean_square = x.norm_scalaropt_dim(2, [-1_i64], true).square() / last as f64;
