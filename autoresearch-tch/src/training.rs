@@ -32,9 +32,9 @@ use std::time::Instant;
 /// run with several, and with more threads than idle cores training becomes many times slower: give
 /// cores / runs in flight, no more. Only with equal numbers of threads are results the same bit for bit.
 ///
-/// **Stopping.** A cancelled run, or one whose future is dropped, stops before its next pass; what is made once for all runs
-/// (a vocabulary, token shards) is finished first. or between two parts of
+/// **Stopping.** A cancelled run, or one whose future is dropped, stops before its next pass, or between two parts of
 /// writing its checkpoint, and leaves no file. The thread ends a little after the future; its device is taken until then.
+/// What is made once for all runs (a vocabulary, token shards) is finished first.
 ///
 /// **Failures.** The loss is checked at every step (on a CPU this costs nothing: libtorch has computed it by then).
 /// A loss that is not finite is the candidate's failure and names the step. Memory that libtorch or the model's

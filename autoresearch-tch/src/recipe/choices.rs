@@ -114,8 +114,8 @@ choices! {
         Stream = "stream",
         /// At the beginning of a document, or where the sequence before it in the document ended. The ends of
         /// documents, shorter than a sequence, are put together with others, each whole and with a line end before a
-        /// document's first symbol; what does not fill up predicts nothing, and counts as tokens of
-        /// the budget all the same. Attention sees the whole sequence.
+        /// document's first symbol; what does not fill up predicts nothing, and counts as tokens of the
+        /// budget all the same. Attention sees the whole sequence.
         Documents = "documents",
     }
     /// How numbers are held while training. Evaluation is in 32 bits whatever this says.
