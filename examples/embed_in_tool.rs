@@ -225,7 +225,7 @@ mod tests {
     async fn what_cannot_be_read_back_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = JsonLines::open(folder.path().join("log")).expect("a new file");
-        let event = Event::Charged::<f64> { amount: f64::INFINITY, what: String::new() };
+        let event = Event::<f64>::Charged(autoresearch::Charge::new(f64::INFINITY, "a run"));
         assert!(store.append(Seq(0), &[event]).await.is_err());
         assert_eq!(store.append(Seq(0), &[Event::<f64>::Exhausted]).await.expect("stored"), Seq(1));
     }

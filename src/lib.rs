@@ -2,6 +2,10 @@
 
 pub use autoresearch_core::*;
 
+/// Language models as proposers: chat models, codecs, and the loop that keeps asking.
+#[cfg(feature = "llm")]
+pub use autoresearch_llm as llm;
+
 /// The libtorch trainer: corpus, GPT recipe, bits per byte, and a trait for your own model.
 #[cfg(feature = "tch")]
 pub use autoresearch_tch as tch;

@@ -65,6 +65,7 @@ pub use holdout::{
 pub use limits::{Limits, StopReason};
 pub use log::results_tsv;
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
+pub use meter::{Charge, Commitment};
 #[cfg(feature = "progress")]
 pub use observe::Progress;
 pub use observe::{Notice, Observe, Status};
@@ -73,7 +74,7 @@ pub use propose::{
     ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Take,
     Tpe, TrialRecord, proposer_fn,
 };
-pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, SpaceError};
+pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError};
 pub use state::{
     Action, DecisionOrder, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, Stale,
     StateError, StudyState,

@@ -28,7 +28,7 @@ fn study(price: f64) -> Study<f64, f64> {
 async fn charges(store: &MemoryStore<f64>) -> f64 {
     let stored = store.read(Seq(0), usize::MAX).await.expect("stored");
     let charged =
-        stored.iter().map(|(_, event)| if let Event::Charged { amount, .. } = event { *amount } else { 0.0 });
+        stored.iter().map(|(_, event)| if let Event::Charged(charge) = event { charge.amount } else { 0.0 });
     charged.sum()
 }
 
@@ -374,4 +374,41 @@ fn failures_of_candidates_count_one_by_one_among_lost_runs_too() {
     assert_eq!(again.len(), 2);
     study.finished(again[0], lost()).expect("under way"); // 4: lost again
     assert!(matches!(study.stopped(), Some(StopReason::ConsecutiveFailures(_))), "{:?}", study.stopped());
+}
+
+/// Asks for `price` before it answers, as for a question to a model, and pays half of it.
+fn paying(price: f64) -> impl Proposer<f64> {
+    proposer_fn(move |cx: ProposeContext<'_, f64>| {
+        let committed = cx.commit(price, "a model")?;
+        committed.settle(Charge::new(price / 2.0, "a model").used("calls", 1));
+        Ok(Proposal::new(cx.incumbent * 0.9).title("a tenth less").into())
+    })
+}
+
+#[tokio::test]
+async fn money_that_is_set_aside_beforehand_is_never_overspent() {
+    let store = MemoryStore::new();
+    let study = |limit: f64| {
+        let train = executor_fn(|rate: f64, _| async move { Ok(rate) });
+        Study::new(1.0, paying(0.4), train, evaluator_fn(losses))
+            .acceptor(Greedy::new())
+            .limits(Limits::new().money(limit).runs(50))
+            .store(store.clone())
+    };
+    let report = study(1.0).run().await.expect("a report");
+    // .2 an answer, and .4 have to be left for the next: at .8 nobody is asked any more, and all of it was judged.
+    assert_eq!(report.stopped, StopReason::Money);
+    assert_eq!((report.proposals, report.runs), (4, 5), "{report}");
+    assert!((report.money - 0.8).abs() < 1e-12 && report.charges[0].used["calls"] == 4, "{report}");
+    assert!(report.to_string().contains("Used of a model: 4 calls; 0.8000 charged."), "{report}");
+    let stored = store.read(Seq(0), usize::MAX).await.expect("stored");
+    let remark =
+        stored.iter().find_map(|(_, e)| if let Event::Remarked { text } = e { Some(text) } else { None });
+    assert!(remark.is_some_and(|text| text.contains("a model may cost 0.4000")), "{remark:?}");
+
+    // What was spent is remembered, and a higher limit lets it go on.
+    let report = study(1.0).run().await.expect("a report");
+    assert_eq!((report.stopped, report.proposals), (StopReason::Money, 4));
+    let report = study(1.5).run().await.expect("a report");
+    assert_eq!((report.stopped, report.proposals), (StopReason::Money, 6));
 }

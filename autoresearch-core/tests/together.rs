@@ -37,7 +37,7 @@ async fn stored(store: &MemoryStore<f64>) -> Vec<Event<f64>> {
 }
 
 fn charged(events: &[Event<f64>]) -> f64 {
-    events.iter().map(|e| if let Event::Charged { amount, .. } = e { *amount } else { 0.0 }).sum()
+    events.iter().map(|e| if let Event::Charged(charge) = e { charge.amount } else { 0.0 }).sum()
 }
 
 #[tokio::test]

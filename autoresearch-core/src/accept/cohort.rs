@@ -111,6 +111,8 @@ pub(crate) struct Ledger {
     pub(crate) capacity: usize,
     pub(crate) asked: usize,
     pub(crate) exhausted: bool,
+    /// Exhausted because what the proposer would say next costs more than the limit leaves.
+    pub(crate) unaffordable: bool,
     pub(crate) started: u64,
     pub(crate) proposed: u64,
     pub(crate) kept: u64,
@@ -184,7 +186,9 @@ impl Ledger {
 
     /// Why no further proposals come.
     pub(crate) fn nobody_proposes(&self) -> StopReason {
-        if self.exhausted || self.proposals_left() != Some(0) {
+        if self.exhausted && self.unaffordable {
+            StopReason::Money
+        } else if self.exhausted || self.proposals_left() != Some(0) {
             StopReason::Exhausted
         } else {
             StopReason::Proposals

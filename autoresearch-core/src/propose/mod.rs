@@ -28,7 +28,8 @@ pub use tpe::Tpe;
 use crate::arm::{Arm, ProposalId};
 use crate::candidate::Candidate;
 use crate::compose::Compose;
-use crate::meter::Meter;
+use crate::measure::Direction;
+use crate::meter::{Charge, Commitment, Meter};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -137,17 +138,29 @@ impl<C> From<Vec<Proposal<C>>> for Proposed<C> {
     }
 }
 
-/// A proposer could not answer. The study asks again, and gives up after several failures in a row.
+/// A proposer could not answer. The study asks again, and gives up after several failures in a row; where the answer
+/// would cost more than the limit on money leaves, it asks no more, and ends with that reason when everything is judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProposeError {
     message: String,
+    unaffordable: bool,
 }
 
 impl ProposeError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), unaffordable: false }
+    }
+
+    /// The answer would cost more than is left; [`ProposeContext::commit`] says so.
+    pub fn unaffordable(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unaffordable: true }
+    }
+
+    /// Whether it is the money that is missing.
+    pub fn is_unaffordable(&self) -> bool {
+        self.unaffordable
     }
 }
 
@@ -175,6 +188,13 @@ pub struct ProposeContext<'a, C: Candidate> {
     pub proposals: u64,
     /// Runs that the study may still start, where that is limited.
     pub runs_left: Option<u64>,
+    /// Whether lower or higher is better; effects in the history are positive for better either way.
+    pub direction: Direction,
+    /// The mean validation objective of the baseline's runs, once it has run.
+    pub baseline_objective: Option<f64>,
+    /// The mean validation objective of the incumbent's own runs, once it has run. Not that of an unproven stack, and
+    /// after an edit was kept not before the next run.
+    pub incumbent_objective: Option<f64>,
     /// Whether runs are planned or under way, or the holdout is being asked. If not, nothing will change by waiting: a
     /// proposer that has nothing more to say is exhausted then, even where proposals are pending (a policy may keep
     /// them on an unproven stack until it is told that no more will come).
@@ -194,6 +214,9 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
             seed,
             proposals: 0,
             runs_left: None,
+            direction: Direction::default(),
+            baseline_objective: None,
+            incumbent_objective: None,
             under_way: false,
             on: Arm::incumbent(),
             meter: Meter::default(),
@@ -204,7 +227,42 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
     /// it is paid to, for the reader of the history. An amount that is negative or not a number ends the study with a
     /// message.
     pub fn charge(&self, amount: f64, what: &str) {
-        self.meter.charge(amount, what);
+        self.meter.charge(Charge::new(amount, what));
+    }
+
+    /// Sets aside the most that something may cost before it is begun, so that the limit on money
+    /// ([`Limits::money`](crate::Limits::money)) is never exceeded by it, whatever else is under way. Settle the
+    /// commitment when the cost is known.
+    ///
+    /// # Errors
+    /// The limit leaves less ([`ProposeError::is_unaffordable`]): hand the error on, and the study ends with that reason,
+    /// once all that is under way is judged. The amount is negative or not a number.
+    pub fn commit(&self, most: f64, what: &str) -> Result<Commitment, ProposeError> {
+        self.meter.commit(most, what)
+    }
+
+    /// What the limit on money leaves, with what is set aside taken off; `None`: there is no limit.
+    pub fn money_left(&self) -> Option<f64> {
+        self.meter.left()
+    }
+
+    /// Leaves a line in the study's history that no decision rests on: why an answer of a model was not used, say. It is
+    /// stored even where no proposal comes of it.
+    pub fn remark(&self, text: impl Into<String>) {
+        self.meter.remark(text.into());
+    }
+
+    /// The same context with a limit on money, so much of it spent: for unit tests.
+    #[must_use]
+    pub fn with_money(mut self, limit: f64, spent: f64) -> Self {
+        self.meter = Meter::new(Some(limit), spent);
+        self
+    }
+
+    /// What was charged and remarked since the last time: for unit tests, in which no study collects it.
+    pub fn take_charges(&self) -> (Vec<Charge>, Vec<String>) {
+        let collected = self.meter.collect();
+        (collected.charges, collected.remarks)
     }
 
     /// The arm that [`incumbent`](Self::incumbent) is: empty for the incumbent itself.

@@ -142,7 +142,8 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
         let wanted = cx.wanted.max(1);
         let open: Vec<usize> = (0..self.members.len()).filter(|i| !self.members[*i].exhausted).collect();
         let mut worth = self.worth(&open);
-        let (mut made, mut failure, mut waits): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, false);
+        let (mut made, mut failure, mut unaffordable): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, None);
+        let mut waits = false;
         let mut pending = cx.pending.clone();
         // One after the other: who is asked for the second may not depend on whether the first had to be drawn again.
         while made.len() < wanted
@@ -165,6 +166,8 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
                 }
                 Ok(Proposed::Exhausted) => member.exhausted = true,
                 Ok(Proposed::Wait | Proposed::Proposals(_)) => waits = true,
+                // Others may ask for less.
+                Err(error) if error.is_unaffordable() => unaffordable = unaffordable.or(Some(error)),
                 Err(error) => {
                     tracing::warn!(member = member.mark, %error, "a member of the portfolio failed");
                     failure = failure.or(Some(error));
@@ -175,8 +178,12 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
         match (made.is_empty(), failure) {
             (false, _) => Ok(made.into()),
             (true, Some(error)) => Err(error),
-            (true, None) if waits || cx.under_way => Ok(Proposed::Wait),
-            (true, None) => Ok(Proposed::Exhausted),
+            (true, None) if waits => Ok(Proposed::Wait),
+            (true, None) => match unaffordable {
+                Some(error) => Err(error),
+                None if cx.under_way => Ok(Proposed::Wait),
+                None => Ok(Proposed::Exhausted),
+            },
         }
     }
 

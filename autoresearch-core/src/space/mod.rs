@@ -65,6 +65,22 @@ pub struct ParamSpace {
     mistake: Option<SpaceError>,
 }
 
+/// A type of candidate that knows what of it is searched, for those who are told the type alone.
+///
+/// ```
+/// use autoresearch_core::{ParamSpace, Searchable};
+/// struct Rate { lr: f64 }
+/// impl Searchable for Rate {
+///     fn space() -> ParamSpace {
+///         ParamSpace::new().log_float("lr", 1e-4..=1e-1)
+///     }
+/// }
+/// ```
+pub trait Searchable {
+    /// Its parameters, as they are named in its JSON.
+    fn space() -> ParamSpace;
+}
+
 impl ParamSpace {
     /// A space without parameters.
     pub fn new() -> Self {

@@ -18,17 +18,19 @@ impl<C: Candidate> StudyState<C> {
             Event::Proposed { first, on, version, proposals } => {
                 self.apply_proposed(*first, on, *version, proposals);
             }
-            Event::Exhausted => {
+            Event::Exhausted | Event::Unaffordable => {
                 self.ledger.exhausted = true;
+                self.ledger.unaffordable = matches!(event, Event::Unaffordable);
                 self.ledger.asked = 0;
                 self.request = None;
             }
             Event::Waited => return self.apply_waited(),
             // Nothing that a proposer waits for.
-            Event::Charged { amount, .. } => {
-                self.ledger.money += amount;
+            Event::Charged(charge) => {
+                self.ledger.money += charge.amount;
                 return;
             }
+            Event::Remarked { .. } => return,
             Event::Finished { run, outcome, seconds, elapsed, .. } => {
                 let Some(job) = self.take_job(run.id) else { return };
                 if !self.arrive(job, outcome, *seconds, *elapsed) {
@@ -69,6 +71,7 @@ impl<C: Candidate> StudyState<C> {
                 self.ledger.capacity = self.settings.width();
                 self.no_failures();
                 self.ledger.exhausted = false; // whoever proposes now may have more to say
+                self.ledger.unaffordable = false;
                 self.phase = Phase::Searching;
                 if let Some(request) = &mut self.request {
                     request.handed = None; // whoever was asked is gone

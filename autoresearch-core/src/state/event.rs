@@ -6,6 +6,7 @@ use crate::failure::RunFailure;
 use crate::holdout::{Answer, Basis, FinalResult, Release};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
+use crate::meter::Charge;
 use crate::propose::{Effect, Fate, Proposal};
 use crate::state::Settings;
 use serde::{Deserialize, Serialize};
@@ -74,12 +75,14 @@ pub enum Event<C> {
     /// The proposer has nothing to say before something else has happened. Stored where runs are judged in order
     /// ([`DecisionOrder::AsProposed`](crate::DecisionOrder::AsProposed)), since it decides when the next one is.
     Waited,
+    /// The proposer's next answer would cost more than the limit on money leaves.
+    Unaffordable,
     /// Something cost money.
-    Charged {
-        /// How much, in the currency of the limit.
-        amount: f64,
-        /// For what.
-        what: String,
+    Charged(Charge),
+    /// Somebody had something to say to whoever reads the history: why an answer of a model was not used, say.
+    Remarked {
+        /// What.
+        text: String,
     },
     /// A run ended. A run lost to the infrastructure ends here too, and is then attempted again.
     Finished {
@@ -185,7 +188,9 @@ impl<C> Event<C> {
             Self::Proposed { .. } => "proposed",
             Self::Exhausted => "exhausted",
             Self::Waited => "waited",
-            Self::Charged { .. } => "charged",
+            Self::Unaffordable => "unaffordable",
+            Self::Charged(_) => "charged",
+            Self::Remarked { .. } => "remarked",
             Self::Finished { .. } => "finished",
             Self::Interrupted { .. } => "interrupted",
             Self::Answered { .. } => "answered",

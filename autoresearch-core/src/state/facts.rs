@@ -7,6 +7,7 @@ use crate::failure::Fault;
 use crate::holdout::{Answer, Basis, Hall, HeldOut, Release, decide_pair};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Direction;
+use crate::meter::Charge;
 use crate::propose::Proposed;
 
 impl<C: Candidate> StudyState<C> {
@@ -172,18 +173,36 @@ impl<C: Candidate> StudyState<C> {
         Ok(())
     }
 
-    /// Says that something cost money: a run, or a question to a language model; `what` is for the reader of the
-    /// history. Counts towards [`Limits::money`].
+    /// Says that something cost money: a run, or a question to a language model. Counts towards [`Limits::money`].
     ///
     /// # Errors
     /// The amount is negative or not a number.
-    pub fn charged(&mut self, amount: f64, what: &str) -> Result<(), StateError> {
-        if !(amount >= 0.0 && amount.is_finite()) {
-            return Err(StateError::Charge { amount, what: what.into() });
+    pub fn charged(&mut self, charge: Charge) -> Result<(), StateError> {
+        if !charge.is_amount() {
+            return Err(StateError::Charge { amount: charge.amount, what: charge.what });
         }
-        if amount > 0.0 {
-            self.record(Event::Charged { amount, what: what.into() });
+        if !charge.is_nothing() {
+            self.record(Event::Charged(charge));
         }
+        Ok(())
+    }
+
+    /// Leaves a line in the history that no decision rests on.
+    pub fn remarked(&mut self, text: impl Into<String>) {
+        self.record(Event::Remarked { text: text.into() });
+    }
+
+    /// Says that the proposer's next answer would cost more than [`Limits::money`] leaves: nobody is asked again before
+    /// the study is resumed with a higher limit, and it ends when everything is judged.
+    ///
+    /// # Errors
+    /// Nobody asked.
+    pub fn unaffordable(&mut self) -> Result<(), StateError> {
+        self.check_terms()?;
+        if self.request.is_none() {
+            return Err(StateError::NotAsked);
+        }
+        self.record(Event::Unaffordable);
         Ok(())
     }
 

@@ -61,6 +61,7 @@ impl<C: Candidate> StudyState<C> {
             capacity: settings.width(),
             asked: 0,
             exhausted: false,
+            unaffordable: false,
             started: 0,
             proposed: 0,
             kept: 0,

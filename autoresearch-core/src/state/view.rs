@@ -22,9 +22,12 @@ impl<C: Candidate> StudyState<C> {
             seed: mix(self.settings.seed, self.ledger.proposed),
             proposals: self.ledger.proposed,
             runs_left: self.ledger.runs_left(),
+            direction: self.settings.direction,
+            baseline_objective: None,
+            incumbent_objective: None,
             under_way: self.ledger.outstanding > 0 || self.court.is_some() || self.inquiry.is_some(),
             on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
-            meter: Meter::default(),
+            meter: Meter::new(self.ledger.limits.money, self.ledger.money),
         }
     }
 

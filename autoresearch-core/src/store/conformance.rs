@@ -7,6 +7,7 @@ use crate::failure::{FailureKind, RunFailure};
 use crate::holdout::{Answer, Basis, Comparison, FinalResult, Holdout, Release, Splits, TestSplit};
 use crate::limits::{Limits, StopReason};
 use crate::measure::{Direction, Measurement};
+use crate::meter::Charge;
 use crate::propose::{Effect, Fate, Proposal};
 use crate::state::{Event, RunSpec, Settings};
 use std::sync::Arc;
@@ -142,7 +143,7 @@ fn proposed(first: u32, candidate: f64) -> Event<f64> {
 
 /// What is counted on the fingers of [`number`].
 #[cfg(test)]
-const KINDS: usize = 15;
+const KINDS: usize = 17;
 
 /// Fails to compile where a kind of event has no number: give it the next one, raise [`KINDS`], and put one of its kind
 /// into [`every_kind`].
@@ -154,7 +155,7 @@ fn number(event: &Event<f64>) -> usize {
         Event::Proposed { .. } => 2,
         Event::Exhausted => 3,
         Event::Waited => 4,
-        Event::Charged { .. } => 5,
+        Event::Charged(_) => 5,
         Event::Finished { .. } => 6,
         Event::Interrupted { .. } => 7,
         Event::Answered { .. } => 8,
@@ -164,6 +165,8 @@ fn number(event: &Event<f64>) -> usize {
         Event::Settled { .. } => 12,
         Event::Stopping { .. } => 13,
         Event::Stopped { .. } => 14,
+        Event::Unaffordable => 15,
+        Event::Remarked { .. } => 16,
     }
 }
 
@@ -247,7 +250,9 @@ fn every_kind() -> Vec<Event<f64>> {
             release: Release { detected: 3, value: Some(-0.0) },
         },
         Event::Deferred { proposal: ProposalId(u64::MAX), reason: "no question is left\r\n".into() },
-        Event::Charged { amount: third * 1e-9, what: "a model, \u{20AC}".into() },
+        Event::Charged(Charge::new(third * 1e-9, "a model, \u{20AC}").used("prompt tokens", u64::MAX)),
+        Event::Unaffordable,
+        Event::Remarked { text: "\u{0}not JSON: \"{\u{2028}".into() },
         Event::Waited,
         Event::Interrupted { run: RunId(7), seconds: third },
         Event::Exhausted,

@@ -20,7 +20,7 @@ use crate::execute::{RunContext, RunProgress, Scratch, Sink};
 use crate::failure::RunFailure;
 use crate::holdout::HeldOut;
 use crate::limits::StopReason;
-use crate::meter::Meter;
+use crate::meter::{Collected, Meter};
 use crate::observe::Notice;
 use crate::propose::{Fate, ProposeContext, Proposed, Proposer, proposer_fn};
 use crate::state::{Action, Event, HoldoutQuery, PlannedRun, Split, StudyState};
@@ -107,6 +107,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let (sender, progress) = mpsc::channel(64);
         let cancel = study.cancel.child();
         study.cancel = cancel.clone();
+        let meter = Meter::new(state.settings().limits.money, tally.money);
         let mut driver = Self {
             scratch: scratch(&study, state.id()).into(),
             spans: Spans::new(state.id()),
@@ -133,7 +134,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             progress,
             // A display may miss a step; a run never waits for one.
             sink: Arc::new(move |run, progress| _ = sender.try_send((run, progress))),
-            meter: Meter::default(),
+            meter,
         };
         driver.sweep();
         driver.notify(&Notice::Opened { resumed });
@@ -192,9 +193,12 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
 
     /// Stores what has happened, before anything acts on it.
     pub(super) async fn persist(&mut self) -> Result<(), StudyError> {
-        let (charges, wrong) = self.meter.collect();
-        for (amount, what) in charges {
-            self.state.charged(amount, &what)?;
+        let Collected { charges, wrong, remarks } = self.meter.collect();
+        for charge in charges {
+            self.state.charged(charge)?;
+        }
+        for remark in remarks {
+            self.state.remarked(remark);
         }
         let events = self.state.take_events();
         if !events.is_empty() {
@@ -225,7 +229,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         }
         self.release();
         // Only now: what has happened is stored all the same.
-        wrong.into_iter().try_for_each(|(amount, what)| self.state.charged(amount, &what))?;
+        wrong.into_iter().try_for_each(|charge| self.state.charged(charge))?;
         Ok(())
     }
 
@@ -270,10 +274,12 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             seed,
             proposals,
             runs_left,
+            direction,
             under_way,
             on,
             ..
         } = self.state.view();
+        let (baseline_objective, incumbent_objective) = (self.tally.baseline, self.tally.incumbent());
         let meter = self.meter.clone();
         let incumbent = incumbent.clone();
         let pause = backoff(self.proposer_failures.max(self.proposer_waits));
@@ -291,6 +297,9 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 seed,
                 proposals,
                 runs_left,
+                direction,
+                baseline_objective,
+                incumbent_objective,
                 under_way,
                 on,
                 meter,

@@ -7,6 +7,7 @@ use crate::candidate::Candidate;
 use crate::checks::CheckReport;
 use crate::holdout::{Comparison, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
+use crate::meter::Charge;
 use crate::propose::{Effect, Fate};
 use crate::state::StudyState;
 use std::fmt;
@@ -55,6 +56,10 @@ pub struct Report<C> {
     pub compute_seconds: f64,
     /// What was charged for, in the currency of [`Limits::money`](crate::Limits::money).
     pub money: f64,
+    /// The same by what it was paid for, with what was used: calls and tokens of a language model, say.
+    pub charges: Vec<Charge>,
+    /// Lines that a proposer left in the history, such as why an answer of a model was not used.
+    pub remarks: u64,
     /// Seconds that the study took, resumptions included.
     pub elapsed: f64,
     /// Proposals made.
@@ -107,6 +112,8 @@ impl<C: Candidate> Report<C> {
             lost_runs: tally.lost,
             compute_seconds: tally.compute_seconds,
             money: tally.money,
+            charges: tally.charges.values().cloned().collect(),
+            remarks: tally.remarks,
             elapsed,
             proposals: tally.proposals,
             holdout: (asked.answered, asked.yes),
@@ -161,6 +168,17 @@ impl<C: Candidate> Report<C> {
             write!(f, ", {:.2} charged", self.money)?;
         }
         writeln!(f, ".")?;
+        for Charge { amount, what, used } in self.charges.iter().filter(|charge| !charge.used.is_empty()) {
+            let used: Vec<String> = used.iter().map(|(unit, count)| format!("{count} {unit}")).collect();
+            write!(f, "Used of {what}: {}", used.join(", "))?;
+            if *amount > 0.0 {
+                write!(f, "; {amount:.4} charged")?;
+            }
+            writeln!(f, ".")?;
+        }
+        if self.remarks > 0 {
+            writeln!(f, "The proposer left {} remarks in the history.", self.remarks)?;
+        }
         let mut fates: Vec<String> = self.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
         if self.open > 0 {
             fates.push(format!("{} not judged yet", self.open));

@@ -138,8 +138,14 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.proposer_waits = if waits { self.proposer_waits + 1 } else { 0 };
                 self.state.proposed(answer)?;
             }
+            Err(error) if error.is_unaffordable() => {
+                tracing::info!(%error, "the proposer's next answer is not affordable");
+                self.state.remarked(error.to_string());
+                self.state.unaffordable()?;
+            }
             Err(error) => {
                 self.proposer_failures += 1;
+                self.state.remarked(format!("the proposer failed: {error}"));
                 tracing::warn!(%error, in_a_row = self.proposer_failures, "the proposer failed");
                 if self.proposer_failures >= PATIENCE {
                     self.state.stop(StopReason::ProposerFailed(error.to_string()));

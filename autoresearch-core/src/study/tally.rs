@@ -2,6 +2,7 @@
 
 use crate::arm::Version;
 use crate::failure::Fault;
+use crate::meter::Charge;
 use crate::propose::Fate;
 use crate::state::Event;
 use crate::stats::Moments;
@@ -15,6 +16,9 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     pub(super) compute_seconds: f64,
     pub(super) money: f64,
+    /// By what for.
+    pub(super) charges: BTreeMap<String, Charge>,
+    pub(super) remarks: u64,
     pub(super) proposals: u64,
     pub(super) fates: BTreeMap<&'static str, u64>,
     pub(super) kept: u64,
@@ -45,7 +49,13 @@ impl Tally {
                 }
             }
             Event::Interrupted { seconds, .. } => self.compute_seconds += seconds,
-            Event::Charged { amount, .. } => self.money += amount,
+            Event::Charged(charge) => {
+                self.money += charge.amount;
+                let of = self.charges.entry(charge.what.clone()).or_default();
+                of.add(charge);
+                of.what.clone_from(&charge.what);
+            }
+            Event::Remarked { .. } => self.remarks += 1,
             Event::Settled { fate, version, .. } => {
                 *self.fates.entry(fate.word()).or_default() += 1;
                 self.kept += u64::from(*fate == Fate::Kept);

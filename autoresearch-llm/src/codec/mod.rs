@@ -1,0 +1,49 @@
+//! From a model's answer to a candidate, and back.
+
+use autoresearch_core::Candidate;
+use serde_json::Value;
+
+/// An answer cannot be used. The message goes back to the model as it is: it says what was wrong, where, and what would do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CodecError {
+    message: String,
+}
+
+impl CodecError {
+    /// An error with this message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// What a change is in words that a model can write, and how to apply it. Pure: no I/O, no clock.
+///
+/// A *change* is a JSON value of the codec's own schema: some parameters with new values, the fields of a struct, a list
+/// of edits. The proposer asks for it together with a title, a rationale and so on.
+pub trait Codec<C: Candidate>: Send + Sync {
+    /// The JSON schema of a change to this candidate: closed objects (`additionalProperties: false`), so that providers
+    /// with strict schemas take it.
+    fn schema(&self, base: &C) -> Value;
+
+    /// What may be changed, with its ranges and present values, and how a change is to be written: for the prompt.
+    fn describe(&self, base: &C) -> String;
+
+    /// The candidate with the change made to it.
+    ///
+    /// # Errors
+    /// The change does not parse, does not apply, leaves the space, or changes nothing.
+    fn apply(&self, base: &C, change: &Value) -> Result<C, CodecError>;
+
+    /// What differs between the two, in a few words or lines: for the list of what was tried.
+    fn difference(&self, from: &C, to: &C) -> String;
+
+    /// A text that two candidates share if and only if they are the same, to find duplicates by.
+    fn identity(&self, candidate: &C) -> String;
+
+    /// Whether an answer that is no JSON at all may be handed to [`apply`](Self::apply) as a JSON string: for changes that
+    /// models write better as plain text, such as diffs.
+    fn takes_text(&self) -> bool {
+        false
+    }
+}

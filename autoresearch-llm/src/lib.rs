@@ -1,0 +1,16 @@
+//! Language models as proposers that run unattended.
+//!
+//! [`ChatModel`] is a model behind some API; [`Codec`] turns its answers into candidates; [`LlmProposer`] asks, repairs,
+//! counts the money and explains what it did not use.
+
+mod chat;
+mod codec;
+mod models;
+mod propose;
+
+pub use chat::{
+    AnswerSchema, ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker,
+    Usage,
+};
+pub use codec::{Codec, CodecError};
+pub use models::ScriptedModel;

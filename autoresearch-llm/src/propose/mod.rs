@@ -1,0 +1,1 @@
+//! The proposer: asks a model, repairs its answers, counts the money.
