@@ -9,6 +9,7 @@ fn main() {
     run_path(&lib);
     search_path(&lib);
     cuda(&lib);
+    allocator(&lib);
 }
 
 /// A libtorch with CUDA tells of its devices when its CUDA library is loaded, but nothing refers to a symbol in there, so
@@ -22,6 +23,21 @@ fn cuda(lib: &Path) {
             println!("cargo::rustc-link-arg={argument}");
         }
     }
+}
+
+/// The few lines of C++ that ask libtorch's allocator for its peak. They need the headers that torch-sys was built with.
+fn allocator(lib: &Path) {
+    println!("cargo::rerun-if-changed=src/device/allocator.cc");
+    let include = lib.parent().map(|root| root.join("include")).unwrap_or_default();
+    cc::Build::new()
+        .cpp(true)
+        .pic(true)
+        .warnings(false)
+        .std("c++17")
+        .include(include)
+        .file("src/device/allocator.cc")
+        .compile("autoresearch_allocator");
+    println!("cargo::rustc-link-lib=c10");
 }
 
 /// Binaries, tests and examples of this package, also when started without cargo: a run path in the file itself. The

@@ -18,6 +18,7 @@ mod certify;
 mod checks;
 mod compose;
 mod constraint;
+mod curve;
 mod evaluate;
 mod execute;
 mod failure;
@@ -44,14 +45,15 @@ pub use async_trait::async_trait;
 pub use cancel::{CancelOnDrop, Cancellation};
 pub use candidate::Candidate;
 pub use certify::{
-    Certification, Certified, CertifiedPart, Certify, CertifyCost, CertifyRules, PartVerdict, Total,
-    Transfer, certify,
+    Certification, Certified, CertifiedPart, Certify, CertifyCost, CertifyRules, PartVerdict, TimeToBaseline,
+    Total, Transfer, certify,
 };
 pub use checks::{
     CheckReport, Checks, Concern, DriftCheck, EndpointCheck, GapCheck, GapNumbers, Trend, VarianceCheck,
 };
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
+pub use curve::{CurvePoint, TimeToLoss};
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{
     Cache, Executor, ExecutorExt, ExecutorFn, Limit, Retry, RunContext, RunProgress, Timeout, executor_fn,

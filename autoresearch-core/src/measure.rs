@@ -1,5 +1,6 @@
 //! What a run was found to be worth: validated at the door, so that later code need not ask again.
 
+use crate::curve::CurvePoint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,9 @@ pub enum MeasurementError {
         /// How many values there are.
         values: usize,
     },
+    /// A point of the curve is out of order.
+    #[error("the curve's steps and tokens must rise; point {0} does not come after the one before")]
+    Curve(usize),
     /// A weight was negative, or all were zero.
     #[error("weights must be positive; {0}")]
     Weights(String),
@@ -101,6 +105,8 @@ pub struct Measurement {
     units: Option<PerUnit>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metrics: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    curve: Vec<CurvePoint>,
 }
 
 fn finite(what: impl fmt::Display, value: f64) -> Result<f64, MeasurementError> {
@@ -126,7 +132,7 @@ impl Measurement {
         }
         let objective = finite("the mean of the values", values.iter().sum::<f64>() / values.len() as f64)?;
         let units = Some(PerUnit { values, weights: None, clusters: None });
-        Ok(Self { objective, direction: None, units, metrics: BTreeMap::new() })
+        Ok(Self { objective, direction: None, units, metrics: BTreeMap::new(), curve: Vec::new() })
     }
 
     /// A measurement that is one number, with no units behind it. The split's own noise is then unknown.
@@ -135,7 +141,7 @@ impl Measurement {
     /// The number is not finite.
     pub fn scalar(objective: f64) -> Result<Self, MeasurementError> {
         finite("the objective", objective)?;
-        Ok(Self { objective, direction: None, units: None, metrics: BTreeMap::new() })
+        Ok(Self { objective, direction: None, units: None, metrics: BTreeMap::new(), curve: Vec::new() })
     }
 
     /// Weights of the values (bytes of each document, say): the objective becomes their weighted mean.
@@ -193,6 +199,26 @@ impl Measurement {
         Ok(self)
     }
 
+    /// Adds the run's training curve, about 100 points of it: a certification tells from it how much sooner what was kept
+    /// reaches the loss that the origin ends at.
+    ///
+    /// # Errors
+    /// A number is not finite, or steps or tokens do not rise.
+    pub fn curve(mut self, points: impl IntoIterator<Item = CurvePoint>) -> Result<Self, MeasurementError> {
+        let points: Vec<CurvePoint> = points.into_iter().collect();
+        for (i, point) in points.iter().enumerate() {
+            for (what, value) in [("loss", point.loss), ("seconds", point.seconds), ("flops", point.flops)] {
+                finite(format_args!("the {what} of the curve's point {i}"), value)?;
+            }
+            let before = i.checked_sub(1).map(|before| &points[before]);
+            if before.is_some_and(|before| before.step >= point.step || before.tokens > point.tokens) {
+                return Err(MeasurementError::Curve(i));
+            }
+        }
+        self.curve = points;
+        Ok(self)
+    }
+
     /// States that this objective is to be made as `direction` says; a study told otherwise refuses it.
     #[must_use]
     pub fn direction(mut self, direction: Direction) -> Self {
@@ -219,6 +245,11 @@ impl Measurement {
     pub fn metrics(&self) -> &BTreeMap<String, f64> {
         &self.metrics
     }
+
+    /// The run's training curve, if the evaluator gave one.
+    pub fn training_curve(&self) -> &[CurvePoint] {
+        &self.curve
+    }
 }
 
 /// The stored form; deserialising goes through the same checks as constructing.
@@ -231,6 +262,8 @@ struct Raw {
     units: Option<PerUnit>,
     #[serde(default)]
     metrics: BTreeMap<String, f64>,
+    #[serde(default)]
+    curve: Vec<CurvePoint>,
 }
 
 impl TryFrom<Raw> for Measurement {
@@ -256,6 +289,6 @@ impl TryFrom<Raw> for Measurement {
         for (name, value) in raw.metrics {
             m = m.metric(name, value)?;
         }
-        Ok(m)
+        m.curve(raw.curve)
     }
 }

@@ -288,6 +288,69 @@ fn few_parts_rank_although_one_was_dropped() {
     assert!(certified(&events, rules, plain).paragraph().contains("a single part has no ranking"));
 }
 
+/// A run of 20,000 tokens whose training loss is 1 + 4 exp(-speed tokens / 5,000), read at 100 points.
+fn curve(speed: f64) -> Vec<CurvePoint> {
+    let point = |step: u64| {
+        let tokens = 200 * step;
+        let loss = 1.0 + 4.0 * (-speed * tokens as f64 / 5_000.0).exp();
+        CurvePoint { step, tokens, flops: 6.0 * tokens as f64, seconds: step as f64, loss }
+    };
+    (1..=100).map(point).collect()
+}
+
+/// Twice as fast with everything that was kept.
+fn with_curve(run: &PlannedRun<Knobs>) -> Outcome {
+    let value = Measurement::scalar(loss(&run.candidate, run.seed))?;
+    let pace = 1.0 + 0.01 * (run.seed % 7) as f64;
+    Ok(value.curve(curve(if run.candidate.is_empty() { 1.0 } else { 2.0 * pace }))?)
+}
+
+#[test]
+fn it_says_how_much_sooner_the_origins_loss_is_reached() {
+    let events = kept(&[("a", 1.0), ("b", 2.0)], Settings::new(), 1.0);
+    let rules = || CertifyRules::new().leave_one_out();
+    let result = certified(&events, rules(), with_curve);
+    let time = result.claim.and_then(|claim| claim.time).expect("curves");
+    assert!(time.pairs >= 8 && time.reached == time.pairs, "{time:?}");
+    // Half of the tokens, a little less for the pace, a little more for the smoothing over a twentieth.
+    assert!((0.46..0.53).contains(&time.tokens), "{time:?}");
+    assert!(
+        time.interval.is_some_and(|(low, high)| low < time.tokens && time.tokens < high && high - low < 0.05)
+    );
+    assert!(time.flops.is_some_and(|flops| (flops - time.tokens).abs() < 1e-9));
+    let said = result.paragraph();
+    assert!(said.contains("With it the origin's final training loss is reached after"), "{said}");
+    let copy: Certified<Knobs> =
+        serde_json::from_str(&serde_json::to_string(&result).expect("JSON")).expect("back");
+    assert_eq!(copy.claim.and_then(|claim| claim.time), Some(time));
+
+    // At the other fidelity as well; and without curves nothing is said.
+    let there = certified(&events, rules().transfer_to(Fidelity::steps(1_000)), with_curve);
+    let total = there.transfer.and_then(|transfer| transfer.total).expect("a total there");
+    assert!(
+        total.time.is_some_and(|time| time.tokens < 0.6)
+            && there.paragraph().contains("; with it the origin's")
+    );
+    assert!(!certified(&events, rules(), plain).paragraph().contains("training loss"));
+}
+
+#[test]
+fn a_curve_that_goes_back_or_has_no_number_is_refused() {
+    let measured = || Measurement::scalar(1.0).expect("finite");
+    let error = measured().curve(curve(1.0).into_iter().rev()).expect_err("it goes back");
+    assert_eq!(
+        error.to_string(),
+        "the curve's steps and tokens must rise; point 1 does not come after the one before"
+    );
+    let mut broken = curve(1.0);
+    broken[7].loss = f64::NAN;
+    let error = measured().curve(broken).expect_err("no number");
+    assert!(error.to_string().contains("the loss of the curve's point 7"), "{error}");
+    let text = serde_json::to_string(&measured().curve(curve(1.0)).expect("a curve")).expect("JSON");
+    assert_eq!(serde_json::from_str::<Measurement>(&text).expect("back").training_curve(), curve(1.0));
+    assert!(serde_json::from_str::<Measurement>(&text.replace("\"step\":2,", "\"step\":1,")).is_err());
+}
+
 #[test]
 fn rates_that_cannot_work_are_refused() {
     let events = kept(EDITS, Settings::new(), 1.0);
@@ -314,7 +377,8 @@ fn study(store: &MemoryStore<Knobs>, runs: &Arc<AtomicU64>) -> Study<Knobs, f64>
             Ok(loss(&knobs, run.seed) + short)
         }
     });
-    Study::new(Knobs::new(), proposer, train, testkit::loss())
+    let measure = evaluator_fn(|loss: &f64| Ok(Measurement::scalar(*loss)?.curve(curve(1.0))?));
+    Study::new(Knobs::new(), proposer, train, measure)
         .acceptor(KeepAll(vec![]))
         .compose(FieldMerge::new())
         .store(store.clone())
@@ -329,6 +393,7 @@ async fn resumed_in_the_middle_it_says_the_same() {
     let whole = certification().run().await.expect("a result");
     assert!(whole.complete && whole.claim.is_some(), "{whole}");
     let elsewhere = whole.transfer.expect("asked for").total.expect("measured");
+    assert!(elsewhere.time.is_some_and(|time| time.reached == time.pairs && time.tokens == 1.0), "{whole}");
     assert!((elsewhere.origin - 12.0).abs() < 0.2, "{whole}");
 
     let own = MemoryStore::new();

@@ -9,7 +9,7 @@ The model is the default recipe's: LayerNorm without bias, GELU, learned places,
 Precision plans:
   f32       32 bits throughout
   bf16      linear layers in bfloat16, attention, normalisation and loss in 32 bits: the crate's `bf16`
-  autocast  torch.autocast("cpu", torch.bfloat16), as it comes
+  autocast  torch.autocast in bfloat16, as it comes
 
 Needs torch.
 """
@@ -91,6 +91,7 @@ def main():
     parser.add_argument("--steps", type=int, help="steps to train instead")
     parser.add_argument("--warmup", type=int, default=3, help="steps before the clock starts")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--text", help="a file to train on; random bytes without it, which are as fast")
     a = parser.parse_args()
 
@@ -100,7 +101,9 @@ def main():
         text = torch.frombuffer(bytearray(open(a.text, "rb").read()), dtype=torch.uint8).long()
     else:
         text = torch.randint(0, a.vocab, (1_000_000,))
-    model = Gpt(a, a.precision == "bf16")
+    on_card = a.device.startswith("cuda")
+    wait = torch.cuda.synchronize if on_card else lambda: None
+    model = Gpt(a, a.precision == "bf16").to(a.device)
     matrices = [p for p in model.parameters() if p.dim() > 1]
     vectors = [p for p in model.parameters() if p.dim() <= 1]
     groups = [dict(params=matrices, weight_decay=0.1), dict(params=vectors, weight_decay=0.0)]
@@ -108,22 +111,26 @@ def main():
 
     def step():
         at = torch.randint(0, len(text) - a.context, (a.batch, 1)) + torch.arange(a.context + 1)
-        window = text[at]
-        with torch.autocast("cpu", torch.bfloat16, enabled=a.precision == "autocast"):
+        window = text[at].to(a.device)
+        with torch.autocast(a.device, torch.bfloat16, enabled=a.precision == "autocast"):
             loss = model(window[:, :-1], window[:, 1:])
-        value = loss.item()
+        if not on_card:
+            value = loss.item()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return value
+        # On a card reading it waits for the device, which by now has the whole step to do.
+        return loss.item() if on_card else value
 
     for _ in range(a.warmup):
         step()
+    wait()
     start, cpu, times, loss = time.perf_counter(), time.process_time(), [], float("nan")
     while len(times) < a.steps if a.steps else time.perf_counter() - start < a.seconds:
         before = time.perf_counter()
         loss = step()
+        wait()
         times.append(time.perf_counter() - before)
     cpu = time.process_time() - cpu
     tokens = a.batch * a.context
@@ -136,6 +143,7 @@ def main():
         seconds=sum(times),
         last_loss=loss,
         peak_memory_gb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        device_memory_gb=torch.cuda.max_memory_allocated() / 1e9 if on_card else None,
         parameters=sum(p.numel() for p in model.parameters()),
         torch=torch.__version__,
         threads=torch.get_num_threads(),

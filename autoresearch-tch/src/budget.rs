@@ -51,10 +51,11 @@ impl Budget {
         Ok(Self::Steps(steps.max(1)))
     }
 
-    /// How far the run is, from 0 to below 1, before step number `step` (from 0); `None`: it is done.
+    /// How far the run is, from 0 to below 1, in the middle of step number `step` (from 0), so that a warm-up from 0 does
+    /// not waste the first one; by the clock, before it. `None`: it is done.
     pub(crate) fn progress(&self, step: u64) -> Option<f64> {
         let progress = match self {
-            Self::Steps(steps) => step as f64 / *steps as f64,
+            Self::Steps(steps) => (step as f64 + 0.5) / *steps as f64,
             Self::Until { .. } if step == 0 => 0.0,
             Self::Until { start, length } => start.elapsed().as_secs_f64() / length.as_secs_f64().max(1e-9),
         };
@@ -87,10 +88,10 @@ mod tests {
     }
 
     #[test]
-    fn progress_runs_from_zero_to_below_one() {
+    fn progress_is_that_of_the_middle_of_a_step() {
         let budget = Budget::new(Fidelity::steps(4), StepCost::tokens(1)).unwrap();
         let progress: Vec<_> = (0..).map_while(|step| budget.progress(step)).collect();
-        assert_eq!(progress, [0.0, 0.25, 0.5, 0.75]);
+        assert_eq!(progress, [0.125, 0.375, 0.625, 0.875]);
         let clock = Budget::new(Fidelity::wall_clock(Duration::ZERO), StepCost::tokens(1)).unwrap();
         assert_eq!((clock.progress(0), clock.progress(1)), (Some(0.0), None));
     }

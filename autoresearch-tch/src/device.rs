@@ -1,5 +1,7 @@
 //! Where a model lives and trains.
 
+mod allocator;
+
 use autoresearch_core::RunFailure;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,6 +48,21 @@ impl Device {
     pub(crate) fn synchronise(self) {
         if let Self::Cuda(index) = self {
             tch::Cuda::synchronize(i64::from(index));
+        }
+    }
+
+    /// Begins to watch how much memory is taken on a card; forgets what was before.
+    pub(crate) fn watch_memory(self) {
+        if let Self::Cuda(index) = self {
+            allocator::reset_peak(index);
+        }
+    }
+
+    /// The most of a card's memory that tensors took since [`watch_memory`](Self::watch_memory), in 10^9 bytes.
+    pub(crate) fn peak_gb(self) -> Option<f64> {
+        match self {
+            Self::Cpu => None,
+            Self::Cuda(index) => allocator::peak_gb(index),
         }
     }
 

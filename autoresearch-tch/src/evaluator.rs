@@ -105,7 +105,17 @@ fn add_metrics(measurement: Measurement, run: &RunMetrics) -> Result<Measurement
         .metric("flops", run.flops)?
         .metric("first_step_seconds", run.first_step_seconds)?
         .metric("stopped_early", f64::from(u8::from(run.stopped_early)))?;
-    for (name, value) in [("memory_gb", run.memory_gb), ("overhead", run.overhead), ("mfu", run.mfu)] {
+    // A run that was ended early says nothing of how soon it would have got anywhere.
+    if !run.stopped_early {
+        measurement = measurement.curve(run.curve.iter().copied())?;
+    }
+    let optional = [
+        ("memory_gb", run.memory_gb),
+        ("device_memory_gb", run.device_memory_gb),
+        ("overhead", run.overhead),
+        ("mfu", run.mfu),
+    ];
+    for (name, value) in optional {
         if let Some(value) = value {
             measurement = measurement.metric(name, value)?;
         }

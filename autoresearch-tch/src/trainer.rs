@@ -2,7 +2,7 @@
 
 use crate::optim::{AdamW, Optimizer};
 use crate::{Draws, Parameters, StepCost};
-use autoresearch_core::{Candidate, RunFailure};
+use autoresearch_core::{Cancellation, Candidate, RunFailure};
 use serde::Serialize;
 use std::sync::Arc;
 use tch::Tensor;
@@ -85,6 +85,12 @@ pub trait Trainer: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Makes what all runs share, at its first use: a vocabulary, shards of tokens. Called after [`check`](Self::check) and
+    /// before anything is built. It may take long: look at `stop`, and leave nothing half-made.
+    fn prepare(&self, _candidate: &Self::Candidate, _stop: &Cancellation) -> Result<(), RunFailure> {
+        Ok(())
+    }
+
     /// What moves the parameters: AdamW at 1e-3 unless said.
     fn optimizer(&self, _candidate: &Self::Candidate, parameters: &Parameters) -> Box<dyn Optimizer> {
         Box::new(AdamW::new(parameters.iter(), 1e-3))
@@ -144,6 +150,9 @@ impl<T: Trainer> Trainer for Arc<T> {
     }
     fn check(&self, candidate: &Self::Candidate) -> Result<(), RunFailure> {
         (**self).check(candidate)
+    }
+    fn prepare(&self, candidate: &Self::Candidate, stop: &Cancellation) -> Result<(), RunFailure> {
+        (**self).prepare(candidate, stop)
     }
     fn optimizer(&self, candidate: &Self::Candidate, parameters: &Parameters) -> Box<dyn Optimizer> {
         (**self).optimizer(candidate, parameters)

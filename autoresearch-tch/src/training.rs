@@ -34,7 +34,8 @@ use std::time::Instant;
 ///
 /// **Stopping.** A cancelled run, or one whose future is dropped, stops before its next pass, or between two parts of
 /// writing its checkpoint, and leaves no file. The thread ends a little after the future; its device is taken until then.
-/// What is made once for all runs (a vocabulary, token shards) is finished first.
+/// Token shards are given up between two documents; a vocabulary, which is learned from 64 MB of text at most, is finished
+/// first.
 ///
 /// **Failures.** The loss is checked at every step (on a CPU this costs nothing: libtorch has computed it by then).
 /// A loss that is not finite is the candidate's failure and names the step. Memory that libtorch or the model's

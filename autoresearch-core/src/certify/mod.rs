@@ -17,9 +17,11 @@ mod pure;
 mod result;
 mod rules;
 mod run;
+mod speed;
 mod units;
 
 pub use pure::Certification;
 pub use result::{Certified, CertifiedPart, CertifyCost, Total, Transfer, Verdict as PartVerdict};
 pub use rules::CertifyRules;
 pub use run::{Certify, certify};
+pub use speed::TimeToBaseline;

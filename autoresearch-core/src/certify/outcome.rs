@@ -2,6 +2,7 @@
 
 use super::judge::Estimate;
 use super::result::Verdict;
+use super::speed::Curves;
 use crate::arm::RunId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,6 +49,8 @@ pub(super) struct Outcome {
     /// What stands against the origin, and whether these runs are others than those of `kept`.
     pub(super) standing: Option<(Pairs, bool)>,
     pub(super) transfer: Option<Pairs>,
+    /// Of the runs whose evaluator gives them.
+    pub(super) curves: Curves,
     /// Runs planned: totals, parts, transfer.
     pub(super) runs: [u64; 3],
     pub(super) complete: bool,

@@ -20,6 +20,7 @@ impl<C> Certified<C> {
         said.push(self.claim_in_words());
         said.extend(self.parts_in_words());
         said.extend(self.ratio_in_words());
+        said.extend(self.time_in_words());
         said.extend(self.transfer_in_words());
         said.push(format!("All numbers are from {} on fresh seeds; ", self.split));
         said.push("intervals are over seeds, not over the documents or cases that were measured.".into());
@@ -140,10 +141,18 @@ impl<C> Certified<C> {
         ))
     }
 
+    fn time_in_words(&self) -> Option<String> {
+        let time = self.claim.as_ref().or(self.kept.as_ref())?.time?;
+        Some(format!("With it {time}. "))
+    }
+
     fn transfer_in_words(&self) -> Option<String> {
         let transfer = self.transfer.as_ref()?;
         let mut text = match &transfer.total {
-            Some(total) => format!("At {} what stands gains {}", transfer.fidelity, range(&total.gain)),
+            Some(total) => {
+                let time = total.time.map(|time| format!("; with it {time}")).unwrap_or_default();
+                format!("At {} what stands gains {}{time}", transfer.fidelity, range(&total.gain))
+            }
             None => format!("At {} no total was measured", transfer.fidelity),
         };
         text += &match transfer.tau {
@@ -208,7 +217,7 @@ impl<C> fmt::Display for Certified<C> {
             writeln!(f, "  {:<8} {what:<width$}  {:>8}  {loss:<28} {:>6}  verdict", "edits", "claimed", "p")?;
             self.parts.iter().try_for_each(|part| self.row(f, part, width))?;
             for (name, total) in [("kept", &self.kept), ("stands", &self.claim)] {
-                let Some(Total { pairs, origin, now, gain }) = total else { continue };
+                let Some(Total { pairs, origin, now, gain, .. }) = total else { continue };
                 writeln!(f, "  {name}: {origin:.4} -> {now:.4}, {gain}, {pairs} pairs")?;
             }
             let cost = &self.cost;

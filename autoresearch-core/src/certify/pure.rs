@@ -156,7 +156,12 @@ impl<C: Candidate> Certification<C> {
     /// # Errors
     /// The run is not under way, or the evaluator states another direction than the study.
     pub fn finished(&mut self, run: RunId, outcome: RunOutcome) -> Result<(), StateError> {
-        self.state.finished(run, outcome)
+        let curve = outcome.as_ref().map_or(&[][..], |measurement| measurement.training_curve()).to_vec();
+        self.state.finished(run, outcome)?;
+        if !curve.is_empty() {
+            self.case.outcome.lock().curves.insert(run, curve);
+        }
+        Ok(())
     }
 
     /// What is certified: the origin with everything that the study kept.

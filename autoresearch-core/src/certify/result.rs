@@ -4,6 +4,7 @@ use super::lineage::{Lineage, Stage};
 use super::outcome::{Outcome, Pairs, UnitOutcome};
 use super::panel::effect;
 use super::rules::CertifyRules;
+use super::speed::{Curves, TimeToBaseline};
 use crate::arm::ProposalId;
 use crate::candidate::Candidate;
 use crate::fidelity::Fidelity;
@@ -95,6 +96,9 @@ pub struct Total {
     pub now: f64,
     /// The improvement, positive for better, with a 95 % paired t interval over seeds.
     pub gain: Effect,
+    /// How much sooner the stack gets to where the origin ends, where the evaluator gives training curves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeToBaseline>,
 }
 
 /// What the parts are worth at another fidelity.
@@ -196,7 +200,7 @@ pub(super) struct Sources<'a, C> {
 impl<C: Candidate> Certified<C> {
     pub(super) fn of(sources: Sources<'_, C>) -> Self {
         let Sources { lineage, rules, outcome, split, stopped, certified, bolder } = sources;
-        let total = |pairs: &Pairs| total(pairs, lineage);
+        let total = |pairs: &Pairs| total(pairs, lineage, &outcome.curves);
         let claimed = lineage.claims.iter().map(|claim| claim.mean).sum::<f64>();
         let kept = outcome.kept.as_ref().and_then(total);
         let unclaimed = lineage.keeps.0 - lineage.claims.len();
@@ -236,12 +240,13 @@ impl<C> Certified<C> {
 }
 
 /// In the objective's units; scores are losses turned round.
-fn total<C>(pairs: &Pairs, lineage: &Lineage<C>) -> Option<Total> {
+fn total<C>(pairs: &Pairs, lineage: &Lineage<C>, curves: &Curves) -> Option<Total> {
     let losses = |runs| Pairs::scores(runs).into_iter().map(|score| -score).collect::<Vec<f64>>();
     let (origin, now) = (losses(&pairs.origin), losses(&pairs.now));
     let c = compare(&origin, &now, lineage.direction, LEVEL).ok().filter(|c| c.gain.is_finite())?;
     let gain = Effect::new(c.gain, (c.low, c.high), LEVEL, now.len() as u32, true);
-    Some(Total { pairs: now.len() as u32, origin: c.baseline, now: c.incumbent, gain })
+    let time = TimeToBaseline::of(pairs, curves);
+    Some(Total { pairs: now.len() as u32, origin: c.baseline, now: c.incumbent, gain, time })
 }
 
 fn part<C>(unit: &UnitOutcome, lineage: &Lineage<C>) -> CertifiedPart {
@@ -273,7 +278,7 @@ fn transferred<C>(fidelity: Fidelity, outcome: &Outcome, lineage: &Lineage<C>) -
     let tau = kendall_tau(&x, &y).ok();
     Transfer {
         fidelity,
-        total: outcome.transfer.as_ref().and_then(|pairs| total(pairs, lineage)),
+        total: outcome.transfer.as_ref().and_then(|pairs| total(pairs, lineage, &outcome.curves)),
         tau: tau.map(|tau| tau.tau).filter(|tau| tau.is_finite()),
         p: tau.map_or(1.0, |tau| tau.p_positive),
         exact: tau.is_some_and(|tau| tau.exact),

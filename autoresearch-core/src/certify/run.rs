@@ -3,6 +3,7 @@
 use super::pure::Case;
 use super::result::Certified;
 use super::rules::CertifyRules;
+use super::speed::curves;
 use crate::candidate::Candidate;
 use crate::fidelity::Fidelity;
 use crate::limits::Limits;
@@ -144,14 +145,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
     /// As [`Study::run`]: what was stored is safe, and the certification can be resumed.
     pub async fn run(self) -> Result<Certified<C>, StudyError> {
         let Self { mut study, rules, store, limits, observers, even_if_running } = self;
-        let mut events: Vec<Event<C>> = Vec::new();
-        let mut seq = Seq(0);
-        loop {
-            let page = study.store.read(seq, PAGE).await?;
-            let Some((last, _)) = page.last() else { break };
-            seq = *last;
-            events.extend(page.into_iter().map(|(_, event)| event));
-        }
+        let events = read(&*study.store).await?;
+        let history = Arc::clone(&store);
         let goes_on = !matches!(events.last(), None | Some(Event::Stopped { .. }));
         if goes_on && study.holdout.is_some() && !even_if_running {
             let advice = "certify: the study has not stopped, and its holdout's numbers would come out while the search \
@@ -189,7 +184,21 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             grace: study.grace,
         };
         let report = own.run().await?;
+        // Of all sessions, not of this one alone.
+        case.outcome.lock().curves = curves(&read(&*history).await?);
         Ok(case.result(split, report.stopped.clone(), report.incumbent().clone(), report.stack().clone()))
+    }
+}
+
+/// All events of a store.
+async fn read<C: Candidate>(store: &dyn Store<C>) -> Result<Vec<Event<C>>, StudyError> {
+    let mut events: Vec<Event<C>> = Vec::new();
+    let mut seq = Seq(0);
+    loop {
+        let page = store.read(seq, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(events) };
+        seq = *last;
+        events.extend(page.into_iter().map(|(_, event)| event));
     }
 }
 

@@ -19,6 +19,7 @@ const MEASURES: &[(&str, Measure)] = &[
     ("speed-f32", speed::f32),
     ("speed-bf16", speed::bf16),
     ("muon", speed::muon),
+    ("cuda", speed::cuda),
     ("quality-bf16", quality::bf16),
     ("quality-strong", quality::strong),
 ];

@@ -4,7 +4,7 @@
 use crate::figure::{Bound, Figure, Scale};
 use crate::wait;
 use autoresearch_core::{Executor, Fidelity, RunContext};
-use autoresearch_tch::{Corpus, GptRecipe, GptTrainer, OptimizerKind, Precision, RunMetrics, Split};
+use autoresearch_tch::{Corpus, Device, GptRecipe, GptTrainer, OptimizerKind, Precision, RunMetrics, Split};
 
 /// Steps before those that count.
 const WARM_UP: u64 = 3;
@@ -22,7 +22,7 @@ fn yardstick(precision: Precision) -> GptRecipe {
 }
 
 fn figures(scale: &Scale, recipe: GptRecipe, [speed, step, memory]: [&'static str; 3]) -> Vec<Figure> {
-    let (metrics, seconds) = timed(&recipe, scale.of(30, 2));
+    let (metrics, seconds) = timed(&recipe, scale.of(30, 2), Device::Cpu);
     let tokens = (recipe.batch * recipe.context) as f64;
     vec![
         Figure::new(speed, tokens / seconds, "tokens/s", Bound::None),
@@ -41,23 +41,58 @@ fn figures(scale: &Scale, recipe: GptRecipe, [speed, step, memory]: [&'static st
 /// Muon beside AdamW: what the optimiser's part of a step grows to.
 pub(crate) fn muon(scale: &Scale) -> Vec<Figure> {
     let recipe = GptRecipe { optimizer: OptimizerKind::Muon, ..yardstick(Precision::F32) };
-    let (metrics, _) = timed(&recipe, scale.of(20, 2));
+    let (metrics, _) = timed(&recipe, scale.of(20, 2), Device::Cpu);
     let share = metrics.phases.map_or(f64::NAN, |phases| phases.optimizer / metrics.seconds);
     vec![Figure::new("Muon's part of a step", share, "share", Bound::AtMost(0.12))]
 }
 
-/// Trains so many steps; processor seconds a step, without set-up and the first steps.
-fn timed(recipe: &GptRecipe, steps: u64) -> (RunMetrics, f64) {
+/// What a card is for: 85 million parameters, 12 blocks of width 768, a context of 1,024 and 16 sequences a step.
+fn for_a_card(precision: Precision) -> GptRecipe {
+    GptRecipe {
+        depth: 12,
+        heads: 12,
+        head_dim: 64,
+        context: 1024,
+        batch: 16,
+        precision,
+        ..GptRecipe::default()
+    }
+}
+
+/// On the first CUDA device: nothing where there is none.
+pub(crate) fn cuda(scale: &Scale) -> Vec<Figure> {
+    if !tch::Cuda::is_available() {
+        eprintln!("SKIPPED: training on a card: libtorch sees no CUDA device");
+        return Vec::new();
+    }
+    let plans = [
+        (Precision::F32, ["cuda, f32: tokens a second", "cuda, f32: a step", "cuda, f32: peak memory"]),
+        (Precision::Bf16, ["cuda, bf16: tokens a second", "cuda, bf16: a step", "cuda, bf16: peak memory"]),
+    ];
+    let mut figures = Vec::new();
+    for (precision, [speed, step, memory]) in plans {
+        let recipe = for_a_card(precision);
+        let tokens = f64::from(recipe.batch * recipe.context);
+        let (metrics, seconds) = timed(&recipe, scale.of(50, 2), Device::Cuda(0));
+        figures.push(Figure::new(speed, tokens / seconds, "tokens/s", Bound::None));
+        figures.push(Figure::new(step, 1e3 * seconds, "ms", Bound::None));
+        figures.push(Figure::new(memory, metrics.device_memory_gb.unwrap_or(f64::NAN), "GB", Bound::None));
+    }
+    figures
+}
+
+/// Trains so many steps; processor seconds a step (on a card those of the clock), without set-up and the first steps.
+fn timed(recipe: &GptRecipe, steps: u64, device: Device) -> (RunMetrics, f64) {
     let letter = |i: u64| if i % 80 == 79 { b'\n' } else { b'a' + (i * i % 8191 % 26) as u8 };
     let text: String = (0..1_000_000_u64).map(|i| char::from(letter(i))).collect();
     let corpus =
         Corpus::from_texts([text]).cut(20_000).and_then(|c| c.split(Split::default())).expect("splits");
     let train = |steps: u64| {
-        let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::steps(steps));
+        let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::steps(steps)).device(device);
         let before = processor_seconds();
         let run = wait(trainer.execute(recipe.clone(), RunContext::for_test(1))).expect("a trained model");
         let after = processor_seconds();
-        let told = before.zip(after).map(|(before, after)| after - before);
+        let told = before.zip(after).map(|(before, after)| after - before).filter(|_| device == Device::Cpu);
         let seconds = told.unwrap_or(run.metrics.seconds);
         (run.metrics, seconds)
     };

@@ -41,6 +41,11 @@ pub struct RunMetrics {
     /// The most of the machine's memory that the process held while the run was under way, in 10^9 bytes: with the data,
     /// libtorch itself and all else in the process. A card's memory is not in it. Only on Linux.
     pub memory_gb: Option<f64>,
+    /// The most of a card's memory that tensors took while the run was under way, in 10^9 bytes, as libtorch's allocator
+    /// counts it: of this run alone where it has the card for itself ([`gpus`](crate::Training::gpus)), else of all on it.
+    /// What CUDA itself takes, and what the allocator keeps in reserve, comes on top. `None` on a processor.
+    #[serde(default)]
+    pub device_memory_gb: Option<f64>,
     /// Whether no other run was under way in this process meanwhile. If one was, `memory_gb` is of all runs together, and
     /// may be a peak from before this run.
     #[serde(default)]

@@ -24,8 +24,10 @@ pub use model::GptModel;
 use crate::corpus::{Corpus, Splits};
 use crate::optim::Optimizer;
 use crate::tokenizer::{BYTES, SCHEME, Tokenizer};
-use crate::{Checkpoint, Draws, GptRecipe, Parameters, Scale, Scaled, StepCost, Trainer, Training};
-use autoresearch_core::{FailureKind, RunFailure};
+use crate::{
+    Checkpoint, Draws, GptRecipe, Parameters, RecipeError, Scale, Scaled, StepCost, Trainer, Training,
+};
+use autoresearch_core::{Cancellation, FailureKind, RunFailure};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -143,14 +145,17 @@ impl Trainer for Gpt {
 
     fn check(&self, recipe: &GptRecipe) -> Result<(), RunFailure> {
         let invalid =
-            |message: String| Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
-        if let Err(error) = recipe.validate() {
-            return invalid(error.to_string());
-        }
-        let (symbols, context) = (self.texts.get(recipe.vocab)?.tokens.len(), recipe.context);
+            |error: RecipeError| RunFailure::candidate(error.to_string()).kind(FailureKind::InvalidCandidate);
+        recipe.validate().map_err(invalid)
+    }
+
+    fn prepare(&self, recipe: &GptRecipe, stop: &Cancellation) -> Result<(), RunFailure> {
+        let text = self.texts.get_unless(recipe.vocab, stop)?;
+        let (symbols, context) = (text.tokens.len(), recipe.context);
         if symbols <= u64::from(context) {
             let what = if recipe.vocab == BYTES { "bytes" } else { "symbols" };
-            return invalid(format!("context is {context}, but the training text has only {symbols} {what}"));
+            let message = format!("context is {context}, but the training text has only {symbols} {what}");
+            return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
         }
         Ok(())
     }

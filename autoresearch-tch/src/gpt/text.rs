@@ -4,7 +4,7 @@ use super::packing::Packed;
 use crate::corpus::Corpus;
 use crate::shards::{Destination, ShardError, ShardKey, Tokens, Writer};
 use crate::tokenizer::{BEGIN, SCHEME, Tokenizer, load_or_train, warn_and_remove};
-use autoresearch_core::RunFailure;
+use autoresearch_core::{Cancellation, RunFailure};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,11 +60,16 @@ impl Texts {
 
     /// The text in the vocabulary of this size.
     pub(super) fn get(&self, vocabulary: u32) -> Result<Arc<Text>, RunFailure> {
-        // Nobody's model is to blame for a full disk.
-        slot(&self.texts, vocabulary, || self.make(vocabulary))
+        self.get_unless(vocabulary, &Cancellation::new())
     }
 
-    fn make(&self, vocabulary: u32) -> Result<Text, RunFailure> {
+    /// The same, given up between two documents when `stop` goes up.
+    pub(super) fn get_unless(&self, vocabulary: u32, stop: &Cancellation) -> Result<Arc<Text>, RunFailure> {
+        slot(&self.texts, vocabulary, || self.make(vocabulary, stop))
+    }
+
+    // Nobody's model is to blame for a full disk.
+    fn make(&self, vocabulary: u32, stop: &Cancellation) -> Result<Text, RunFailure> {
         let failed = |error: &dyn std::fmt::Display| RunFailure::infrastructure(error.to_string());
         let tokenizer =
             load_or_train(&self.corpus, vocabulary, self.cache.as_deref()).map_err(|e| failed(&e))?;
@@ -75,14 +80,14 @@ impl Texts {
                     "{what}: name a folder with GptTrainer::token_cache"
                 )));
             }
-            None => self.tokenize(&tokenizer, Destination::Memory)?,
-            Some(cache) => self.cached(&tokenizer, cache)?,
+            None => self.tokenize(&tokenizer, Destination::Memory, stop)?,
+            Some(cache) => self.cached(&tokenizer, cache, stop)?,
         };
         Ok(Text { tokenizer, tokens, packed: Mutex::default() })
     }
 
     /// The shards in the cache; they are written first if there are none, or if they are damaged.
-    fn cached(&self, tokenizer: &Tokenizer, cache: &Path) -> Result<Tokens, RunFailure> {
+    fn cached(&self, tokenizer: &Tokenizer, cache: &Path, stop: &Cancellation) -> Result<Tokens, RunFailure> {
         let hash =
             Sha256::new_with_prefix(SCHEME).chain_update(tokenizer.name()).chain_update(self.corpus.digest());
         let key = ShardKey(hash.finalize().into());
@@ -96,14 +101,22 @@ impl Texts {
             }
             Err(error) => warn_and_remove(&folder, &error),
         }
-        self.tokenize(tokenizer, Destination::Folder(folder, key))
+        self.tokenize(tokenizer, Destination::Folder(folder, key), stop)
     }
 
     /// One document at a time is in memory.
-    fn tokenize(&self, tokenizer: &Tokenizer, to: Destination) -> Result<Tokens, RunFailure> {
+    fn tokenize(
+        &self,
+        tokenizer: &Tokenizer,
+        to: Destination,
+        stop: &Cancellation,
+    ) -> Result<Tokens, RunFailure> {
         let failed = |error: &dyn std::fmt::Display| RunFailure::infrastructure(error.to_string());
         let mut writer = Writer::new(tokenizer.size(), to).map_err(|e| failed(&e))?;
         for document in self.corpus.documents() {
+            if stop.is_cancelled() {
+                return Err(RunFailure::cancelled()); // the writer takes what it has written along
+            }
             let text = document.text().map_err(|e| failed(&e))?;
             let symbols = tokenizer.encode(&text).map_err(|e| failed(&e))?;
             writer.document(std::iter::once(BEGIN).chain(symbols)).map_err(|e| failed(&e))?;

@@ -40,10 +40,13 @@ pub(super) fn train<T: Trainer>(
     place: Place<'_>,
 ) -> Result<Checkpoint<T::Candidate>, RunFailure> {
     trainer.check(&candidate)?;
+    trainer.prepare(&candidate, place.stop)?;
     let folder = cx.directory()?;
     let memory = Watch::start();
     let [init, order, dropout] = settings.seeds;
-    let mut parameters = Parameters::seeded(init).on(place.device.open()?);
+    let device = place.device.open()?;
+    place.device.watch_memory();
+    let mut parameters = Parameters::seeded(init).on(device);
     let model = trainer.build(&candidate, &mut parameters)?;
     let mut steps = Steps {
         optimizer: trainer.optimizer(&candidate, &parameters),
@@ -115,6 +118,7 @@ pub(super) fn train<T: Trainer>(
         overhead: phases.map(|phases| phases.overhead(seconds)),
         phases,
         memory_gb: peak.map(|peak| peak.gb),
+        device_memory_gb: place.device.peak_gb(),
         memory_alone: peak.is_some_and(|peak| peak.alone),
         stopped_early,
         curve: recorder.finish(step, seconds),

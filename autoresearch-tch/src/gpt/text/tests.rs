@@ -39,6 +39,21 @@ fn every_document_stands_behind_a_line_end() {
 }
 
 #[test]
+fn a_text_that_is_given_up_leaves_nothing_and_is_made_when_it_is_wanted_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let cached = Texts::new(Corpus::from_texts(texts()), Some(folder.path().into()));
+    let stop = Cancellation::new();
+    stop.cancel();
+    for (texts, vocabulary) in [(&cached, 256), (&cached, 300), (&in_memory(), 256)] {
+        let failure = texts.get_unless(vocabulary, &stop).unwrap_err();
+        assert_eq!(failure.fault(), autoresearch_core::Fault::Cancelled);
+    }
+    let left = || fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
+    assert!(left().all(|path| path.is_file()), "{:?}", left().collect::<Vec<_>>()); // the vocabulary alone
+    assert_eq!(symbols(&cached, 300), symbols(&in_memory(), 300));
+}
+
+#[test]
 fn the_cache_holds_the_same_and_is_made_anew_where_it_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let cached = || Texts::new(Corpus::from_texts(texts()), Some(folder.path().join("deep/er")));

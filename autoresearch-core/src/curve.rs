@@ -1,4 +1,8 @@
-//! How the loss fell while a run trained.
+//! How the loss fell while a run trained, and what that says of two runs.
+
+mod time_to_loss;
+
+pub use time_to_loss::TimeToLoss;
 
 use serde::{Deserialize, Serialize};
 

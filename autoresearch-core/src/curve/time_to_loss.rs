@@ -1,6 +1,6 @@
 //! How much sooner a candidate reaches what a baseline ends at.
 
-use crate::CurvePoint;
+use super::CurvePoint;
 use serde::{Deserialize, Serialize};
 
 /// What a candidate needed to reach a baseline's final loss, as shares of all that the baseline was trained with: .89
