@@ -5,7 +5,9 @@
 //! A recipe file holds the fields that differ from the default, as in the "certified recipe" that the demo prints.
 
 use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext};
-use autoresearch_tch::{BitsPerByte, Corpus, GptRecipe, GptTrainer, Scale, Split, TimeToLoss};
+use autoresearch_tch::{
+    BitsPerByte, Corpus, Device, Devices, GptRecipe, GptTrainer, Scale, Split, TimeToLoss,
+};
 use clap::Parser;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +35,9 @@ struct Args {
     /// Runs of each recipe, on equal seeds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
+    /// Train on the CUDA card of this number; without it on the processor
+    #[arg(long)]
+    cuda: Option<u32>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,8 +52,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let after = args.after.as_deref().map_or_else(|| Ok(GptRecipe::strong()), read)?;
     let scale = Scale::new().depth(args.depth).width(args.width);
     let corpus = Corpus::read(&args.corpus)?.split(Split::default())?;
-    let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::tokens(args.tokens)).scaled(scale);
-    let validation = BitsPerByte::on(corpus.validation());
+    let device = args.cuda.map_or(Device::Cpu, Device::Cuda);
+    let trainer =
+        GptTrainer::new(&corpus).fidelity(Fidelity::tokens(args.tokens)).device(device).scaled(scale);
+    let validation = BitsPerByte::on(corpus.validation()).devices(Devices::shared(device));
 
     println!("{} times the parameters of the blocks, {} tokens a run", scale.growth(), args.tokens);
     println!("{:>4} {:>9} {:>9} {:>8} {:>8} {:>8}", "seed", "before", "after", "tokens", "FLOPs", "seconds");

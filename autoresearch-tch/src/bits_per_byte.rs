@@ -1,9 +1,10 @@
 //! Bits per byte: how well a model predicts documents it was not trained on.
 
 use crate::corpus::{Corpus, CorpusError, Document};
-use crate::evaluator::with_model;
+use crate::evaluator::with_model_on;
 use crate::gpt::{Gpt, GptModel, NO_TARGET, TrainedGpt};
 use crate::tokenizer::{BEGIN, Tokenizer, TokenizerError};
+use crate::{Device, Devices};
 use autoresearch_core::{
     Cancellation, Direction, EvalContext, Evaluator, Measurement, RunFailure, async_trait,
 };
@@ -49,6 +50,7 @@ pub struct BitsPerByte {
     most: usize,
     batch_tokens: usize,
     threads: i32,
+    devices: Devices,
     written: Arc<Mutex<BTreeMap<String, Arc<Vec<Unit>>>>>,
 }
 
@@ -62,6 +64,7 @@ impl BitsPerByte {
             most: 128 << 10,
             batch_tokens: 4096,
             threads: 1,
+            devices: Devices::shared(Device::Cpu),
             written: Arc::default(),
         }
     }
@@ -97,6 +100,14 @@ impl BitsPerByte {
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = i32::try_from(threads.max(1)).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// Measures on the devices of a pool; on the processor unless said. The number then differs in its last digits, and the
+    /// [`identity`](Evaluator::identity) says so.
+    #[must_use]
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.devices = devices;
         self
     }
 
@@ -244,12 +255,19 @@ impl Evaluator<TrainedGpt> for BitsPerByte {
         }
         let this = self.clone();
         let measure = move |_: &Gpt, model: &GptModel, stop: &Cancellation| this.measure(model, stop);
-        with_model(Arc::clone(&self.gpt), output, self.threads, &cx, measure).await
+        with_model_on(&self.devices, Arc::clone(&self.gpt), output, self.threads, &cx, measure).await
     }
 
     fn identity(&self) -> String {
         let Self { corpus, excerpt, most, .. } = self;
-        format!("bits per byte on {}, excerpts of {excerpt}, at most {most} bytes", corpus.fingerprint())
+        let place = match self.devices.kind() {
+            "cpu" => String::new(),
+            kind => format!(", on {kind}"),
+        };
+        format!(
+            "bits per byte on {}, excerpts of {excerpt}, at most {most} bytes{place}",
+            corpus.fingerprint()
+        )
     }
 }
 
@@ -314,7 +332,7 @@ impl Batch {
         let shape = [self.units.len() as i64, self.context as i64];
         let inputs = Tensor::from_slice(&self.inputs).view(shape);
         let nats = model.nats(&inputs, &Tensor::from_slice(&self.targets)).view(shape);
-        let per_window = nats.sum_dim_intlist(1, false, Kind::Double);
+        let per_window = nats.sum_dim_intlist(1, false, Kind::Double).to_device(tch::Device::Cpu);
         for (index, unit) in self.units.iter().enumerate() {
             sums.bits[*unit] += per_window.double_value(&[index as i64]) / std::f64::consts::LN_2;
         }

@@ -43,8 +43,9 @@ pub fn torch_failure(error: TchError) -> RunFailure {
 }
 
 fn from_text(text: &str) -> RunFailure {
-    // The message without C++'s stack trace.
-    let first = text.split("\nException raised from").next().unwrap_or(text).trim();
+    // The message without Rust's and tch's wrapping and C++'s stack trace.
+    let told = text.strip_prefix("called `Result::unwrap()` on an `Err` value: Torch(\"").unwrap_or(text);
+    let first = told.split("\nException raised from").next().unwrap_or(told).trim();
     let first = first.split("\\nException raised from").next().unwrap_or(first);
     let failure = RunFailure::candidate(first);
     // CPU: "DefaultCPUAllocator: can't allocate memory" or "not enough memory"; CUDA: "CUDA out of memory".

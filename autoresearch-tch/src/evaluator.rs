@@ -61,18 +61,7 @@ where
     }
 }
 
-/// Builds the checkpoint's model on the processor, on a thread of its own, and measures it there, without gradients.
-pub(crate) async fn with_model<T: Trainer>(
-    trainer: Arc<T>,
-    checkpoint: &Checkpoint<T::Candidate>,
-    threads: i32,
-    cx: &EvalContext,
-    measure: impl FnOnce(&T, &T::Model, &Cancellation) -> Result<Measurement, RunFailure> + Send + 'static,
-) -> Result<Measurement, RunFailure> {
-    with_model_on(&Devices::shared(Device::Cpu), trainer, checkpoint, threads, cx, measure).await
-}
-
-/// [`with_model`] on a device of the pool.
+/// Builds the checkpoint's model on a device of the pool, on a thread of its own, and measures it there, without gradients.
 pub(crate) async fn with_model_on<T: Trainer>(
     devices: &Devices,
     trainer: Arc<T>,

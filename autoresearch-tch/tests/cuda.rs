@@ -4,7 +4,7 @@
 mod common;
 
 use autoresearch_core::{EvalContext, Evaluator, FailureKind, Fault, Fidelity};
-use autoresearch_tch::{BitsPerByte, Device, GptRecipe, GptTrainer, OptimizerKind, Precision};
+use autoresearch_tch::{BitsPerByte, Device, Devices, GptRecipe, GptTrainer, OptimizerKind, Precision};
 use common::{splits, tiny, train, validate};
 
 /// Whether there is a card to test on.
@@ -51,6 +51,10 @@ async fn a_card_trains_as_the_processor_does() {
         // A checkpoint of a card is measured on the processor like any other.
         let (a, b) = (validate(&here).await.objective(), validate(&there).await.objective());
         assert!((a - b).abs() < 0.03, "{name}: {a} {b}");
+        let on_card = BitsPerByte::on(splits().validation()).devices(Devices::shared(Device::Cuda(0)));
+        let c = on_card.evaluate(&there, EvalContext::for_test(0)).await.unwrap().objective();
+        assert!((b - c).abs() < 1e-3, "{name}: {b} on the processor, {c} on the card");
+        assert!(on_card.identity().ends_with(", on cuda"));
         assert!(there.metrics.phases.is_none() && there.metrics.overhead.is_none());
         eprintln!("{name}: processor {a:.5}, card {b:.5} bits per byte");
     }
@@ -65,7 +69,7 @@ async fn bfloat16_on_a_card_costs_little() {
         let recipe = GptRecipe { precision, ..wider() };
         let trainer = trainer(60).device(Device::Cuda(0)).peak_flops(989e12);
         let (run, keep) = train(&trainer, recipe, 3).await.unwrap();
-        let on_card = BitsPerByte::on(splits().validation());
+        let on_card = BitsPerByte::on(splits().validation()).devices(Devices::shared(Device::Cuda(0)));
         (on_card.evaluate(&run, EvalContext::for_test(0)).await.unwrap().objective(), run, keep)
     };
     let (full, _, _keep) = run(Precision::F32).await;

@@ -6,8 +6,8 @@
 
 use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext};
 use autoresearch_tch::{
-    Activation, BitsPerByte, Corpus, GptRecipe, GptTrainer, Norm, OptimizerKind, Position, Precision, Seeds,
-    Split, Splits,
+    Activation, BitsPerByte, Corpus, Device, Devices, GptRecipe, GptTrainer, Norm, OptimizerKind, Position,
+    Precision, Scale, Seeds, Split, Splits,
 };
 use std::path::Path;
 
@@ -163,5 +163,48 @@ async fn where_the_time_of_a_run_goes() {
             run.memory_gb.unwrap_or(f64::NAN),
             run.memory_alone,
         );
+    }
+}
+
+/// Whether the best learning rate of a small model is the best one of a larger one, by the rules of `Scale` and with rate
+/// and initial weights as they are: bits per byte on validation, a row a scale. On a card where there is one.
+#[tokio::test]
+#[ignore = "minutes on a card, hours without"]
+async fn learning_rates_carry_over() {
+    let corpus = corpus();
+    let device = if tch::Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu };
+    let trainer = GptTrainer::new(&corpus).fidelity(Fidelity::tokens(4_000_000)).device(device);
+    let validation = BitsPerByte::on(corpus.validation()).devices(Devices::shared(device));
+    let small = GptRecipe { batch: 32, context: 128, zero_init_outputs: true, ..GptRecipe::default() };
+    let plain = GptRecipe { tied_embeddings: false, ..small.clone() };
+    let muon = GptRecipe { optimizer: OptimizerKind::Muon, lr: 3e-3, ..plain.clone() };
+    let rates = [0.25, 0.5, 1.0, 2.0, 4.0];
+    println!("{:>34} {rates:>8.2?} times lr 4e-3, Muon's .02", "");
+    for (name, recipe) in [("AdamW", GptRecipe { lr: 4e-3, ..plain }), ("Muon", muon)] {
+        for (depth, width, ruled) in [(1, 1, true), (1, 4, true), (1, 4, false), (4, 4, true)] {
+            let mut row = Vec::new();
+            for rate in rates {
+                let rated = match recipe.optimizer {
+                    OptimizerKind::Muon => GptRecipe { muon_lr: recipe.muon_lr * rate, ..recipe.clone() },
+                    _ => GptRecipe { lr: recipe.lr * rate, ..recipe.clone() },
+                };
+                let mut larger = Scale::new().depth(depth).width(width).apply(&rated).unwrap();
+                if !ruled {
+                    let GptRecipe { depth, heads, kv_heads, .. } = larger;
+                    larger = GptRecipe { depth, heads, kv_heads, ..rated };
+                }
+                let mut scores = Vec::new();
+                for seed in 1..=2 {
+                    let folder = tempfile::tempdir().unwrap();
+                    let cx = RunContext::for_test(seed).in_directory(folder.path());
+                    let model = trainer.execute(larger.clone(), cx).await.unwrap();
+                    let measured = validation.evaluate(&model, EvalContext::for_test(seed)).await.unwrap();
+                    scores.push(measured.objective());
+                }
+                row.push(mean(&scores));
+            }
+            let how = if ruled { "" } else { ", no rule" };
+            println!("{:>34} {row:>8.3?}", format!("{name}, depth x {depth}, width x {width}{how}"));
+        }
     }
 }

@@ -70,16 +70,25 @@ impl CorpusReader {
 
         let store = self.scratch.as_deref().map(TextStore::create).transpose()?.map(Arc::new);
         let mut sink = Sink { documents: BTreeMap::new(), store, taken: 0 };
-        let mut others = 0;
+        let (mut others, mut packed) = (0, Vec::new());
         for file in files {
             let before = sink.taken;
             match file.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
                 Some("txt") => sink.take(&text(&file)?)?,
                 Some("jsonl") => lines(&file, &self.field, &mut sink)?,
                 Some("parquet") => parquet::read(&file, &self.field, &mut sink)?,
+                Some("gz" | "zst" | "bz2" | "xz" | "zip" | "json") => packed.push(file.display().to_string()),
                 _ => (),
             }
             others += usize::from(sink.taken == before);
+        }
+        if let Some(first) = packed.first() {
+            let count = packed.len();
+            tracing::warn!(
+                first,
+                count,
+                "these may hold texts and are not read: unpack them, to .jsonl or .txt"
+            );
         }
         if sink.documents.is_empty() {
             return Err(CorpusError::NoDocuments { path: path.to_path_buf(), others });

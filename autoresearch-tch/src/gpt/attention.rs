@@ -8,7 +8,7 @@ use super::value_embedding::{ValueEmbedding, has_value_embedding};
 use super::{init, window};
 use crate::{GptRecipe, Parameters};
 use autoresearch_core::RunFailure;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// What the attention of every block needs to know of the pass besides the stream.
 pub(super) struct Seen<'a> {
@@ -81,13 +81,14 @@ impl Attention {
             Some(gain) => query * gain.unsqueeze(-1),
             None => query,
         };
+        let [query, key, value] = [query, key, value].map(|part| pass.attended(part));
         pass.linear(&self.mix(&query, &key, &value), &self.out)
     }
 
     /// Queries, keys and values, `[batch, length, heads, head_dim]`, by one product.
     fn project(&self, x: &Tensor, pass: &Pass<'_>) -> (Tensor, Tensor, Tensor) {
         let weight = Tensor::cat(&[&self.query, &self.key, &self.value], 0);
-        let all = pass.linear(x, &weight).to_kind(Kind::Float).unflatten(2, [-1, self.head_dim]);
+        let all = pass.attended(pass.linear(x, &weight)).unflatten(2, [-1, self.head_dim]);
         if self.shift_kv {
             let [query, both] = [0, 1].map({
                 let parts = all.split_with_sizes([self.heads, 2 * self.kv_heads], 2);
@@ -103,7 +104,8 @@ impl Attention {
     /// What each place reads: `[batch, length, width]`.
     fn mix(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         let length = query.size()[1];
-        let mask = self.mask.as_ref().map(|mask| mask.narrow(0, 0, length).narrow(1, 0, length));
+        let cut = |mask: &Tensor| mask.narrow(0, 0, length).narrow(1, 0, length).to_kind(query.kind());
+        let mask = self.mask.as_ref().map(cut);
         let mixed = Tensor::scaled_dot_product_attention(
             &query.transpose(1, 2),
             &key.transpose(1, 2),
