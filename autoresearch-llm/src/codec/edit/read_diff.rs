@@ -1,7 +1,6 @@
 //! Unified diffs, as models write them: counts and line numbers are hints, the lines count.
 
 use super::op::{Hunk, Op, Side};
-use super::read_text::fence;
 use crate::codec::hint::cut;
 
 /// Whether the diff of a file, or a hunk of one, begins here.
@@ -135,7 +134,7 @@ fn hunk(lines: &[&str], header: usize, path: &str) -> Result<(Hunk, usize), Stri
         let full = counted.is_some_and(|(_, o, n)| old >= o && new >= n);
         let text = line(at);
         let next_file = headers(lines, at) && (full || is_hunk(line(at + 2)));
-        if is_hunk(text) || next_file || text.starts_with("diff --git ") || fence(text).is_some() {
+        if is_hunk(text) || next_file || text.starts_with("diff --git ") || text.starts_with("```") {
             break;
         }
         let side = match text.chars().next() {

@@ -6,8 +6,7 @@ use super::scope::Scope;
 use crate::codec::hint::{kind, quoted};
 use serde_json::{Map, Value};
 
-const SHAPES: &str =
-    "write [{\"file\": path, \"find\": ..., \"replace\": ...}, ...] or [{\"file\": path, \"text\": ...}, ...], or a diff as a text";
+const SHAPES: &str = "write [{\"file\": path, \"find\": ..., \"replace\": ...}, ...] or [{\"file\": path, \"text\": ...}, ...], or a diff as a text";
 
 /// All edits of a change, in whatever form.
 pub(super) fn ops(change: &Value, scope: &Scope<'_>) -> Result<Vec<Op>, String> {

@@ -59,8 +59,12 @@ impl Reader<'_> {
     fn fenced(&mut self, at: usize, ticks: usize, info: String) -> Result<usize, String> {
         let named = self.path_of_info(&info).or_else(|| self.path_before(at));
         let rest = self.lines.get(at + 1..).unwrap_or_default();
-        let length =
-            rest.iter().position(|line| fence(line).is_some_and(|(n, more)| n >= ticks && more.is_empty()));
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let closes = |line: &&str| {
+            indent(line) == indent(self.line(at))
+                && fence(line).is_some_and(|(n, more)| n >= ticks && more.is_empty())
+        };
+        let length = rest.iter().position(closes);
         let body = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
         // Edits stand at its head, below their path perhaps; further down they are a text about edits.
         let mut head = (0..body.len()).filter(|i| !body[*i].trim().is_empty()).take(2);
@@ -88,12 +92,11 @@ impl Reader<'_> {
             let word = word.trim_matches(['"', '\'', '`', '{', '}']);
             word.strip_prefix("./").unwrap_or(word).to_string()
         };
-        let mut words: Vec<&str> = vec![info];
-        words.extend(info.split_whitespace());
-        words.extend(
-            info.split_whitespace().filter_map(|word| word.split_once([':', '=']).map(|(_, rest)| rest)),
-        );
-        words.into_iter().map(clean).find(|word| self.scope.path_like(word))
+        let parts = || info.split_whitespace();
+        let tagged = parts().filter_map(|word| word.split_once([':', '=']).map(|(_, rest)| rest));
+        let words: Vec<String> = tagged.chain(parts()).chain([info]).map(clean).collect();
+        let there = words.iter().find(|word| self.scope.has(word));
+        there.or_else(|| words.iter().find(|word| self.scope.path_like(word))).cloned()
     }
 
     /// The path in the nearest line above that says anything.

@@ -1,6 +1,6 @@
 //! A written value put into a base value, as the schema of their type says.
 
-use crate::codec::hint::{did_you_mean, kind, quoted};
+use crate::codec::hint::{kind, nearest, quoted};
 use serde_json::{Map, Value};
 
 /// The base with what was written: fields of structs that are missing keep their value, everything else (lists, maps,
@@ -72,12 +72,9 @@ impl<'a> Fit<'a> {
                 }
                 None if open || of_variants.contains(&key) => drop(out.insert(key.clone(), value.clone())),
                 None => {
-                    let names: Vec<String> = known
-                        .keys()
-                        .chain(of_variants.iter().copied())
-                        .map(|name| join(path, name))
-                        .collect();
-                    let hint = did_you_mean(&place, names.iter().map(String::as_str));
+                    let names = known.keys().chain(of_variants.iter().copied()).map(String::as_str);
+                    let hint = nearest(key, names).map(|name| join(path, name));
+                    let hint = hint.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
                     self.problems.push(format!("there is no field `{place}`{hint}"));
                 }
             }

@@ -127,7 +127,7 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
 
     fn apply(&self, base: &C, change: &Value) -> Result<C, CodecError> {
         let now = self.space.values(base).map_err(say)?;
-        let read = read::change(&self.space, change).map_err(several)?;
+        let read = read::change(&self.space, &now, change).map_err(several)?;
         let changes: Vec<_> = read.iter().filter(|(name, to)| now.get(name) != to.as_ref()).collect();
         if changes.len() > self.most() {
             let (n, most) = (changes.len(), self.most());

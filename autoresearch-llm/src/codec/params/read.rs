@@ -1,16 +1,16 @@
 //! What a model wrote as a change of parameters, in the shapes that models write it in.
 
 use crate::codec::hint::{did_you_mean, kind, quoted, unquoted};
-use autoresearch_core::{Param, ParamKind, ParamSpace, ParamValue};
-use serde_json::{Map, Value};
+use autoresearch_core::{Param, ParamKind, ParamSet, ParamSpace, ParamValue};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Values by name; `None` unsets.
 pub(super) type Change = BTreeMap<String, Option<ParamValue>>;
 
 /// Reads a change, or lists all that is wrong with it.
-pub(super) fn change(space: &ParamSpace, written: &Value) -> Result<Change, Vec<String>> {
-    let mut reader = Reader { space, change: Change::new(), problems: Vec::new() };
+pub(super) fn change(space: &ParamSpace, now: &ParamSet, written: &Value) -> Result<Change, Vec<String>> {
+    let mut reader = Reader { space, now, change: Change::new(), problems: Vec::new() };
     reader.top(&unquoted(written));
     if reader.problems.is_empty() { Ok(reader.change) } else { Err(reader.problems) }
 }
@@ -19,6 +19,7 @@ const SHAPE: &str = "write it as [{\"parameter\": name, \"value\": new value}, .
 
 struct Reader<'a> {
     space: &'a ParamSpace,
+    now: &'a ParamSet,
     change: Change,
     problems: Vec<String>,
 }
@@ -96,6 +97,10 @@ impl Reader<'_> {
             }
             _ => match value(param, written) {
                 Some(value) => Some(value),
+                // It stays as it is: of a parameter without effect that may be anything.
+                None if self.now.get(name).is_some_and(|now| json!(now) == *written) => {
+                    self.now.get(name).cloned()
+                }
                 None => {
                     let (kind, written) = (&param.kind, quoted(written));
                     return self.problems.push(format!("`{name}` is {written}; it must be {kind}"));
@@ -119,8 +124,8 @@ fn value(param: &Param, written: &Value) -> Option<ParamValue> {
         Value::String(text) => ParamValue::Text(text.clone()),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
-    let own = canonical(&param.kind, &plain);
-    own.or_else(|| meant(&param.kind, written)).filter(|value| param.kind.contains(value))
+    let fits = |value: &ParamValue| param.kind.contains(value);
+    canonical(&param.kind, &plain).filter(fits).or_else(|| meant(&param.kind, written).filter(fits))
 }
 
 /// The value as the kind writes it: an integer where whole numbers are, the listed value among choices.
