@@ -1,5 +1,6 @@
 //! What a misspelt name may have meant, and how values are quoted.
 
+use autoresearch_core::ParamValue;
 use serde_json::Value;
 
 /// The nearest of the names, where one is near.
@@ -24,7 +25,26 @@ pub(super) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a 
 
 /// A value as JSON, cut to what fits into a message.
 pub(super) fn quoted(value: &Value) -> String {
-    cut(&value.to_string(), 120)
+    match value {
+        Value::Number(n) if n.is_f64() => n.as_f64().map(number).unwrap_or_default(),
+        _ => cut(&value.to_string(), 120),
+    }
+}
+
+/// The shortest text for a number; for one that a single-precision field holds, as single precision.
+pub(super) fn number(x: f64) -> String {
+    let (single, double) = (x as f32, format!("{x:?}"));
+    let short = format!("{single:?}");
+    if f64::from(single) == x && short.len() < double.len() { short } else { double }
+}
+
+/// A parameter's value in words.
+pub(super) fn shown(value: Option<&ParamValue>) -> String {
+    match value {
+        Some(ParamValue::Float(x)) => number(*x),
+        Some(value) => value.to_string(),
+        None => "unset".into(),
+    }
 }
 
 /// At most so many characters of a text; "…" stands for the rest.

@@ -120,10 +120,7 @@ fn every_refusal_names_the_parameter_and_what_would_do() {
         (json!({"batch_size": 3}), "there is no parameter `batch_size`"),
         (json!({"optim": {"nam": "sgd"}}), "there is no parameter `optim.nam`; did you mean `optim.name`?"),
         (json!({"layers": 4}), "the change changes nothing: `layers` is 4 already"),
-        (
-            json!({"optim.lr": 0.001}),
-            "the change changes nothing: `optim.lr` is 0.0010000000474974513 already",
-        ),
+        (json!({"optim.lr": 0.001}), "the change changes nothing: `optim.lr` is 0.001 already"),
         (json!([]), "the change is empty: give at least one parameter a new value"),
         (json!({}), "the change is empty: give at least one parameter a new value"),
         (json!(7), "the change is a number; write it as [{\"parameter\": name, \"value\": new value}, ...]"),
@@ -183,25 +180,30 @@ fn candidates_that_do_the_same_have_one_identity() {
 fn the_description_shows_values_ranges_and_what_is_idle() {
     let text = codec().describe(&base());
     assert!(text.contains("- layers = 4: a whole number from 1 to 12. transformer blocks\n"), "{text}");
-    assert!(
-        text.contains("- optim.lr = 0.0010000000474974513: a number from 0.0001 to 0.1, log scale. peak"),
-        "{text}"
-    );
+    assert!(text.contains("- optim.lr = 0.001: a number from 0.0001 to 0.1, log scale. peak"), "{text}");
     assert!(text.contains("- clip = 1.0: a number from 0.1 to 2.0; may be unset\n"), "{text}");
     let (active, idle) = text.split_once("Without effect at present").unwrap();
     assert!(!active.contains("optim.momentum") && idle.contains("- optim.momentum = 0.0"), "{text}");
     assert!(
         text.ends_with(
-            "[{\"parameter\": \"layers\", \"value\": 4}]. What is not in the list keeps its value."
+            "[{\"parameter\": \"layers\", \"value\": 4}]. What is not in the list keeps its value. At most 8 at once."
         )
     );
 }
 
 #[test]
 fn a_space_that_makes_no_sense_is_refused_before_anything_is_asked() {
-    let wrong = ParamCodec::over(ParamSpace::new().int("a", 5..=2));
-    assert!(wrong.usable(&ParamSet::new()).unwrap_err().to_string().contains("wrong at `a`"));
-    assert!(refused(&wrong, &ParamSet::new(), &json!({"a": 3})).contains("wrong at `a`"));
+    let wrong = ParamCodec::over(ParamSpace::new().choice("a", ["x"]));
+    assert!(
+        wrong
+            .usable(&ParamSet::new())
+            .unwrap_err()
+            .to_string()
+            .contains("the parameter space is wrong at `a`")
+    );
+    assert!(
+        refused(&wrong, &ParamSet::new(), &json!({"a": 3})).contains("the parameter space is wrong at `a`")
+    );
     assert!(ParamCodec::over(ParamSpace::new()).usable(&ParamSet::new()).is_err());
     assert_eq!(codec().usable(&base()), Ok(()));
 }
@@ -218,12 +220,12 @@ fn the_schema_is_one_that_strict_modes_take() {
     assert_eq!(
         pair("optim.lr"),
         json!({"type": "number", "minimum": 1e-4, "maximum": 0.1, "description":
-            "now 0.0010000000474974513; a number from 0.0001 to 0.1, log scale. peak learning rate, per step"})
+            "now 0.001; a number from 0.0001 to 0.1, log scale. peak learning rate, per step"})
     );
     assert_eq!(pair("clip")["type"], json!(["number", "null"]));
     assert_eq!(pair("heads")["enum"], json!([1, 2, 4, 8]));
     assert_eq!(pair("tied")["type"], json!("boolean"));
-    assert_eq!(schema["maxItems"], json!(9));
+    assert_eq!(schema["maxItems"], json!(8));
     assert_eq!(<ParamCodec as Codec<Recipe>>::schema(&codec().at_most(2), &base())["maxItems"], json!(2));
 }
 
@@ -287,7 +289,7 @@ proptest! {
     fn a_change_to_any_setting_of_a_space_can_be_written_and_is_applied(from: u64, to: u64) {
         let space = Recipe::space();
         let (from, to) = (space.sample(from).unwrap(), space.sample(to).unwrap());
-        let codec = ParamCodec::over(space.clone());
+        let codec = ParamCodec::over(space.clone()).at_most(9);
         let active = space.active(&to).unwrap();
         let mut expected = from.clone();
         let mut change = Vec::new();

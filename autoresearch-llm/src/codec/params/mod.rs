@@ -3,13 +3,18 @@
 mod read;
 mod schema;
 
-use super::hint::quoted;
+use super::hint::{quoted, shown};
 use super::{Codec, CodecError};
-use autoresearch_core::{Candidate, FieldMerge, Param, ParamSet, ParamSpace, Searchable, SpaceError};
+use autoresearch_core::{
+    Candidate, FieldMerge, Param, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write as _;
+
+/// Parameters in one change, unless said.
+const MOST: usize = 8;
 
 /// Changes of single parameters of a [`ParamSpace`], for any candidate that serde can write and read.
 ///
@@ -40,7 +45,7 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamCodec {
     space: ParamSpace,
-    most: Option<usize>,
+    most: usize,
 }
 
 impl ParamCodec {
@@ -51,14 +56,14 @@ impl ParamCodec {
 
     /// For candidates of this space. A mistake in the space comes out of [`Codec::usable`] and of whatever is applied.
     pub fn over(space: ParamSpace) -> Self {
-        Self { space, most: None }
+        Self { space, most: MOST }
     }
 
-    /// At most so many parameters in a change, at least one; all of them unless said. Small models under a grammar tend to
-    /// fill lists; and what a change of few parameters did is told from noise sooner.
+    /// At most so many parameters in a change, at least one; 8 unless said. Small models under a grammar fill lists for as
+    /// long as they may, until their tokens run out; and what a change of few parameters did is told from noise sooner.
     #[must_use]
     pub fn at_most(mut self, parameters: usize) -> Self {
-        self.most = Some(parameters.max(1));
+        self.most = parameters.max(1);
         self
     }
 
@@ -68,8 +73,7 @@ impl ParamCodec {
     }
 
     fn most(&self) -> usize {
-        let all = self.space.params().len().max(1);
-        self.most.map_or(all, |most| most.min(all))
+        self.most.min(self.space.params().len().max(1))
     }
 
     fn now<C: Serialize>(&self, candidate: &C) -> ParamSet {
@@ -99,7 +103,7 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
         let line = |text: &mut String, param: &Param| {
             let about = param.to_string();
             let about = about.get(param.name.len() + 2..).unwrap_or_default();
-            let value = now.get(&param.name).map_or("unset".into(), ToString::to_string);
+            let value = shown(now.get(&param.name));
             let _ = writeln!(text, "- {} = {value}: {about}", param.name);
         };
         let mut text = String::from("Parameters with their present values:\n");
@@ -117,9 +121,13 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
         );
         let example = active.first().or(inactive.first());
         text.push_str(example.map_or("name", |p| p.name.as_str()));
-        let value = example.and_then(|p| now.get(&p.name)).map_or(Value::Null, |v| serde_json::json!(v));
+        let value = match example.and_then(|p| now.get(&p.name)) {
+            Some(text @ ParamValue::Text(_)) => serde_json::json!(text).to_string(),
+            Some(value) => shown(Some(value)),
+            None => "null".into(),
+        };
         let _ = write!(text, "\", \"value\": {value}}}]. What is not in the list keeps its value.");
-        if self.most.is_some() {
+        if self.most() < self.space.params().len() {
             let _ = write!(text, " At most {} at once.", self.most());
         }
         text
@@ -210,9 +218,6 @@ fn unchanged(read: &read::Change, now: &ParamSet) -> String {
     if read.is_empty() {
         return "the change is empty: give at least one parameter a new value".into();
     }
-    let each = read.keys().map(|name| match now.get(name) {
-        Some(value) => format!("`{name}` is {value} already"),
-        None => format!("`{name}` is unset already"),
-    });
+    let each = read.keys().map(|name| format!("`{name}` is {} already", shown(now.get(name))));
     format!("the change changes nothing: {}", each.collect::<Vec<_>>().join(", "))
 }

@@ -1,5 +1,6 @@
 //! The JSON schema of a change of parameters.
 
+use crate::codec::hint::shown;
 use autoresearch_core::{Param, ParamKind, ParamSet, ParamSpace, ParamValue};
 use serde_json::{Map, Value, json};
 
@@ -84,8 +85,5 @@ fn description(param: &Param, now: &ParamSet) -> String {
     // As the parameter reads, without its name, which stands beside it.
     let text = param.to_string();
     let about = text.get(param.name.len() + 2..).unwrap_or(&text);
-    match now.get(&param.name) {
-        Some(value) => format!("now {value}; {about}"),
-        None => format!("now unset; {about}"),
-    }
+    format!("now {}; {about}", shown(now.get(&param.name)))
 }
