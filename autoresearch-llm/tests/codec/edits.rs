@@ -103,6 +103,18 @@ fn several_edits_of_several_files_at_once() {
 }
 
 #[test]
+fn fences_one_after_the_other_are_all_read() {
+    let block = |path: &str, from: &str, to: &str| {
+        format!("{path}\n```python\n<<<<<<< SEARCH\n{from}\n=======\n{to}\n>>>>>>> REPLACE\n```\n")
+    };
+    let (one, two) = (block("src/train.py", "lr = 0.1", "lr = 0.3"), block("src/open.py", "x = 1", "x = 9"));
+    let change = format!("First:\n\n{one}\nThen, for example\n```\nnothing\n```\nand:\n\n{two}\nDone.");
+    let files = applied(change);
+    assert_eq!(files.get("src/train.py").unwrap(), TRAIN.replace("0.1", "0.3"));
+    assert_eq!(files.get("src/open.py"), Some("x = 9\ny = 2"));
+}
+
+#[test]
 fn ends_of_lines_stay_as_they_were() {
     for change in [
         json!([{"file": "src/win.py", "find": "b = 2\nc = 3", "replace": "b = 5\nd = 4\nc = 3"}]),

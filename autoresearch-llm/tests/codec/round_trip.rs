@@ -43,6 +43,11 @@ fn edited() -> impl Strategy<Value = (String, String)> {
     })
 }
 
+/// Whole lines that look like nothing but themselves.
+fn plain() -> impl Strategy<Value = String> {
+    prop::collection::vec("[a-c]{1,2}", 1..9).prop_map(|lines| lines.join("\n") + "\n")
+}
+
 fn slices(text: &str) -> Vec<&str> {
     text.split_inclusive('\n').collect()
 }
@@ -87,7 +92,7 @@ fn codec() -> EditCodec {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn in_every_form((old, new) in edited(), other in text(), crlf: bool, context in 1..4usize, off in 0..9usize) {
@@ -148,5 +153,42 @@ proptest! {
             let text = "diff --git a/src/f.py b/src/m.py\nrename from src/f.py\nrename to src/m.py\n";
             prop_assert_eq!(apply(json!(text)), Ok(moved));
         }
+    }
+
+    /// Several files in one answer, each in a form of its own, with prose around them.
+    #[test]
+    fn in_mixed_forms(
+        edits in prop::collection::vec((plain(), plain(), 0..7usize), 1..5),
+        prose in prop::sample::select(vec!["", "\n", "I change this:\n\n", "1. Next\n   - faster\n\n", "```\nexample\n```\n"]),
+    ) {
+        let path = |i: usize| format!("src/f{i}.py");
+        let tree: BTreeMap<String, String> = edits.iter().enumerate().map(|(i, (old, ..))| (path(i), old.clone())).collect();
+        let base = Files::new(tree.clone()).unwrap();
+        let mut wanted = tree;
+        let mut answer = String::new();
+        for (i, (old, new, form)) in edits.iter().enumerate() {
+            let path = path(i);
+            wanted.insert(path.clone(), new.clone());
+            if old == new {
+                continue;
+            }
+            let (search, replace) = passage(old, new).unwrap();
+            let block = format!("<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n");
+            let diff = diff(&path, old, new, 3);
+            answer += prose;
+            answer += &match form {
+                0 => format!("{path}\n{block}"),
+                1 => format!("{path}\n```python\n{block}```\n"),
+                2 => format!("```\n{path}\n{block}```\n"),
+                3 => format!("{diff}\n"),
+                4 => format!("```diff\n{diff}```\n"),
+                5 => format!("```{path}\n{new}```\n"),
+                _ => format!("diff --git a/{path} b/{path}\nindex 1..2 100644\n{diff}"),
+            };
+        }
+        let wanted = Files::new(wanted).unwrap();
+        prop_assume!(wanted != base);
+        let got = codec().apply(&base, &json!(answer));
+        prop_assert_eq!(got.as_ref().map_err(ToString::to_string), Ok(&wanted), "{}", answer);
     }
 }

@@ -9,7 +9,7 @@ use crate::codec::hint::cut;
 pub(super) fn ops(text: &str, scope: &Scope<'_>) -> Result<Vec<Op>, String> {
     let text = text.replace("\r\n", "\n");
     let lines: Vec<&str> = text.split('\n').collect();
-    let mut reader = Reader { lines: &lines, scope, path: None, out: Vec::new() };
+    let mut reader = Reader { lines: &lines, scope, path: None, open: None, out: Vec::new() };
     let mut at = 0;
     while at < lines.len() {
         at = reader.step(at)?;
@@ -29,11 +29,13 @@ struct Reader<'a> {
     scope: &'a Scope<'a>,
     /// The file that was named last.
     path: Option<String>,
+    /// Backticks of the fence that is being read in.
+    open: Option<usize>,
     out: Vec<Op>,
 }
 
-impl Reader<'_> {
-    fn line(&self, at: usize) -> &str {
+impl<'a> Reader<'a> {
+    fn line(&self, at: usize) -> &'a str {
         self.lines.get(at).copied().unwrap_or_default()
     }
 
@@ -50,6 +52,9 @@ impl Reader<'_> {
             return Ok(after);
         }
         if let Some((ticks, info)) = fence(line) {
+            if info.is_empty() && self.open.take_if(|open| ticks >= *open).is_some() {
+                return Ok(at + 1); // its end
+            }
             return self.fenced(at, ticks, info.to_string());
         }
         Ok(at + 1)
@@ -66,11 +71,13 @@ impl Reader<'_> {
         };
         let length = rest.iter().position(closes);
         let body = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-        // Edits stand at its head, below their path perhaps; further down they are a text about edits.
-        let mut head = (0..body.len()).filter(|i| !body[*i].trim().is_empty()).take(2);
+        // In a file, edits stand at its head, below their path perhaps; further down they are a text about edits.
+        let looked_at = if named.is_some() { 2 } else { usize::MAX };
+        let mut head = (0..body.len()).filter(|i| !body[*i].trim().is_empty()).take(looked_at);
         let edits = head.any(|i| is_search(body[i]) || read_diff::begins(body, i));
         if edits {
             self.path = named.or(self.path.take());
+            self.open = Some(ticks);
             return Ok(at + 1);
         }
         match (named, length) {
