@@ -186,6 +186,20 @@ impl FieldMerge {
         self
     }
 
+    /// The fields in which two candidates differ, as dotted paths in order with both values; null where there is none.
+    ///
+    /// # Errors
+    /// One of them cannot be written as JSON.
+    pub fn differences<C: Serialize>(
+        &self,
+        from: &C,
+        to: &C,
+    ) -> Result<Vec<(String, Value, Value)>, Conflict> {
+        let (from, to) = (to_value(from)?, to_value(to)?);
+        let before = |path: &str| get_path(&from, path).cloned().unwrap_or(Value::Null);
+        Ok(differences(&from, &to).into_iter().map(|(path, to)| (path.clone(), before(&path), to)).collect())
+    }
+
     fn finish<C: DeserializeOwned>(&self, merged: Value) -> Result<C, Conflict> {
         if let Some(check) = &self.check {
             check(&merged).map_err(|reason| Conflict { place: "the merged candidate".into(), reason })?;

@@ -12,5 +12,7 @@ pub use chat::{
     AnswerSchema, ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker,
     Usage,
 };
-pub use codec::{Codec, CodecError};
+pub use codec::{
+    Codec, CodecError, EditCodec, EditFormat, Files, FilesError, JsonCodec, ParamCodec, SourceTree, TreeMerge,
+};
 pub use models::ScriptedModel;

@@ -106,14 +106,8 @@ impl ParamSpace {
     ///
     /// 64 bits that live no longer than the process. A collision would cost one proposal that could have been made.
     pub(crate) fn fingerprint(&self, candidate: &Value) -> u64 {
-        let mut effective = candidate.clone();
-        for (param, active) in self.params.iter().zip(self.activity(candidate)) {
-            if !active {
-                set_path(&mut effective, &param.name, Value::Null);
-            }
-        }
         let mut hasher = DefaultHasher::new();
-        effective.to_string().hash(&mut hasher);
+        self.effective_json(candidate).to_string().hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -1,5 +1,6 @@
 //! Parameter spaces: what a candidate's numbers and choices may be.
 
+mod change;
 mod draw;
 mod error;
 mod inside;

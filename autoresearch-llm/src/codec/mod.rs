@@ -1,5 +1,14 @@
 //! From a model's answer to a candidate, and back.
 
+mod edit;
+mod hint;
+mod json;
+mod params;
+
+pub use edit::{EditCodec, EditFormat, Files, FilesError, SourceTree, TreeMerge};
+pub use json::JsonCodec;
+pub use params::ParamCodec;
+
 use autoresearch_core::Candidate;
 use serde_json::Value;
 
@@ -40,6 +49,14 @@ pub trait Codec<C: Candidate>: Send + Sync {
 
     /// A text that two candidates share if and only if they are the same, to find duplicates by.
     fn identity(&self, candidate: &C) -> String;
+
+    /// Whether the codec can work on this candidate at all, to be asked before anything is paid for. By default it can.
+    ///
+    /// # Errors
+    /// A mistake of whoever set it up: a parameter space that makes no sense, no file that may be edited.
+    fn usable(&self, _base: &C) -> Result<(), CodecError> {
+        Ok(())
+    }
 
     /// Whether an answer that is no JSON at all may be handed to [`apply`](Self::apply) as a JSON string: for changes that
     /// models write better as plain text, such as diffs.
