@@ -3,11 +3,16 @@
 //! [`ChatModel`] is a model behind some API; [`Codec`] turns its answers into candidates; [`LlmProposer`] asks, repairs,
 //! counts the money and explains what it did not use.
 
+mod agent;
 mod chat;
 mod codec;
 mod models;
 mod propose;
 
+pub use agent::{
+    AgentEnd, AgentJob, AgentRun, AgentRunner, AgentTree, Briefing, CommandProposer, LocalAgent, Outside,
+    PlainBriefing, Secrets,
+};
 pub use chat::{
     AnswerSchema, ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker,
     Usage,

@@ -1,0 +1,366 @@
+//! The proposer that lets an agent work.
+
+use super::changes::{self, Changes};
+use super::note::{self, NOTES};
+use super::scratch::{Contents, Scratch, is_plain};
+use super::tail::{end_of, start_of};
+use super::{AgentEnd, AgentJob, AgentRun, AgentRunner, AgentTree, Briefing, PlainBriefing, Secrets};
+use autoresearch_core::{
+    Charge, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, async_trait,
+};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What becomes of changes to files that may not be changed, and of new files that are no text or too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outside {
+    /// They do not count, and a remark in the study's history names them.
+    #[default]
+    Ignore,
+    /// The whole proposal is refused.
+    Refuse,
+}
+
+/// Lets a coding agent work on a copy of the incumbent, and proposes what it changed.
+///
+/// Each call makes a temporary folder with the candidate's files and a prompt, runs the agent there, and reads the folder
+/// back: changes to editable files are the proposal. A file `PROPOSAL.md` (or `.json`) that the agent leaves gives title,
+/// rationale, expectation and tags; without it the title says which files changed. The folder is deleted afterwards.
+///
+/// A call that leads to no proposal is an error of the proposer, no trial: the agent failed, took too long, changed
+/// nothing, or left something in an editable place that is no proposal (a link, no text, a key that it was given).
+///
+/// # Money
+/// What an agent spends is not known here. [`costs`](Self::costs) sets aside and charges so much a call.
+///
+/// # Cancel safety
+/// Dropping the future of `propose` ends the agent and all that it has started, and deletes the folder.
+///
+/// # Example
+/// ```
+/// use autoresearch_core::{ProposeContext, Proposed, Proposer};
+/// use autoresearch_llm::{AgentTree, CommandProposer, LocalAgent};
+/// use std::collections::BTreeMap;
+///
+/// #[derive(Debug, Clone)]
+/// struct Code(BTreeMap<String, String>);
+/// impl AgentTree for Code {
+///     fn files(&self) -> Vec<(&str, &str)> {
+///         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
+///     }
+///     fn is_editable(&self, path: &str) -> bool {
+///         path == "train.py"
+///     }
+///     fn with_changes(&self, changes: BTreeMap<String, Option<String>>) -> Result<Self, String> {
+///         let mut code = self.clone();
+///         for (path, text) in changes {
+///             match text {
+///                 Some(text) => code.0.insert(path, text),
+///                 None => code.0.remove(&path),
+///             };
+///         }
+///         Ok(code)
+///     }
+/// }
+///
+/// # if cfg!(unix) {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let code = Code([("train.py".into(), "rate = 0.1\n".into())].into());
+/// let agent = LocalAgent::new("sh").args(["-c", "echo 'rate = 0.2' > train.py; echo 'title: twice the rate' > PROPOSAL.md"]);
+/// let mut proposer = CommandProposer::new(agent).program("Make it learn faster.");
+/// let Proposed::Proposals(proposals) = proposer.propose(ProposeContext::for_test(&code, 0)).await? else { panic!() };
+/// assert_eq!(proposals[0].hypothesis.title, "twice the rate");
+/// assert_eq!(proposals[0].candidate.0["train.py"], "rate = 0.2\n");
+/// # Ok::<(), autoresearch_core::ProposeError>(()) })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CommandProposer<C> {
+    agent: Box<dyn AgentRunner>,
+    briefing: Box<dyn Briefing<C>>,
+    prompt_name: String,
+    base: Option<PathBuf>,
+    outside: Outside,
+    most: u64,
+    costs: f64,
+    git: bool,
+}
+
+/// Bytes of a note that are read.
+const NOTE: u64 = 64 * 1024;
+/// Paths outside that are named.
+const NAMED: usize = 5;
+/// Bytes of output in an error.
+const OUTPUT: usize = 1500;
+
+impl<C: AgentTree> CommandProposer<C> {
+    /// With the prompt of [`PlainBriefing`] in `PROMPT.md`; files of at most 1 MiB.
+    pub fn new(agent: impl AgentRunner + 'static) -> Self {
+        Self {
+            agent: Box::new(agent),
+            briefing: Box::new(PlainBriefing::default()),
+            prompt_name: "PROMPT.md".into(),
+            base: None,
+            outside: Outside::default(),
+            most: 1 << 20,
+            costs: 0.0,
+            git: true,
+        }
+    }
+
+    /// The user's own program: goals, constraints, hints, for [`PlainBriefing`].
+    #[must_use]
+    pub fn program(self, program: impl Into<String>) -> Self {
+        self.briefing(PlainBriefing::new(program))
+    }
+
+    /// Another prompt.
+    #[must_use]
+    pub fn briefing(mut self, briefing: impl Briefing<C> + 'static) -> Self {
+        self.briefing = Box::new(briefing);
+        self
+    }
+
+    /// Another name for the file with the prompt, in the folder of the code: one that no file of the code has. Some agents
+    /// read a file of their own (`CLAUDE.md`, `AGENTS.md`) without being told to.
+    #[must_use]
+    pub fn prompt_file(mut self, name: impl Into<String>) -> Self {
+        self.prompt_name = name.into();
+        self
+    }
+
+    /// Where the temporary folders are made; by default where the system has them.
+    #[must_use]
+    pub fn scratch_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.base = Some(folder.into());
+        self
+    }
+
+    /// What becomes of changes that do not count: ignored unless told otherwise.
+    #[must_use]
+    pub fn outside(mut self, outside: Outside) -> Self {
+        self.outside = outside;
+        self
+    }
+
+    /// The most bytes that a changed file may have (more only if it had more before); 16 times as many for all together.
+    #[must_use]
+    pub fn largest_file(mut self, bytes: u64) -> Self {
+        self.most = bytes;
+        self
+    }
+
+    /// What a call costs at most, in the currency of [`Limits::money`](autoresearch_core::Limits::money): set aside
+    /// before it and charged in full once the agent was started, whatever comes of it.
+    #[must_use]
+    pub fn costs(mut self, amount: f64) -> Self {
+        self.costs = amount;
+        self
+    }
+
+    /// The folder is no git repository. By default it is one, with one commit, where git is installed.
+    #[must_use]
+    pub fn without_git(mut self) -> Self {
+        self.git = false;
+        self
+    }
+
+    fn contents(&self, code: &C, prompt: String) -> Result<Contents, ProposeError> {
+        let files: Vec<(String, String)> =
+            code.files().into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let name = &self.prompt_name;
+        if name.contains('/') || !is_plain(name) || NOTES.contains(&name.as_str()) {
+            return Err(ProposeError::new(format!(
+                "`{name}` cannot be the file with the prompt; `prompt_file` takes a plain name"
+            )));
+        }
+        if files.iter().any(|(path, _)| path == name) {
+            return Err(ProposeError::new(format!(
+                "the code has a file `{name}`, and the prompt is to be in one of that name; \
+                 give it another with `prompt_file`"
+            )));
+        }
+        let (base, prompt_name) = (self.base.clone(), name.clone());
+        Ok(Contents { base, files, prompt_name, prompt, git: self.git })
+    }
+
+    /// Reads the folder back.
+    async fn harvest(&self, code: &C, scratch: Scratch) -> Result<(Changes, Option<String>), ProposeError> {
+        let (code, prompt, most) = (code.clone(), self.prompt_name.clone(), self.most);
+        let read = tokio::task::spawn_blocking(move || {
+            let folder = scratch.folder();
+            // A note that is part of the code is no note.
+            let files = code.files();
+            let notes = NOTES.into_iter().filter(|name| files.iter().all(|(path, _)| path != name));
+            let notes: Vec<&str> = notes.collect();
+            let own: Vec<&str> = [prompt.as_str()].into_iter().chain(notes.iter().copied()).collect();
+            let changes = changes::read(&code, &folder, &own, most)?;
+            let note = notes.iter().find_map(|name| changes::small(&folder.join(name), NOTE));
+            Ok((changes, note))
+        });
+        let failed = |why: &str| ProposeError::new(format!("the agent `{}`: {why}", self.agent.name()));
+        match read.await {
+            Ok(read) => read.map_err(|why: String| failed(&why)),
+            Err(why) => Err(failed(&format!("reading its folder failed: {why}"))),
+        }
+    }
+
+    fn judge(
+        &self,
+        cx: &ProposeContext<'_, C>,
+        (changes, note): (Changes, Option<String>),
+        (run, secrets): (&AgentRun, &Secrets),
+    ) -> Result<Proposal<C>, ProposeError> {
+        let name = self.agent.name();
+        let failed = |why: String| ProposeError::new(secrets.scrub(&format!("the agent `{name}` {why}")));
+        if !changes.outside.is_empty() {
+            let paths = some(&changes.outside.iter().collect::<Vec<_>>());
+            match self.outside {
+                Outside::Refuse => return Err(failed(format!("changed what may not be changed: {paths}"))),
+                Outside::Ignore => {
+                    cx.remark(
+                        secrets
+                            .scrub(&format!("the agent `{name}` also changed {paths}, which does not count")),
+                    );
+                }
+            }
+        }
+        if changes.edits.is_empty() {
+            let said = said(run);
+            return Err(failed(format!("changed nothing that may be changed; {said}")));
+        }
+        for (path, text) in &changes.edits {
+            if let Some(key) =
+                text.as_deref().and_then(|text| secrets.find(text)).or_else(|| secrets.find(path))
+            {
+                return Err(failed(format!(
+                    "wrote the value of {key} into `{path}`; the proposal is thrown away"
+                )));
+            }
+        }
+        let stat = stat(cx.incumbent, &changes);
+        let candidate = cx
+            .incumbent
+            .with_changes(changes.edits)
+            .map_err(|why| failed(format!("made changes that cannot be proposed: {why}")))?;
+        let mut hypothesis = note.map_or_else(Hypothesis::default, |note| note::read(&secrets.scrub(&note)));
+        if hypothesis.title.is_empty() {
+            hypothesis.title = stat;
+        }
+        let mut proposal = Proposal::new(candidate);
+        proposal.hypothesis = hypothesis;
+        Ok(proposal)
+    }
+}
+
+#[async_trait]
+impl<C: AgentTree> Proposer<C> for CommandProposer<C> {
+    async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
+        let name = self.agent.name().to_owned();
+        let prompt = self.briefing.write(&cx);
+        let contents = self.contents(cx.incumbent, prompt)?;
+        let commitment = cx.commit(self.costs, &name)?;
+        let made = tokio::task::spawn_blocking(move || Scratch::make(&contents)).await;
+        let scratch = match made.unwrap_or_else(|why| Err(std::io::Error::other(why))) {
+            Ok(scratch) => scratch,
+            Err(why) => {
+                commitment.release();
+                return Err(ProposeError::new(format!(
+                    "no folder can be made for the agent `{name}`: {why}"
+                )));
+            }
+        };
+        let (folder, home, temporary) = (scratch.folder(), scratch.home(), scratch.temporary());
+        let job = AgentJob { folder: &folder, prompt: scratch.prompt(), home: &home, temporary: &temporary };
+        let run = match self.agent.run(job).await {
+            Ok(run) => run,
+            Err(why) => {
+                commitment.release();
+                return Err(why);
+            }
+        };
+        commitment.settle(Charge::new(self.costs, &name).used("calls", 1));
+        let secrets = self.agent.secrets();
+        if run.left_behind > 0 && run.end == AgentEnd::Finished {
+            cx.remark(format!(
+                "the agent `{name}` left {} processes running; they were ended",
+                run.left_behind
+            ));
+        }
+        let why = match &run.end {
+            AgentEnd::Finished => None,
+            AgentEnd::Failed(how) => Some(format!("failed: {how}")),
+            AgentEnd::TimedOut(limit) => Some(format!("took longer than {}, and was ended", seconds(*limit))),
+        };
+        if let Some(why) = why {
+            let text = format!("the agent `{name}` {why}; {}", said(&run));
+            return Err(ProposeError::new(secrets.scrub(&text)));
+        }
+        let harvest = self
+            .harvest(cx.incumbent, scratch)
+            .await
+            .map_err(|why| ProposeError::new(secrets.scrub(&why.to_string())))?;
+        Ok(self.judge(&cx, harvest, (&run, &secrets))?.into())
+    }
+}
+
+/// What an agent said last: on standard error, or else on standard output.
+fn said(run: &AgentRun) -> String {
+    let printed = [("standard error", &run.stderr), ("standard output", &run.stdout)];
+    match printed.iter().find(|(_, text)| !text.trim().is_empty()) {
+        Some((stream, text)) => format!("it said last on {stream}: {}", end_of(text.trim(), OUTPUT)),
+        None => "it said nothing".into(),
+    }
+}
+
+fn seconds(limit: Duration) -> String {
+    format!("{} s", limit.as_secs_f64())
+}
+
+/// The first few paths, and how many more there are.
+fn some(paths: &[&String]) -> String {
+    let named: Vec<String> =
+        paths.iter().take(NAMED).map(|path| format!("`{}`", start_of(path, 100))).collect();
+    match paths.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// Which files changed by how many lines.
+fn stat<C: AgentTree>(base: &C, changes: &Changes) -> String {
+    let files = base.files();
+    let before = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| *text);
+    let parts = changes.edits.iter().take(NAMED).map(|(path, text)| match (before(path), text) {
+        (_, None) => format!("{path} deleted"),
+        (None, Some(text)) => format!("{path} new +{}", text.lines().count()),
+        (Some(before), Some(text)) => {
+            let (added, removed) = lines(before, text);
+            format!("{path} +{added} -{removed}")
+        }
+    });
+    let listed = parts.collect::<Vec<_>>().join(", ");
+    match changes.edits.len().saturating_sub(NAMED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// Lines that were added and removed.
+fn lines(before: &str, after: &str) -> (usize, usize) {
+    let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(before, after);
+    let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
+    (count(similar::ChangeTag::Insert), count(similar::ChangeTag::Delete))
+}
+
+impl<C> fmt::Debug for CommandProposer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandProposer")
+            .field("agent", &self.agent.name())
+            .field("prompt_file", &self.prompt_name)
+            .field("outside", &self.outside)
+            .field("costs", &self.costs)
+            .finish_non_exhaustive()
+    }
+}
