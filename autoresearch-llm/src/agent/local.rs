@@ -117,6 +117,7 @@ impl LocalAgent {
         command.envs(always.chain(marks));
         command.env("HOME", job.home).env("TMPDIR", job.temporary).env("TMP", job.temporary);
         command.env("TEMP", job.temporary).env("NO_COLOR", "1");
+        command.env("PYTHONDONTWRITEBYTECODE", "1"); // which would lie beside the code
         for name in &self.names {
             let value = std::env::var_os(name).ok_or_else(|| {
                 ProposeError::new(format!(

@@ -61,6 +61,7 @@ pub(super) fn touches(pid: i32, folder: &Path, pipes: &[std::path::PathBuf]) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -185,27 +185,6 @@ impl<C: AgentTree> CommandProposer<C> {
         Ok(Contents { base, files, prompt_name, prompt, git: self.git })
     }
 
-    /// Reads the folder back.
-    async fn harvest(&self, code: &C, scratch: Scratch) -> Result<(Changes, Option<String>), ProposeError> {
-        let (code, prompt, most) = (code.clone(), self.prompt_name.clone(), self.most);
-        let read = tokio::task::spawn_blocking(move || {
-            let folder = scratch.folder();
-            // A note that is part of the code is no note.
-            let files = code.files();
-            let notes = NOTES.into_iter().filter(|name| files.iter().all(|(path, _)| path != name));
-            let notes: Vec<&str> = notes.collect();
-            let own: Vec<&str> = [prompt.as_str()].into_iter().chain(notes.iter().copied()).collect();
-            let changes = changes::read(&code, &folder, &own, most)?;
-            let note = notes.iter().find_map(|name| changes::small(&folder.join(name), NOTE));
-            Ok((changes, note))
-        });
-        let failed = |why: &str| ProposeError::new(format!("the agent `{}`: {why}", self.agent.name()));
-        match read.await {
-            Ok(read) => read.map_err(|why: String| failed(&why)),
-            Err(why) => Err(failed(&format!("reading its folder failed: {why}"))),
-        }
-    }
-
     fn judge(
         &self,
         cx: &ProposeContext<'_, C>,
@@ -254,6 +233,24 @@ impl<C: AgentTree> CommandProposer<C> {
     }
 }
 
+/// Reads the folder back.
+fn harvest<C: AgentTree>(
+    code: &C,
+    prompt: &str,
+    most: u64,
+    scratch: &Scratch,
+) -> Result<(Changes, Option<String>), String> {
+    let folder = scratch.folder();
+    // A note that is part of the code is no note.
+    let files = code.files();
+    let is_code = |name: &str| files.iter().any(|(path, _)| *path == name);
+    let notes: Vec<&str> = NOTES.into_iter().filter(|name| !is_code(name)).collect();
+    let own: Vec<&str> = [prompt].into_iter().chain(notes.iter().copied()).collect();
+    let changes = changes::read(code, &folder, &own, most)?;
+    let note = notes.iter().find_map(|name| changes::small(&folder.join(name), NOTE));
+    Ok((changes, note))
+}
+
 #[async_trait]
 impl<C: AgentTree> Proposer<C> for CommandProposer<C> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
@@ -297,10 +294,11 @@ impl<C: AgentTree> Proposer<C> for CommandProposer<C> {
             let text = format!("the agent `{name}` {why}; {}", said(&run));
             return Err(ProposeError::new(secrets.scrub(&text)));
         }
-        let harvest = self
-            .harvest(cx.incumbent, scratch)
-            .await
-            .map_err(|why| ProposeError::new(secrets.scrub(&why.to_string())))?;
+        let (code, prompt, most) = (cx.incumbent.clone(), self.prompt_name.clone(), self.most);
+        let harvest = tokio::task::spawn_blocking(move || harvest(&code, &prompt, most, &scratch)).await;
+        let harvest = harvest.unwrap_or_else(|why| Err(format!("its folder could not be read: {why}")));
+        let harvest =
+            harvest.map_err(|why| ProposeError::new(secrets.scrub(&format!("the agent `{name}`: {why}"))))?;
         Ok(self.judge(&cx, harvest, (&run, &secrets))?.into())
     }
 }
