@@ -11,19 +11,19 @@ use autoresearch_llm::{AgentTree, Briefing, CommandProposer, LocalAgent, Outside
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KEY: &str = "canary-3f9a77c1";
 /// How long the end of something that ends on its own is waited for.
 const WATCHDOG: Duration = Duration::from_secs(30);
 
-/// `src/` and `train.py` may be changed.
 #[derive(Debug, Clone, PartialEq)]
-struct Code(BTreeMap<String, String>);
+struct Code(BTreeMap<String, Arc<str>>);
 
 impl Code {
     fn new() -> Self {
-        let file = |(path, text): (&str, &str)| (path.to_owned(), text.to_owned());
+        let file = |(path, text): (&str, &str)| (path.to_owned(), text.into());
         let files = [
             ("README.md", "Read me.\n"),
             ("src/model.py", "width = 64\ndepth = 2\n"),
@@ -34,16 +34,16 @@ impl Code {
 }
 
 impl AgentTree for Code {
-    fn files(&self) -> Vec<(&str, &str)> {
-        self.0.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
+    fn paths(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
     }
-    fn is_editable(&self, path: &str) -> bool {
-        path == "train.py" || path.starts_with("src/")
+    fn text(&self, path: &str) -> Option<Arc<str>> {
+        self.0.get(path).cloned()
     }
-    fn with_changes(&self, changes: BTreeMap<String, Option<String>>) -> Result<Self, String> {
+    fn with(&self, changes: BTreeMap<String, Option<Arc<str>>>) -> Result<Self, String> {
         let mut code = self.clone();
         for (path, text) in changes {
-            assert!(self.is_editable(&path), "{path}");
+            assert!(path == "train.py" || path.starts_with("src/"), "{path}");
             match text {
                 Some(text) => code.0.insert(path, text),
                 None => code.0.remove(&path),
@@ -53,12 +53,17 @@ impl AgentTree for Code {
     }
 }
 
+/// `src/` and `train.py` may be changed.
+fn on(agent: LocalAgent) -> CommandProposer<Code> {
+    CommandProposer::new(agent, ["src/**", "train.py"]).unwrap()
+}
+
 fn shell(script: &str) -> LocalAgent {
     LocalAgent::new("sh").args(["-c", script]).limit(WATCHDOG)
 }
 
 async fn propose(agent: LocalAgent) -> Result<Proposal<Code>, ProposeError> {
-    ask(&mut CommandProposer::new(agent), &ProposeContext::for_test(&Code::new(), 1)).await
+    ask(&mut on(agent), &ProposeContext::for_test(&Code::new(), 1)).await
 }
 
 async fn ask(
@@ -144,15 +149,24 @@ async fn the_prompt_is_a_file_and_what_is_read() {
         .args(["{prompt}", "{folder}"])
         .prompt_on_stdin();
     let prompt = |cx: &ProposeContext<'_, Code>| format!("{} files\n", cx.incumbent.0.len());
-    let mut proposer = CommandProposer::new(agent).briefing(prompt).prompt_file("GOALS.md");
-    assert_eq!(ask(&mut proposer, &cx).await.unwrap().candidate.0["train.py"], "3 files\n");
+    let mut proposer = on(agent).briefing(prompt).prompt_file("GOALS.md");
+    let prompt = ask(&mut proposer, &cx).await.unwrap().candidate.0["train.py"].clone();
+    // With what an agent has to know in any case.
+    assert!(prompt.starts_with("3 files\n"), "{prompt}");
+    assert!(prompt.contains("- `src/**`\n- `train.py`\n") && prompt.contains("`PROPOSAL.md`"), "{prompt}");
     for (name, why) in
         [("README.md", "has a file `README.md`"), ("../x", "plain name"), ("PROPOSAL.md", "plain name")]
     {
-        let mut proposer = CommandProposer::new(shell("true")).prompt_file(name);
+        let mut proposer = on(shell("true")).prompt_file(name);
         let error = ask(&mut proposer, &cx).await.unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_glob_is_an_error() {
+    let error = CommandProposer::<Code>::new(shell("true"), ["src/["]).unwrap_err().to_string();
+    assert!(error.starts_with("`src/[` is no glob: "), "{error}");
 }
 
 #[tokio::test]
@@ -160,11 +174,9 @@ async fn the_plain_prompt_says_what_counts() {
     let code = Code::new();
     let cx = ProposeContext::for_test(&code, 1);
     let text = PlainBriefing::new("Make it learn faster.").write(&cx);
-    for part in ["Make it learn faster.", "- src/model.py\n- train.py\n", "Lower is better.", "`PROPOSAL.md`"]
-    {
+    for part in ["Make it learn faster.", "Lower is better."] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
-    assert!(!text.contains("README.md"));
 }
 
 #[tokio::test]
@@ -206,12 +218,12 @@ async fn changes_elsewhere_are_remarked_upon_or_refused() {
     let script = "echo no > README.md; echo x > other.txt; echo rate=0.2 > train.py";
     let code = Code::new();
     let cx = ProposeContext::for_test(&code, 1);
-    let proposal = ask(&mut CommandProposer::new(shell(script)), &cx).await.unwrap();
-    assert_eq!(proposal.candidate.0["README.md"], "Read me.\n");
+    let proposal = ask(&mut on(shell(script)), &cx).await.unwrap();
+    assert_eq!(&*proposal.candidate.0["README.md"], "Read me.\n");
     assert_eq!(proposal.candidate.0.len(), 3);
     let remark = "the agent `sh` also changed `README.md`, `other.txt`, which does not count";
     assert_eq!(cx.take_charges().1, [remark]);
-    let mut strict = CommandProposer::new(shell(script)).outside(Outside::Refuse);
+    let mut strict = on(shell(script)).outside(Outside::Refuse);
     let error = ask(&mut strict, &cx).await.unwrap_err().to_string();
     assert_eq!(error, "the agent `sh` changed what may not be changed: `README.md`, `other.txt`");
 }
@@ -232,7 +244,7 @@ async fn links_are_refused() {
     let code = Code::new();
     let cx = ProposeContext::for_test(&code, 1);
     let script = "ln -s /etc/passwd elsewhere; echo rate=0.2 > train.py";
-    let proposal = ask(&mut CommandProposer::new(shell(script)), &cx).await.unwrap();
+    let proposal = ask(&mut on(shell(script)), &cx).await.unwrap();
     assert_eq!(proposal.candidate.0.len(), 3);
     assert!(cx.take_charges().1[0].contains("`elsewhere`"));
 }
@@ -250,7 +262,7 @@ async fn what_is_no_text_or_too_large_is_refused() {
     let code = Code::new();
     let cx = ProposeContext::for_test(&code, 1);
     let script = "printf 'a\\0b' > src/model.pyc; printf '\\377' > src/latin; echo rate=0.2 > train.py";
-    let proposal = ask(&mut CommandProposer::new(shell(script)), &cx).await.unwrap();
+    let proposal = ask(&mut on(shell(script)), &cx).await.unwrap();
     assert_eq!(proposal.candidate.0.len(), 3);
     assert!(cx.take_charges().1[0].contains("`src/latin`, `src/model.pyc`"));
 }
@@ -269,7 +281,7 @@ async fn a_key_stays_with_the_agent() {
     for script in scripts {
         let cx = ProposeContext::for_test(&code, 1);
         let agent = shell(&format!("{whole}{script}")).secret("THE_KEY", SecretString::from(KEY));
-        let mut proposer = CommandProposer::new(agent);
+        let mut proposer = on(agent);
         let outcome = ask(&mut proposer, &cx).await;
         seen += &format!("{outcome:?}\n{:?}\n{proposer:?}\n", cx.take_charges());
         if let Err(error) = outcome {
@@ -328,7 +340,7 @@ async fn the_folder_is_a_repository_of_its_own() {
         ["README.md", "src/model.py", "train.py", "2"]
     );
     let code = Code::new();
-    let mut plain = CommandProposer::new(shell("ls -a > src/list")).without_git();
+    let mut plain = on(shell("ls -a > src/list")).without_git();
     let proposal = ask(&mut plain, &ProposeContext::for_test(&code, 1)).await.unwrap();
     assert!(!proposal.candidate.0["src/list"].contains(".git"));
 }
@@ -357,7 +369,9 @@ fn leavers(forever: &str) -> Vec<String> {
         format!("env -i /usr/bin/setsid -f sleep {forever} {quiet}"),
         format!("cd /; env -i /usr/bin/setsid -f sleep {forever} </dev/null 2>/dev/null"),
         // Without any of it, told by its parent, who was there for a while.
-        format!("(cd /; env -i sh -c 'sleep 1; setsid -f sleep {forever}; sleep 1' {quiet}) & sleep 0.5"),
+        format!(
+            "(cd /; exec env -i /usr/bin/setsid sh -c 'sleep {forever} & sleep 0.6' {quiet}) & sleep 0.9"
+        ),
         // Deaf to everything that can be ignored.
         format!("setsid sh -c 'trap \"\" TERM INT HUP; sleep {forever}; sleep {forever}' {quiet} &"),
     ]
@@ -371,11 +385,9 @@ fn leavers(forever: &str) -> Vec<String> {
 #[tokio::test]
 async fn nothing_goes_on_after_a_good_end() {
     let code = Code::new();
-    for (i, leave) in leavers(&forever(2)).iter().enumerate() {
-        // The seventh waits for its parent's end in vain: it is ended while it waits.
-        let wait = if i == 6 { leave.lines().next().unwrap() } else { leave };
+    for leave in leavers(&forever(2)) {
         let cx = ProposeContext::for_test(&code, 1);
-        let mut proposer = CommandProposer::new(shell(&format!("echo x > train.py\n{wait}")));
+        let mut proposer = on(shell(&format!("echo x > train.py\n{leave}")));
         ask(&mut proposer, &cx).await.unwrap();
         assert_eq!(sleepers(&forever(2)), 0, "{leave}");
         let remarks = cx.take_charges().1;
@@ -391,8 +403,9 @@ async fn nothing_goes_on_after_a_call_was_dropped() {
     let code = Code::new();
     let scratch = tempfile::tempdir().unwrap();
     for leave in leavers(&forever(3)) {
-        let script = format!("{leave}\ntouch ready; sleep {}", forever(3));
-        let mut proposer = CommandProposer::new(shell(&script)).scratch_in(scratch.path());
+        let script = format!("{leave}\ntouch \"$1\"/ready; sleep {}", forever(3));
+        let agent = shell(&script).args(["sh", "{folder}"]);
+        let mut proposer = on(agent).scratch_in(scratch.path());
         let call = proposer.propose(ProposeContext::for_test(&code, 1));
         let ready = until("the agent is ready", || find(scratch.path(), "ready"));
         tokio::select! {
@@ -414,7 +427,7 @@ async fn nothing_goes_on_when_the_study_is_cancelled() {
     let (forever, scratch, cancel) = (forever(4), tempfile::tempdir().unwrap(), Cancellation::new());
     let script =
         format!("setsid -f sleep {forever} </dev/null >/dev/null 2>&1; touch ready; sleep {forever}");
-    let proposer = CommandProposer::new(shell(&script)).scratch_in(scratch.path());
+    let proposer = on(shell(&script)).scratch_in(scratch.path());
     let study =
         Study::new(Code::new(), proposer, executor_fn(|_: Code, _| async { Ok(1.0) }), testkit::loss())
             .acceptor(Greedy::new())
@@ -438,7 +451,7 @@ async fn a_study_improves_code_with_an_agent() {
         line.strip_prefix("width = ").unwrap().parse().unwrap()
     };
     let loss = executor_fn(move |code: Code, _| async move { Ok((width(&code) - 8.0).abs()) });
-    let report = Study::new(Code::new(), CommandProposer::new(shell(script)), loss, testkit::loss())
+    let report = Study::new(Code::new(), on(shell(script)), loss, testkit::loss())
         .acceptor(Greedy::new())
         .limits(Limits::new().proposals(4))
         .run()
@@ -451,12 +464,12 @@ async fn a_study_improves_code_with_an_agent() {
 async fn a_call_is_paid_for_and_too_dear_a_one_is_not_made() {
     let code = Code::new();
     let cx = ProposeContext::for_test(&code, 1).with_money(0.5, 0.0);
-    let mut proposer = CommandProposer::new(shell("echo x > train.py")).costs(0.25);
+    let mut proposer = on(shell("echo x > train.py")).costs(0.25);
     ask(&mut proposer, &cx).await.unwrap();
     assert_eq!(cx.take_charges().0, [Charge::new(0.25, "sh").used("calls", 1)]);
     // What failed is paid for; what never began is not.
-    ask(&mut CommandProposer::new(shell("exit 1")).costs(0.125), &cx).await.unwrap_err();
-    ask(&mut CommandProposer::new(LocalAgent::new("no-such-agent")).costs(0.125), &cx).await.unwrap_err();
+    ask(&mut on(shell("exit 1")).costs(0.125), &cx).await.unwrap_err();
+    ask(&mut on(LocalAgent::new("no-such-agent")).costs(0.125), &cx).await.unwrap_err();
     assert_eq!(cx.money_left(), Some(0.125));
     assert!(ask(&mut proposer, &cx).await.unwrap_err().is_unaffordable());
 }
@@ -466,7 +479,7 @@ async fn folders_that_cannot_be_written_to_are_deleted_all_the_same() {
     let scratch = tempfile::tempdir().unwrap();
     let code = Code::new();
     let script = "mkdir -p \"$HOME\"/cache/deep; touch \"$HOME\"/cache/deep/x; chmod -R a-w \"$HOME\"; echo x > train.py";
-    let mut proposer = CommandProposer::new(shell(script)).scratch_in(scratch.path());
+    let mut proposer = on(shell(script)).scratch_in(scratch.path());
     ask(&mut proposer, &ProposeContext::for_test(&code, 1)).await.unwrap();
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }

@@ -1,10 +1,12 @@
 //! What an agent has changed.
 
 use super::AgentTree;
+use super::tree::Globs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// More files and folders than this are not looked through.
 const ENTRIES: usize = 200_000;
@@ -15,7 +17,7 @@ const TOGETHER: u64 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Texts of files that may be changed; `None`: the file is gone.
-    pub(super) edits: BTreeMap<String, Option<String>>,
+    pub(super) edits: BTreeMap<String, Option<Arc<str>>>,
     /// Paths that do not count: not editable, or new and no text.
     pub(super) outside: BTreeSet<String>,
 }
@@ -34,12 +36,17 @@ enum Content {
 /// In words: an editable file is now a link or no text or larger than `most` bytes; the folder cannot be read.
 pub(super) fn read<C: AgentTree>(
     base: &C,
+    editable: &Globs,
     folder: &Path,
     own: &[&str],
     most: u64,
 ) -> Result<Changes, String> {
-    let before: BTreeMap<&str, &str> = base.files().into_iter().collect();
-    let mut walk = Walk { base, before: &before, found: BTreeSet::new(), changes: Changes::default(), most };
+    let before = base.paths().into_iter().map(|path| {
+        let text = base.text(&path).unwrap_or_default();
+        (path, text)
+    });
+    let (found, changes) = (BTreeSet::new(), Changes::default());
+    let mut walk = Walk { editable, before: before.collect(), found, changes, most };
     let (mut folders, mut entries) = (vec![String::new()], 0);
     while let Some(within) = folders.pop() {
         let unread = |why: io::Error| format!("`{within}` in the agent's folder cannot be read: {why}");
@@ -70,7 +77,7 @@ pub(super) fn read<C: AgentTree>(
         }
     }
     walk.deleted();
-    let size = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() as u64);
+    let size = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len() as u64);
     let together: u64 = walk.changes.edits.values().map(size).sum();
     if together > most.saturating_mul(TOGETHER) {
         return Err(format!(
@@ -80,35 +87,35 @@ pub(super) fn read<C: AgentTree>(
     Ok(walk.changes)
 }
 
-struct Walk<'a, C> {
-    base: &'a C,
-    before: &'a BTreeMap<&'a str, &'a str>,
+struct Walk<'a> {
+    editable: &'a Globs,
+    before: BTreeMap<String, Arc<str>>,
     found: BTreeSet<String>,
     changes: Changes,
     most: u64,
 }
 
-impl<C: AgentTree> Walk<'_, C> {
+impl Walk<'_> {
     fn file(&mut self, path: String, file: &Path) -> Result<(), String> {
-        let before = self.before.get(path.as_str()).copied();
+        let before = self.before.get(&path).cloned();
         let unread = |why: io::Error| format!("`{path}` in the agent's folder cannot be read: {why}");
         if before.is_some() {
             self.found.insert(path.clone());
         }
-        if !self.base.is_editable(&path) {
+        if !self.editable.matches(&path) {
             let same = |text: &str| {
                 Ok(matches!(content(file, text.len() as u64)?, Content::Text(now) if now == text))
             };
-            if !before.map_or(Ok(false), same).map_err(unread)? {
+            if !before.as_deref().map_or(Ok(false), same).map_err(unread)? {
                 self.changes.outside.insert(path);
             }
             return Ok(());
         }
-        let most = self.most.max(before.map_or(0, |text| text.len() as u64));
+        let most = self.most.max(before.as_ref().map_or(0, |text| text.len() as u64));
         match (content(file, most).map_err(unread)?, before) {
-            (Content::Text(now), Some(before)) if now == before => {}
+            (Content::Text(now), Some(before)) if now == *before => {}
             (Content::Text(now), _) => {
-                self.changes.edits.insert(path, Some(now));
+                self.changes.edits.insert(path, Some(now.into()));
             }
             // What a run of the code leaves beside it: compiled modules, logs.
             (Content::Binary | Content::Huge, None) => {
@@ -125,24 +132,24 @@ impl<C: AgentTree> Walk<'_, C> {
     /// A link, a pipe, a device.
     fn special(&mut self, path: String, link: bool) -> Result<(), String> {
         let below = format!("{path}/");
-        let mut hidden = self.before.range(below.as_str()..).take_while(|(file, _)| file.starts_with(&below));
-        if self.base.is_editable(&path) || hidden.any(|(file, _)| self.base.is_editable(file)) {
+        let mut hidden = self.before.range(below.clone()..).take_while(|(file, _)| file.starts_with(&below));
+        if self.editable.matches(&path) || hidden.any(|(file, _)| self.editable.matches(file)) {
             let what = if link { "a symbolic link" } else { "no plain file" };
             return Err(format!("`{path}` is {what} now; only plain files can be proposed"));
         }
-        if let Some((&file, _)) = self.before.get_key_value(path.as_str()) {
-            self.found.insert(file.into());
+        if self.before.contains_key(&path) {
+            self.found.insert(path.clone());
         }
         self.changes.outside.insert(path);
         Ok(())
     }
 
     fn deleted(&mut self) {
-        for &path in self.before.keys().filter(|path| !self.found.contains(**path)) {
-            if self.base.is_editable(path) {
-                self.changes.edits.insert(path.into(), None);
+        for path in self.before.keys().filter(|path| !self.found.contains(*path)) {
+            if self.editable.matches(path) {
+                self.changes.edits.insert(path.clone(), None);
             } else {
-                self.changes.outside.insert(path.into());
+                self.changes.outside.insert(path.clone());
             }
         }
     }

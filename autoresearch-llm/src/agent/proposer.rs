@@ -4,12 +4,15 @@ use super::changes::{self, Changes};
 use super::note::{self, NOTES};
 use super::scratch::{Contents, Scratch, is_plain};
 use super::tail::{end_of, start_of};
+use super::tree::Globs;
 use super::{AgentEnd, AgentJob, AgentRun, AgentRunner, AgentTree, Briefing, PlainBriefing, Secrets};
+use crate::codec::CodecError;
 use autoresearch_core::{
     Charge, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, async_trait,
 };
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What becomes of changes to files that may not be changed, and of new files that are no text or too large.
@@ -42,17 +45,18 @@ pub enum Outside {
 /// use autoresearch_core::{ProposeContext, Proposed, Proposer};
 /// use autoresearch_llm::{AgentTree, CommandProposer, LocalAgent};
 /// use std::collections::BTreeMap;
+/// use std::sync::Arc;
 ///
 /// #[derive(Debug, Clone)]
-/// struct Code(BTreeMap<String, String>);
+/// struct Code(BTreeMap<String, Arc<str>>);
 /// impl AgentTree for Code {
-///     fn files(&self) -> Vec<(&str, &str)> {
-///         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
+///     fn paths(&self) -> Vec<String> {
+///         self.0.keys().cloned().collect()
 ///     }
-///     fn is_editable(&self, path: &str) -> bool {
-///         path == "train.py"
+///     fn text(&self, path: &str) -> Option<Arc<str>> {
+///         self.0.get(path).cloned()
 ///     }
-///     fn with_changes(&self, changes: BTreeMap<String, Option<String>>) -> Result<Self, String> {
+///     fn with(&self, changes: BTreeMap<String, Option<Arc<str>>>) -> Result<Self, String> {
 ///         let mut code = self.clone();
 ///         for (path, text) in changes {
 ///             match text {
@@ -66,18 +70,19 @@ pub enum Outside {
 ///
 /// # if cfg!(unix) {
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// let code = Code([("train.py".into(), "rate = 0.1\n".into())].into());
+/// let code = Code([("train.py".to_owned(), "rate = 0.1\n".into())].into());
 /// let agent = LocalAgent::new("sh").args(["-c", "echo 'rate = 0.2' > train.py; echo 'title: twice the rate' > PROPOSAL.md"]);
-/// let mut proposer = CommandProposer::new(agent).program("Make it learn faster.");
+/// let mut proposer = CommandProposer::new(agent, ["train.py"])?.program("Make it learn faster.");
 /// let Proposed::Proposals(proposals) = proposer.propose(ProposeContext::for_test(&code, 0)).await? else { panic!() };
 /// assert_eq!(proposals[0].hypothesis.title, "twice the rate");
-/// assert_eq!(proposals[0].candidate.0["train.py"], "rate = 0.2\n");
-/// # Ok::<(), autoresearch_core::ProposeError>(()) })?;
+/// assert_eq!(&*proposals[0].candidate.0["train.py"], "rate = 0.2\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CommandProposer<C> {
     agent: Box<dyn AgentRunner>,
+    editable: Globs,
     briefing: Box<dyn Briefing<C>>,
     prompt_name: String,
     base: Option<PathBuf>,
@@ -95,10 +100,18 @@ const NAMED: usize = 5;
 const OUTPUT: usize = 1500;
 
 impl<C: AgentTree> CommandProposer<C> {
-    /// With the prompt of [`PlainBriefing`] in `PROMPT.md`; files of at most 1 MiB.
-    pub fn new(agent: impl AgentRunner + 'static) -> Self {
-        Self {
+    /// An agent that may change, add and delete the files that one of these globs matches: `train.py`, `src/**`, `*.py`;
+    /// `*` stays within a folder. With the prompt of [`PlainBriefing`] in `PROMPT.md`, and files of at most 1 MiB.
+    ///
+    /// # Errors
+    /// A glob that is none.
+    pub fn new<G: Into<String>>(
+        agent: impl AgentRunner + 'static,
+        editable: impl IntoIterator<Item = G>,
+    ) -> Result<Self, CodecError> {
+        Ok(Self {
             agent: Box::new(agent),
+            editable: Globs::new(editable)?,
             briefing: Box::new(PlainBriefing::default()),
             prompt_name: "PROMPT.md".into(),
             base: None,
@@ -106,7 +119,7 @@ impl<C: AgentTree> CommandProposer<C> {
             most: 1 << 20,
             costs: 0.0,
             git: true,
-        }
+        })
     }
 
     /// The user's own program: goals, constraints, hints, for [`PlainBriefing`].
@@ -166,9 +179,25 @@ impl<C: AgentTree> CommandProposer<C> {
         self
     }
 
-    fn contents(&self, code: &C, prompt: String) -> Result<Contents, ProposeError> {
-        let files: Vec<(String, String)> =
-            code.files().into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+    /// What an agent has to know whoever wrote the rest of the prompt.
+    fn rules(&self) -> String {
+        let editable: String = self.editable.written().iter().map(|glob| format!("- `{glob}`\n")).collect();
+        format!(
+            "\n\n# What may be changed\nThis folder is a copy of the code. These files may be changed, added or deleted:\n\
+             {editable}Changes elsewhere count for nothing. Nobody will answer questions, and nothing that you start goes on \
+             after you have ended.\n\n# When you are done\nLeave a file `{}` in this folder: its first line `title: ` \
+             and one line that says what you changed, then an empty line and why it should help.\n",
+            NOTES[0]
+        )
+    }
+
+    fn contents(&self, code: &C, mut prompt: String) -> Result<Contents, ProposeError> {
+        prompt.push_str(&self.rules());
+        let texts = code.paths().into_iter().map(|path| {
+            let text = code.text(&path).unwrap_or_default();
+            (path, text)
+        });
+        let files: Vec<(String, Arc<str>)> = texts.collect();
         let name = &self.prompt_name;
         if name.contains('/') || !is_plain(name) || NOTES.contains(&name.as_str()) {
             return Err(ProposeError::new(format!(
@@ -221,7 +250,7 @@ impl<C: AgentTree> CommandProposer<C> {
         let stat = stat(cx.incumbent, &changes);
         let candidate = cx
             .incumbent
-            .with_changes(changes.edits)
+            .with(changes.edits)
             .map_err(|why| failed(format!("made changes that cannot be proposed: {why}")))?;
         let mut hypothesis = note.map_or_else(Hypothesis::default, |note| note::read(&secrets.scrub(&note)));
         if hypothesis.title.is_empty() {
@@ -236,17 +265,15 @@ impl<C: AgentTree> CommandProposer<C> {
 /// Reads the folder back.
 fn harvest<C: AgentTree>(
     code: &C,
+    (editable, most): (&Globs, u64),
     prompt: &str,
-    most: u64,
     scratch: &Scratch,
 ) -> Result<(Changes, Option<String>), String> {
     let folder = scratch.folder();
     // A note that is part of the code is no note.
-    let files = code.files();
-    let is_code = |name: &str| files.iter().any(|(path, _)| *path == name);
-    let notes: Vec<&str> = NOTES.into_iter().filter(|name| !is_code(name)).collect();
+    let notes: Vec<&str> = NOTES.into_iter().filter(|name| code.text(name).is_none()).collect();
     let own: Vec<&str> = [prompt].into_iter().chain(notes.iter().copied()).collect();
-    let changes = changes::read(code, &folder, &own, most)?;
+    let changes = changes::read(code, editable, &folder, &own, most)?;
     let note = notes.iter().find_map(|name| changes::small(&folder.join(name), NOTE));
     Ok((changes, note))
 }
@@ -294,8 +321,10 @@ impl<C: AgentTree> Proposer<C> for CommandProposer<C> {
             let text = format!("the agent `{name}` {why}; {}", said(&run));
             return Err(ProposeError::new(secrets.scrub(&text)));
         }
-        let (code, prompt, most) = (cx.incumbent.clone(), self.prompt_name.clone(), self.most);
-        let harvest = tokio::task::spawn_blocking(move || harvest(&code, &prompt, most, &scratch)).await;
+        let (code, prompt) = (cx.incumbent.clone(), self.prompt_name.clone());
+        let (editable, most) = (self.editable.clone(), self.most);
+        let harvest =
+            tokio::task::spawn_blocking(move || harvest(&code, (&editable, most), &prompt, &scratch)).await;
         let harvest = harvest.unwrap_or_else(|why| Err(format!("its folder could not be read: {why}")));
         let harvest =
             harvest.map_err(|why| ProposeError::new(secrets.scrub(&format!("the agent `{name}`: {why}"))))?;
@@ -328,13 +357,11 @@ fn some(paths: &[&String]) -> String {
 
 /// Which files changed by how many lines.
 fn stat<C: AgentTree>(base: &C, changes: &Changes) -> String {
-    let files = base.files();
-    let before = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| *text);
-    let parts = changes.edits.iter().take(NAMED).map(|(path, text)| match (before(path), text) {
+    let parts = changes.edits.iter().take(NAMED).map(|(path, text)| match (base.text(path), text) {
         (_, None) => format!("{path} deleted"),
         (None, Some(text)) => format!("{path} new +{}", text.lines().count()),
         (Some(before), Some(text)) => {
-            let (added, removed) = lines(before, text);
+            let (added, removed) = lines(&before, text);
             format!("{path} +{added} -{removed}")
         }
     });

@@ -5,6 +5,7 @@ use super::note::NOTES;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A temporary folder with the code in one part of it, and a home and a place for temporary files beside that. Dropped, it
@@ -18,7 +19,7 @@ pub(super) struct Scratch {
 pub(super) struct Contents {
     /// Where the folder is made; `None`: where the system has such folders.
     pub(super) base: Option<PathBuf>,
-    pub(super) files: Vec<(String, String)>,
+    pub(super) files: Vec<(String, Arc<str>)>,
     pub(super) prompt_name: String,
     pub(super) prompt: String,
     pub(super) git: bool,
