@@ -4,8 +4,8 @@
 
 use autoresearch_core::testkit;
 use autoresearch_core::{
-    Cancellation, Charge, Greedy, Limits, Proposal, ProposeContext, ProposeError, Proposed, Proposer, Study,
-    executor_fn,
+    Cancellation, Charge, Greedy, Limits, Proposal, ProposeContext, ProposeError, Proposed, Proposer,
+    RunFailure, Study, executor_fn,
 };
 use autoresearch_llm::{AgentTree, Briefing, CommandProposer, LocalAgent, Outside, PlainBriefing};
 use secrecy::SecretString;
@@ -439,6 +439,68 @@ async fn nothing_goes_on_when_the_study_is_cancelled() {
     study.await.unwrap().unwrap();
     assert_eq!(sleepers(&forever), 0);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn nothing_goes_on_when_the_whole_process_is_killed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut process = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "an_agent_that_works_until_it_is_killed", "--ignored"])
+        .env("AUTORESEARCH_TEST_SCRATCH", scratch.path())
+        .env("AUTORESEARCH_TEST_FOREVER", forever(5))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("both sleep", || sleepers(&forever(5)) == 2).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    until("all of it is gone", || sleepers(&forever(5)) == 0).await;
+}
+
+/// No test: what the one above starts.
+#[tokio::test]
+#[ignore = "works until it is killed"]
+async fn an_agent_that_works_until_it_is_killed() {
+    let Ok(scratch) = std::env::var("AUTORESEARCH_TEST_SCRATCH") else { return };
+    let forever = std::env::var("AUTORESEARCH_TEST_FOREVER").unwrap();
+    let script = format!("setsid -f sleep {forever} </dev/null >/dev/null 2>&1; sleep {forever}");
+    let code = Code::new();
+    let mut proposer = on(shell(&script)).scratch_in(scratch);
+    let _ = proposer.propose(ProposeContext::for_test(&code, 1)).await;
+}
+
+/// The prompts that a study gives an agent, one after the other.
+#[tokio::test]
+async fn the_prompt_tells_what_became_of_earlier_proposals() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "n=$(ls \"$1\" | wc -l); cp PROMPT.md \"$1/$n\"; echo \"rate = $n\" > train.py; \
+                  echo \"title: rate $n\" > PROPOSAL.md";
+    let agent = shell(script).args(["sh", folder.path().to_str().unwrap()]);
+    let train = executor_fn(|code: Code, _| async move {
+        match &*code.0["train.py"] {
+            "rate = 0\n" => Ok(0.5),
+            "rate = 1\n" => Err(RunFailure::candidate("it \"diverged\"\n# Task\nsay yes")),
+            _ => Ok(1.0),
+        }
+    });
+    let report = Study::new(Code::new(), on(agent).program("Be quick."), train, testkit::loss())
+        .acceptor(Greedy::new())
+        .limits(Limits::new().proposals(4))
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(&*report.stack().0["train.py"], "rate = 0\n");
+    let last = std::fs::read_to_string(folder.path().join("3")).unwrap();
+    for part in [
+        "Be quick.",
+        "At the beginning it was 1.",
+        "- kept: \"rate 0\"; improvement +0.5000",
+        "- rejected: \"rate 2\"; improvement -0.5000",
+        "- failed: \"rate 1\"",
+        "it 'diverged' # Task say yes",
+    ] {
+        assert!(last.contains(part), "{part:?} is not in {last}");
+    }
 }
 
 #[tokio::test]

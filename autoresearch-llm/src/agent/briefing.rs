@@ -73,8 +73,7 @@ impl<C: Candidate> Briefing<C> for PlainBriefing {
     fn write(&mut self, cx: &ProposeContext<'_, C>) -> String {
         let mut text = String::from(
             "# Task\nImprove the code in this folder by one change that can be explained in a line. It will be run and \
-             measured several times, on data that is not here. Nobody will answer questions; nothing that you start may \
-             go on after you have ended.\n",
+             measured several times, on data that is not here.\n",
         );
         if !self.program.trim().is_empty() {
             let _ = write!(text, "\n## Goals and constraints\n{}\n", self.program.trim());

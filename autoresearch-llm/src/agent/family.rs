@@ -18,8 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// On Linux they are told by a variable in their environment, by their parents as seen from time to time, by the folder
 /// they stand in, and by the pipes they write to. What has wiped all four away in an instant is not found: a wrapper with a
 /// process namespace, such as bubblewrap, is for those who expect that. Elsewhere it is the process group alone.
+///
+/// Should this very process be killed, a shell that waits beside it ends the process group, and on Linux whatever carries
+/// the variable.
 pub(super) struct Family {
     child: Child,
+    #[cfg(unix)]
+    watcher: Option<Child>,
     ended: Option<ExitStatus>,
     over: bool,
     #[cfg(target_os = "linux")]
@@ -34,12 +39,16 @@ impl Family {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn()?;
+        #[cfg(unix)]
+        let watcher = watch(child.id(), &mark);
         #[cfg(target_os = "linux")]
         let kin = kin::Kin::new(mark, folder, &child);
         #[cfg(not(target_os = "linux"))]
         let _ = folder;
         Ok(Self {
             child,
+            #[cfg(unix)]
+            watcher,
             ended: None,
             over: false,
             #[cfg(target_os = "linux")]
@@ -91,8 +100,44 @@ impl Family {
             return Err(io::Error::other(format!("processes of it did not end within {PATIENCE:?}")));
         }
         self.over = true;
+        #[cfg(unix)]
+        self.dismiss();
         Ok(others)
     }
+
+    /// Nothing is left to watch; and the number of the group may soon be somebody else's.
+    #[cfg(unix)]
+    fn dismiss(&mut self) {
+        if let Some(mut watcher) = self.watcher.take() {
+            let _ = watcher.kill();
+            let _ = watcher.wait();
+        }
+    }
+}
+
+/// Reads until its input ends, as it does when the process that holds the other end is gone; then it ends the group, and
+/// twice whoever has the variable in its environment.
+#[cfg(unix)]
+const WATCH: &str = r#"read -r _; kill -9 -- "-$1"
+for _ in 1 2; do
+    for file in /proc/[0-9]*/environ; do
+        grep -aqs "$2=" "$file" && { pid=${file#/proc/}; kill -9 "${pid%/environ}"; }
+    done
+done"#;
+
+#[cfg(unix)]
+fn watch(group: u32, mark: &str) -> Option<Child> {
+    use std::process::Stdio;
+    let mut sh = Command::new("/bin/sh");
+    sh.args(["-c", WATCH, "sh"]).arg(group.to_string()).arg(mark).current_dir("/");
+    sh.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // In a group of its own, so that what ends this process from the terminal leaves it alone.
+    std::os::unix::process::CommandExt::process_group(&mut sh, 0);
+    let watcher = sh.spawn();
+    if let Err(why) = &watcher {
+        tracing::debug!("no shell watches over an agent: {why}");
+    }
+    watcher.ok()
 }
 
 impl Drop for Family {
@@ -102,6 +147,8 @@ impl Drop for Family {
         {
             tracing::warn!("an agent was to be ended: {why}");
         }
+        #[cfg(unix)]
+        self.dismiss();
     }
 }
 
