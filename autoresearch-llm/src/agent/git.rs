@@ -25,6 +25,9 @@ pub(super) fn repository(folder: &Path, home: &Path, hidden: &[&str]) {
         && git(&["config", "user.name", "autoresearch"])
         && git(&["config", "user.email", "autoresearch@localhost"])
         && git(&["config", "commit.gpgsign", "false"])
+        // Or a commit may leave housekeeping running in the background.
+        && git(&["config", "maintenance.auto", "false"])
+        && git(&["config", "gc.auto", "0"])
         && hide(folder, hidden)
         && git(&["add", "--all", "--force"])
         && git(&["commit", "--quiet", "--allow-empty", "--no-verify", "--message", "The code to improve"]);

@@ -33,6 +33,12 @@ pub(super) fn entry(pid: i32) -> Option<Entry> {
     (!ended).then_some(entry)
 }
 
+/// When a process was started that has not been collected yet, whether it has ended or not.
+pub(super) fn started(pid: i32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(pid, &stat).map(|(entry, _)| entry.started)
+}
+
 /// The process and its state. The name of the program, in parentheses, can hold anything.
 fn parse(pid: i32, stat: &[u8]) -> Option<(Entry, u8)> {
     let after = stat.iter().rposition(|&byte| byte == b')')? + 1;
