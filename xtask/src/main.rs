@@ -33,8 +33,8 @@ enum Command {
     },
     /// Serve the small language model of `setup --llm` on 127.0.0.1 until Ctrl-C
     Llm {
-        /// The port; 0 takes a free one
-        #[arg(long, default_value_t = 8089)]
+        /// The port
+        #[arg(long, default_value_t = 8089, value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
     /// Everything that has to hold before a change is good: format, lints, tests, docs, features, examples

@@ -186,9 +186,9 @@ mod kin {
             let out = child.stdout.as_ref().and_then(|out| pipe(out.as_raw_fd()));
             let err = child.stderr.as_ref().and_then(|err| pipe(err.as_raw_fd()));
             let head = i32::try_from(child.id()).unwrap_or(0);
-            let first = proc::entry(head);
-            let since = first.map_or(0, |entry| entry.started);
-            let seen = first.map(|entry| (head, entry.started)).into_iter().collect();
+            let started = proc::started(head);
+            let seen = started.map(|started| (head, started)).into_iter().collect();
+            let since = started.unwrap_or(0);
             Self {
                 mark,
                 folder: folder.into(),
