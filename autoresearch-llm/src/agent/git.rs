@@ -1,5 +1,6 @@
 //! A git repository in the folder, so that agents feel at home.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -22,18 +23,21 @@ pub(super) fn repository(folder: &Path, home: &Path, hidden: &[&str]) {
         git.status().is_ok_and(|status| status.success())
     };
     let good = git(&["init", "--quiet", "--template="])
-        && git(&["config", "user.name", "autoresearch"])
-        && git(&["config", "user.email", "autoresearch@localhost"])
-        && git(&["config", "commit.gpgsign", "false"])
-        // Or a commit may leave housekeeping running in the background.
-        && git(&["config", "maintenance.auto", "false"])
-        && git(&["config", "gc.auto", "0"])
+        && configure(folder)
         && hide(folder, hidden)
         && git(&["add", "--all", "--force"])
         && git(&["commit", "--quiet", "--allow-empty", "--no-verify", "--message", "The code to improve"]);
     if !good {
         tracing::debug!("no git repository could be made for the agent; it works in a plain folder");
     }
+}
+
+/// A committer, and no housekeeping: a commit would leave it running in the background.
+fn configure(folder: &Path) -> bool {
+    let text = "[user]\n\tname = autoresearch\n\temail = autoresearch@localhost\n[commit]\n\tgpgsign = false\n\
+                [maintenance]\n\tauto = false\n[gc]\n\tauto = 0\n";
+    let config = std::fs::File::options().append(true).open(folder.join(".git/config"));
+    config.and_then(|mut config| config.write_all(text.as_bytes())).is_ok()
 }
 
 /// The prompt and the note about the proposal are no part of the code.

@@ -14,6 +14,7 @@ mod scratch;
 mod secrets;
 mod tail;
 mod tree;
+mod wording;
 
 pub use briefing::{Briefing, PlainBriefing};
 pub use local::LocalAgent;

@@ -3,8 +3,8 @@
 use super::changes::{self, Changes};
 use super::note::{self, NOTES};
 use super::scratch::{Contents, Scratch, is_plain};
-use super::tail::{end_of, start_of};
 use super::tree::Globs;
+use super::wording::{said, seconds, some, stat};
 use super::{AgentEnd, AgentJob, AgentRun, AgentRunner, AgentTree, Briefing, PlainBriefing, Secrets};
 use crate::codec::CodecError;
 use autoresearch_core::{
@@ -13,7 +13,6 @@ use autoresearch_core::{
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What becomes of changes to files that may not be changed, and of new files that are no text or too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,11 +93,6 @@ pub struct CommandProposer<C> {
 
 /// Bytes of a note that are read.
 const NOTE: u64 = 64 * 1024;
-/// Paths outside that are named.
-const NAMED: usize = 5;
-/// Bytes of output in an error.
-const OUTPUT: usize = 1500;
-
 impl<C: AgentTree> CommandProposer<C> {
     /// An agent that may change, add and delete the files that one of these globs matches: `train.py`, `src/**`, `*.py`;
     /// `*` stays within a folder. With the prompt of [`PlainBriefing`] in `PROMPT.md`, and files of at most 1 MiB.
@@ -330,53 +324,6 @@ impl<C: AgentTree> Proposer<C> for CommandProposer<C> {
             harvest.map_err(|why| ProposeError::new(secrets.scrub(&format!("the agent `{name}`: {why}"))))?;
         Ok(self.judge(&cx, harvest, (&run, &secrets))?.into())
     }
-}
-
-/// What an agent said last: on standard error, or else on standard output.
-fn said(run: &AgentRun) -> String {
-    let printed = [("standard error", &run.stderr), ("standard output", &run.stdout)];
-    match printed.iter().find(|(_, text)| !text.trim().is_empty()) {
-        Some((stream, text)) => format!("it said last on {stream}: {}", end_of(text.trim(), OUTPUT)),
-        None => "it said nothing".into(),
-    }
-}
-
-fn seconds(limit: Duration) -> String {
-    format!("{} s", limit.as_secs_f64())
-}
-
-/// The first few paths, and how many more there are.
-fn some(paths: &[&String]) -> String {
-    let named: Vec<String> =
-        paths.iter().take(NAMED).map(|path| format!("`{}`", start_of(path, 100))).collect();
-    match paths.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
-}
-
-/// Which files changed by how many lines.
-fn stat<C: AgentTree>(base: &C, changes: &Changes) -> String {
-    let parts = changes.edits.iter().take(NAMED).map(|(path, text)| match (base.text(path), text) {
-        (_, None) => format!("{path} deleted"),
-        (None, Some(text)) => format!("{path} new +{}", text.lines().count()),
-        (Some(before), Some(text)) => {
-            let (added, removed) = lines(&before, text);
-            format!("{path} +{added} -{removed}")
-        }
-    });
-    let listed = parts.collect::<Vec<_>>().join(", ");
-    match changes.edits.len().saturating_sub(NAMED) {
-        0 => listed,
-        more => format!("{listed} and {more} more"),
-    }
-}
-
-/// Lines that were added and removed.
-fn lines(before: &str, after: &str) -> (usize, usize) {
-    let diff = similar::TextDiff::configure().timeout(Duration::from_millis(200)).diff_lines(before, after);
-    let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
-    (count(similar::ChangeTag::Insert), count(similar::ChangeTag::Delete))
 }
 
 impl<C> fmt::Debug for CommandProposer<C> {
