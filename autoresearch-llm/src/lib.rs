@@ -3,16 +3,21 @@
 //! [`ChatModel`] is a model behind some API; [`Codec`] turns its answers into candidates; [`LlmProposer`] asks, repairs,
 //! counts the money and explains what it did not use.
 
+mod agent;
 mod chat;
 mod codec;
 mod models;
 mod propose;
+mod tree;
 
+pub use agent::{
+    AgentEnd, AgentJob, AgentRun, AgentRunner, Briefing, CommandProposer, LocalAgent, Outside, PlainBriefing,
+    Secrets,
+};
 pub use chat::{
     AnswerSchema, ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker,
     Usage,
 };
-pub use codec::{
-    Codec, CodecError, EditCodec, EditFormat, Files, FilesError, JsonCodec, ParamCodec, SourceTree, TreeMerge,
-};
+pub use codec::{Codec, CodecError, EditCodec, EditFormat, JsonCodec, ParamCodec};
 pub use models::ScriptedModel;
+pub use tree::{Files, FilesError, SourceTree, TreeMerge};

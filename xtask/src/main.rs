@@ -1,4 +1,4 @@
-//! Set-up, tests, the demo and simulations of this workspace: `cargo xtask setup`, `test`, `demo`, `bench`.
+//! Set-up, tests, the demo and simulations of this workspace: `cargo xtask setup`, `llm`, `test`, `demo`, `bench`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
@@ -26,7 +26,17 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Find or fetch libtorch and the text to train on, and connect this checkout with them
-    Setup,
+    Setup {
+        /// Fetch a small language model and its server instead (127 MB)
+        #[arg(long)]
+        llm: bool,
+    },
+    /// Serve the small language model of `setup --llm` on 127.0.0.1 until Ctrl-C
+    Llm {
+        /// The port
+        #[arg(long, default_value_t = 8089, value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+    },
     /// Everything that has to hold before a change is good: format, lints, tests, docs, features, examples
     Test(test::Args),
     /// Set up, then search for a better training recipe on Shakespeare for some minutes
@@ -37,7 +47,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Setup => setup::run().map(|_| ExitCode::SUCCESS),
+        Command::Setup { llm: false } => setup::run().map(|_| ExitCode::SUCCESS),
+        Command::Setup { llm: true } => setup::llm::run().map(|_| ExitCode::SUCCESS),
+        Command::Llm { port } => setup::llm::serve(port),
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -1,5 +1,5 @@
 //! Running other programs.
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -32,16 +32,17 @@ fn belongs_to_a_package(name: &str) -> bool {
 /// Replaces this process, as cargo does in turn. So what it runs is the very process that the user has started: each
 /// signal reaches it, Ctrl-C or another, and nothing stands between its exit status and the shell.
 #[cfg(unix)]
-pub(crate) fn become_it(mut cargo: Command) -> Result<ExitCode> {
+pub(crate) fn become_it(mut command: Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
-    Err(cargo.exec()).context("cargo cannot be started")
+    let why = command.exec();
+    Err(not_started(&command, &why))
 }
 
 /// Elsewhere Ctrl-C goes to all processes of the console. This one stays until the other is done with it.
 #[cfg(not(unix))]
-pub(crate) fn become_it(mut cargo: Command) -> Result<ExitCode> {
-    ctrlc::set_handler(|| {}).context("Ctrl-C cannot be handled")?;
-    let status = cargo.status().context("cargo cannot be started")?;
+pub(crate) fn become_it(mut command: Command) -> Result<ExitCode> {
+    anyhow::Context::context(ctrlc::set_handler(|| {}), "Ctrl-C cannot be handled")?;
+    let status = command.status().map_err(|why| not_started(&command, &why))?;
     Ok(match status.code() {
         Some(0) => ExitCode::SUCCESS,
         code => ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),

@@ -5,7 +5,7 @@ mod hint;
 mod json;
 mod params;
 
-pub use edit::{EditCodec, EditFormat, Files, FilesError, SourceTree, TreeMerge};
+pub use edit::{EditCodec, EditFormat};
 pub use json::JsonCodec;
 pub use params::ParamCodec;
 

@@ -1,11 +1,12 @@
 //! `cargo xtask setup`: libtorch and the text to train on, into a cache that checkouts share, and two links in this
-//! checkout that lead there.
+//! checkout that lead there; with `--llm` a small language model, likewise.
 mod archive;
 mod corpus;
 mod curl;
 mod folder;
 mod libtorch;
 mod link;
+pub(crate) mod llm;
 mod pip;
 mod python;
 mod wheels;

@@ -1,12 +1,13 @@
 //! Applies edits to a tree: all of them, or none.
 
+use super::EditCodec;
 use super::op::{Hunk, Op};
-use super::paths::problem;
 use super::place::{self, Splice};
 use super::scope::Scope;
 use super::text::Text;
-use super::{EditCodec, SourceTree};
 use crate::codec::hint::{cut, did_you_mean};
+use crate::tree::SourceTree;
+use crate::tree::problem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,12 +1,8 @@
 //! Changes of source files.
 
 mod apply;
-mod disk;
-mod files;
-mod merge;
 mod nearest;
 mod op;
-mod paths;
 mod place;
 mod read_diff;
 mod read_json;
@@ -14,14 +10,9 @@ mod read_text;
 mod scope;
 mod show;
 mod text;
-mod tree;
-
-pub use files::{Files, FilesError};
-pub use merge::TreeMerge;
-pub use tree::SourceTree;
 
 use super::{Codec, CodecError};
-use paths::Globs;
+use crate::tree::{Globs, SourceTree};
 use scope::Scope;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,9 +1,8 @@
 //! Differences between trees, as short diffs.
 
-use super::SourceTree;
 use crate::codec::hint::cut;
-use similar::{Algorithm, DiffOp, TextDiff};
-use std::collections::BTreeSet;
+use crate::tree::{SourceTree, changed, lines};
+use similar::{Algorithm, TextDiff};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -11,29 +10,6 @@ use std::sync::Arc;
 const CONTEXT: usize = 2;
 /// Characters of a line.
 const WIDTH: usize = 200;
-
-/// Lines with what ends them.
-pub(super) fn lines(text: &str) -> Vec<&str> {
-    text.split_inclusive('\n').collect()
-}
-
-/// How one list of lines becomes the other.
-pub(super) fn steps(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    similar::capture_diff_slices(Algorithm::Histogram, old, new)
-}
-
-/// A path, and the text there in two trees.
-pub(super) type Changed = (String, Option<Arc<str>>, Option<Arc<str>>);
-
-/// The paths at which two trees differ, with both texts.
-pub(super) fn changed<T: SourceTree>(from: &T, to: &T) -> Vec<Changed> {
-    let paths: BTreeSet<String> = from.paths().into_iter().chain(to.paths()).collect();
-    let both = paths.into_iter().map(|path| {
-        let (a, b) = (from.text(&path), to.text(&path));
-        (path, a, b)
-    });
-    both.filter(|(_, a, b)| a != b).collect()
-}
 
 /// A unified diff of at most about so many bytes; what does not fit is counted.
 pub(super) fn difference<T: SourceTree>(from: &T, to: &T, most: usize) -> String {

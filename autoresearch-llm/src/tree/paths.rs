@@ -3,7 +3,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// What is wrong with a path of a file within a tree, if anything is.
-pub(super) fn problem(path: &str) -> Option<&'static str> {
+pub(crate) fn problem(path: &str) -> Option<&'static str> {
     let drive = path.as_bytes().get(1) == Some(&b':') && path.starts_with(|c: char| c.is_ascii_alphabetic());
     match path {
         "" => Some("it is empty"),
@@ -26,13 +26,13 @@ pub(super) fn problem(path: &str) -> Option<&'static str> {
 
 /// Globs: `src/**`, `*.py`, `train.py`; `*` stays within a folder, and a folder alone is all that is in it.
 #[derive(Debug, Clone)]
-pub(super) struct Globs {
+pub(crate) struct Globs {
     set: GlobSet,
     written: Vec<String>,
 }
 
 impl Globs {
-    pub(super) fn new<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, String> {
+    pub(crate) fn new<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, String> {
         let (mut set, mut written) = (GlobSetBuilder::new(), Vec::new());
         for glob in globs {
             let glob: String = glob.into();
@@ -46,8 +46,13 @@ impl Globs {
         Ok(Self { set, written })
     }
 
-    pub(super) fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.set.is_match(path)
+    }
+
+    /// As they were given.
+    pub(crate) fn written(&self) -> &[String] {
+        &self.written
     }
 }
 

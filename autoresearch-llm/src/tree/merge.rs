@@ -2,7 +2,7 @@
 
 use super::SourceTree;
 use super::paths::Globs;
-use super::show::{changed, lines, steps};
+use super::{changed, lines, steps};
 use crate::codec::CodecError;
 use autoresearch_core::{Compose, Conflict, Unit};
 use similar::{DiffOp, DiffTag, TextMerge};

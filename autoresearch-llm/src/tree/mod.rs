@@ -1,4 +1,15 @@
-//! What a tree of source files is to a codec.
+//! Candidates that are trees of source files: what codecs and agents need of them, one in memory, and how changes merge.
+
+mod changed;
+mod disk;
+mod files;
+mod merge;
+mod paths;
+
+pub(crate) use changed::{changed, lines, steps};
+pub use files::{Files, FilesError};
+pub use merge::TreeMerge;
+pub(crate) use paths::{Globs, problem};
 
 use autoresearch_core::Candidate;
 use std::collections::BTreeMap;
