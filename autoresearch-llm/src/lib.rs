@@ -5,6 +5,7 @@
 
 mod chat;
 mod codec;
+mod http;
 mod models;
 mod propose;
 
@@ -13,4 +14,10 @@ pub use chat::{
     Usage,
 };
 pub use codec::{Codec, CodecError};
-pub use models::ScriptedModel;
+pub use http::Retry;
+#[cfg(feature = "genai")]
+pub use models::GenAi;
+pub use models::{
+    AnswerMode, Anthropic, OpenAiCompatible, RecordingModel, ReplayModel, ScriptedModel, TranscriptError,
+};
+pub use secrecy::SecretString;
