@@ -55,7 +55,7 @@ pub(crate) fn excerpt(text: &str, longest: usize) -> String {
     let (mut count, mut gap) = (0, false);
     for c in text.trim().chars() {
         if c.is_whitespace() || c.is_control() {
-            gap = true;
+            gap = !out.is_empty();
             continue;
         }
         if count >= longest {
@@ -83,7 +83,7 @@ pub(crate) struct Complaint {
     param: Option<String>,
     request_id: Option<String>,
     tokens: Option<(u64, u64)>,
-    page: bool,
+
 }
 
 impl Complaint {
@@ -101,7 +101,7 @@ impl Complaint {
 
     fn plain(text: &str) -> Self {
         match title(text) {
-            Some(title) => Self { message: format!("a web page: {title}"), page: true, ..Self::default() },
+            Some(title) => Self { message: format!("a web page: {title}"), ..Self::default() },
             None => Self { message: text.trim().to_owned(), ..Self::default() },
         }
     }
@@ -118,7 +118,7 @@ impl Complaint {
             None if ["error", "Error"].iter().any(|&e| value["object"] == e || value["type"] == e) => {
                 complaint.take(value); // old vLLM's, Mistral's
             }
-            None if object.contains_key("message") && !object.contains_key("choices") => complaint.take(value),
+            None if object.get("message").is_some_and(Value::is_string) => complaint.take(value),
             None => return None,
         }
         for key in ["error_type", "type"] {

@@ -119,7 +119,7 @@ impl Anthropic {
 
     /// Tokens of prompt and answer together that the model takes.
     #[must_use]
-    pub fn window(mut self, tokens: u32) -> Self {
+    pub fn with_window(mut self, tokens: u32) -> Self {
         self.window = Some(tokens);
         self
     }

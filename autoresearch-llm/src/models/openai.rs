@@ -25,7 +25,7 @@ use tokio::time::Instant;
 ///
 /// ```
 /// use autoresearch_llm::{AnswerMode, OpenAiCompatible};
-/// let local = OpenAiCompatible::new("http://127.0.0.1:8080/v1", "smollm2").window(2048);
+/// let local = OpenAiCompatible::new("http://127.0.0.1:8080/v1", "smollm2").with_window(2048);
 /// local.check()?;
 /// let far = OpenAiCompatible::new("https://openrouter.ai/api/v1", "qwen/qwen3-32b")
 ///     .key("sk-or-...")
@@ -113,7 +113,7 @@ impl OpenAiCompatible {
 
     /// Tokens of prompt and answer together that the model takes.
     #[must_use]
-    pub fn window(mut self, tokens: u32) -> Self {
+    pub fn with_window(mut self, tokens: u32) -> Self {
         self.window = Some(tokens);
         self
     }
