@@ -7,6 +7,7 @@ mod chat;
 mod codec;
 mod http;
 mod models;
+mod money;
 mod propose;
 
 pub use chat::{
@@ -20,4 +21,5 @@ pub use models::GenAi;
 pub use models::{
     AnswerMode, Anthropic, OpenAiCompatible, RecordingModel, ReplayModel, ScriptedModel, TranscriptError,
 };
+pub use money::{Price, PriceError, Prices};
 pub use secrecy::SecretString;

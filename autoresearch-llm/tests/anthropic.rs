@@ -65,7 +65,10 @@ async fn overloaded_before_and_within_an_answer() {
     let server = RawServer::saying(answer("529 Overloaded", "request-id: req_9\r\n", overloaded)).await;
     let once = model(&server).retry(Retry::new().attempts(1));
     let error = once.chat(&request(), &Default::default()).await.unwrap_err();
-    assert_eq!((error.kind, error.status, error.request_id.as_deref()), (Kind::Unavailable, Some(529), Some("req_9")));
+    assert_eq!(
+        (error.kind, error.status, error.request_id.as_deref()),
+        (Kind::Unavailable, Some(529), Some("req_9"))
+    );
     assert_eq!(error.usage, None::<Box<Usage>>);
 }
 
@@ -86,7 +89,8 @@ async fn refused_and_too_long() {
 #[tokio::test]
 async fn a_model_without_a_temperature() {
     let body = r#"{"type":"error","error":{"type":"invalid_request_error","message":"`temperature` is deprecated for this model."}}"#;
-    let server = RawServer::start(vec![vec![send(answer("400 Bad Request", "", body))], vec![send(called())]]).await;
+    let server =
+        RawServer::start(vec![vec![send(answer("400 Bad Request", "", body))], vec![send(called())]]).await;
     model(&server).chat(&request().temperature(0.7), &Default::default()).await.unwrap();
     let asked = server.asked();
     assert_eq!(asked[0].body["temperature"], 0.7);

@@ -4,7 +4,8 @@ mod support;
 
 use autoresearch_core::Cancellation;
 use autoresearch_llm::{
-    Anthropic, ChatError, ChatErrorKind as Kind, ChatModel, ChatReply, ChatRequest, Message, OpenAiCompatible, Retry,
+    Anthropic, ChatError, ChatErrorKind as Kind, ChatModel, ChatReply, ChatRequest, Message,
+    OpenAiCompatible, Retry,
 };
 use std::time::{Duration, SystemTime};
 use support::{RawServer, Step, answer, events, good, send};
@@ -26,7 +27,9 @@ fn once(server: &RawServer) -> OpenAiCompatible {
 async fn ask(model: &dyn ChatModel) -> Result<ChatReply, ChatError> {
     let request = ChatRequest::new(vec![Message::user("go")]);
     // Nothing here may take this long; it is no measurement.
-    tokio::time::timeout(Duration::from_secs(20), model.chat(&request, &Cancellation::new())).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_secs(20), model.chat(&request, &Cancellation::new()))
+        .await
+        .expect("it hangs")
 }
 
 const HALF: &str = r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"half an ans"}}]}"#;
@@ -47,7 +50,9 @@ async fn too_many_calls_with_both_forms_of_retry_after() {
 
     // Where it would be after the deadline there is no waiting.
     let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(7200));
-    for (headers, least) in [("Retry-After: 3600\r\n".to_owned(), 3600), (format!("Retry-After: {later}\r\n"), 7100)] {
+    for (headers, least) in
+        [("Retry-After: 3600\r\n".to_owned(), 3600), (format!("Retry-After: {later}\r\n"), 7100)]
+    {
         let headers = headers + "x-request-id: req-7\r\n";
         let server = RawServer::saying(answer("429 Too Many Requests", &headers, body)).await;
         let error = ask(&model(&server)).await.unwrap_err();
@@ -61,11 +66,13 @@ async fn too_many_calls_with_both_forms_of_retry_after() {
 #[tokio::test]
 async fn what_passes_is_tried_again_and_what_does_not_is_not() {
     for status in ["408 X", "409 X", "425 X", "429 X", "500 X", "502 X", "503 X", "504 X", "529 X"] {
-        let server = RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
+        let server =
+            RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
         assert_eq!(ask(&model(&server)).await.unwrap().text, "fine", "{status}");
     }
     for status in ["400 X", "401 X", "402 X", "403 X", "404 X", "413 X", "422 X"] {
-        let server = RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
+        let server =
+            RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
         ask(&model(&server)).await.expect_err(status);
         assert_eq!(server.asked().len(), 1, "{status}");
     }
@@ -131,7 +138,10 @@ async fn what_is_no_answer_is_said_to_be_none() {
         (answer("200 OK", "Content-Type: application/json\r\n", "{}"), "JSON without `choices`"),
         (answer("200 OK", "Content-Type: application/json\r\n", ""), "EOF"),
         (answer("200 OK", "Content-Type: image/png\r\n", "\u{1}PNG"), "image/png: PNG"),
-        (answer("200 OK", "Content-Type: application/x-ndjson\r\n", r#"{"message":{"content":"x"}}"#), "x-ndjson"),
+        (
+            answer("200 OK", "Content-Type: application/x-ndjson\r\n", r#"{"message":{"content":"x"}}"#),
+            "x-ndjson",
+        ),
         (stream(b"data: {\"choices\":[{\"delta\":{\"content\":\"\xff\xfe\"}}]}\n\n"), "not UTF-8"),
         (stream(b"data: hello\n\n"), "`hello`"),
         (b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), "does not speak HTTP"),
@@ -172,7 +182,8 @@ async fn ten_megabytes_are_too_much_in_every_form() {
     let text = "x".repeat(10 << 20);
     let json = format!(r#"{{"choices":[{{"finish_reason":"stop","message":{{"content":"{text}"}}}}]}}"#);
     let piece = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{}"}}}}]}}"#, &text[..1 << 20]);
-    let endless = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n", json.as_bytes()];
+    let endless =
+        [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n", json.as_bytes()];
     for bytes in [
         answer("200 OK", "Content-Type: application/json\r\n", &json),
         endless.concat(),

@@ -3,7 +3,8 @@
 mod support;
 
 use autoresearch_llm::{
-    AnswerMode, AnswerSchema, ChatErrorKind, ChatModel, ChatRequest, Finish, Message, OpenAiCompatible, Retry, Usage,
+    AnswerMode, AnswerSchema, ChatErrorKind, ChatModel, ChatRequest, Finish, Message, OpenAiCompatible,
+    Retry, Usage,
 };
 use serde_json::json;
 use std::time::Duration;

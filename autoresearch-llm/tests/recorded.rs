@@ -21,7 +21,9 @@ fn recorded(name: &str) -> Vec<u8> {
         let lower = line.to_lowercase();
         match () {
             // Paths in the bodies were shortened when they were recorded: lengths are made to fit again.
-            () if lower.starts_with("content-length") => out += &format!("Content-Length: {}\r\n", body.len()),
+            () if lower.starts_with("content-length") => {
+                out += &format!("Content-Length: {}\r\n", body.len())
+            }
             () if lower.starts_with("keep-alive") => out += "Connection: close\r\n",
             () => out += &format!("{line}\r\n"),
         }
@@ -40,7 +42,8 @@ fn recorded(name: &str) -> Vec<u8> {
 
 async fn ask(name: &str, mode: AnswerMode) -> Result<ChatReply, ChatError> {
     let server = RawServer::saying(recorded(name)).await;
-    let model = OpenAiCompatible::new(&server.url, "smollm2").answers_by(mode).retry(Retry::new().attempts(1));
+    let model =
+        OpenAiCompatible::new(&server.url, "smollm2").answers_by(mode).retry(Retry::new().attempts(1));
     let schema = AnswerSchema::new("p", serde_json::json!({"type": "object"}));
     let request = ChatRequest::new(vec![Message::user("go")]).answer(schema);
     model.chat(&request, &Default::default()).await

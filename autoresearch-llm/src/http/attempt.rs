@@ -1,6 +1,6 @@
 //! One attempt: a request is sent, and an answer read from whatever comes.
 
-use crate::chat::{ChatErrorKind, ChatReply};
+use crate::chat::{ChatErrorKind, ChatReply, Finish};
 use crate::http::retry::retry_after;
 use crate::http::sse::{Events, TooLong};
 use crate::http::{Again, Answer, Call, Complaint, Endpoint, Failure, Link, Trouble, excerpt};
@@ -134,6 +134,7 @@ impl Link {
         answer: &mut A,
     ) -> Result<(), Failure> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let kind = self.secrets.scrub(kind.to_owned());
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if response.content_length().is_some_and(|length| length > self.limit as u64) {
             return Err(self.too_long());
@@ -233,6 +234,9 @@ impl Link {
     /// The reply, with nothing secret in it: what a server echoes would otherwise end up in stores and transcripts.
     pub(super) fn scrubbed(&self, mut reply: ChatReply, id: Option<String>) -> ChatReply {
         reply.text = self.secrets.scrub(reply.text);
+        if let Finish::Other(word) = reply.finish {
+            reply.finish = Finish::Other(excerpt(&self.secrets.scrub(word), 60));
+        }
         reply.request_id = id.or_else(|| reply.request_id.map(|id| excerpt(&self.secrets.scrub(id), 100)));
         reply
     }

@@ -116,3 +116,25 @@ impl<M: ChatModel> ChatModel for RecordingModel<M> {
         self.model.count(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::ScriptedModel;
+    use crate::{Message, ReplayModel};
+
+    #[tokio::test]
+    async fn a_call_that_cannot_be_written_is_answered_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calls.jsonl");
+        let model = RecordingModel::new(ScriptedModel::answers(["a", "b", "c"]), &path).unwrap();
+        let request = ChatRequest::new(vec![Message::user("go")]);
+        model.chat(&request, &Cancellation::new()).await.unwrap();
+        let good = std::mem::replace(&mut model.file.lock().unwrap().file, File::open(&path).unwrap()); // for reading
+        assert_eq!(model.chat(&request, &Cancellation::new()).await.unwrap().text, "b");
+        assert!(model.trouble().is_some());
+        model.file.lock().unwrap().file = good;
+        model.chat(&request, &Cancellation::new()).await.unwrap();
+        assert_eq!(ReplayModel::open(&path).unwrap().left(), 2);
+    }
+}

@@ -73,7 +73,11 @@ pub(super) enum OutcomeOf<'a> {
 /// Reads a transcript up to the last complete line, and says how many bytes that is. A last line without an end was torn
 /// by a crash and counts for nothing.
 pub(super) fn read(path: &Path) -> Result<(Vec<Recorded>, u64), TranscriptError> {
-    let bytes = std::fs::read(path).map_err(TranscriptError::file(path))?;
+    // Of a device there might be no end.
+    let is_file = std::fs::metadata(path).map_err(TranscriptError::file(path))?.is_file();
+    let other = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+    let bytes = if is_file { std::fs::read(path) } else { Err(other()) };
+    let bytes = bytes.map_err(TranscriptError::file(path))?;
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let mut calls = Vec::new();
     for (index, line) in bytes[..whole].split(|&b| b == b'\n').enumerate() {

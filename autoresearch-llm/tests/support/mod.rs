@@ -77,7 +77,8 @@ async fn serve(mut socket: TcpStream, script: Vec<Step>, log: Arc<Mutex<Vec<Aske
         }
     };
     let text = String::from_utf8_lossy(&got[..head]).to_lowercase();
-    let length = text.lines().find_map(|l| l.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
+    let length =
+        text.lines().find_map(|l| l.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
     while got.len() < head + length {
         if socket.read_buf(&mut got).await.unwrap_or(0) == 0 {
             return;
@@ -104,7 +105,8 @@ async fn serve(mut socket: TcpStream, script: Vec<Step>, log: Arc<Mutex<Vec<Aske
 
 /// Head and body of a stream of events that ends with the connection.
 pub(crate) fn events(data: &[&str]) -> Vec<u8> {
-    let mut text = String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+    let mut text =
+        String::from("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
     for data in data {
         text += &format!("data: {data}\n\n");
     }
@@ -114,7 +116,8 @@ pub(crate) fn events(data: &[&str]) -> Vec<u8> {
 /// A whole answer.
 pub(crate) fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// A good answer with this text, streamed.

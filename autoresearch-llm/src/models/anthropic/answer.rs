@@ -59,7 +59,7 @@ impl Reply {
             "refusal" => Finish::Refusal,
             "end_turn" | "stop_sequence" | "tool_use" if self.tool && self.input.is_none() => Finish::ToolIgnored,
             "end_turn" | "stop_sequence" | "tool_use" => Finish::Stop,
-            other => Finish::Other(other.chars().take(60).collect()),
+            other => Finish::Other(other.into()),
         }
     }
 }

@@ -81,7 +81,7 @@ impl Completion {
             "stop" | "tool_calls" | "function_call" | "eos" | "eos_token" | "end_turn" | "stop_sequence" => {
                 Finish::Stop
             }
-            other => Finish::Other(other.chars().take(60).collect()),
+            other => Finish::Other(other.into()),
         }
     }
 }

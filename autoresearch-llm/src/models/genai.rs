@@ -1,0 +1,1 @@
+//! Other providers, over the `genai` crate.
