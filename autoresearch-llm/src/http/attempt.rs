@@ -205,9 +205,7 @@ impl Link {
             let (mut events, mut out) = (Events::new(self.limit), Vec::new());
             events.feed(&body, &mut out).map_err(|TooLong| self.too_long())?;
             for data in out {
-                answer
-                    .event(&String::from_utf8_lossy(&data))
-                    .map_err(|trouble| self.trouble(to, trouble))?;
+                answer.event(&String::from_utf8_lossy(&data)).map_err(|trouble| self.trouble(to, trouble))?;
             }
         } else if is_json && kind != "application/x-ndjson" {
             answer.whole(start).map_err(|trouble| self.trouble(to, trouble))?;

@@ -49,7 +49,9 @@ impl Endpoint {
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.host().trim_matches(['[', ']']);
         let ip = host.parse::<std::net::IpAddr>();
-        host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
     }
 
     /// Whether others may read along.
@@ -96,7 +98,14 @@ mod tests {
 
     #[test]
     fn what_is_no_base_is_refused_without_repeating_secrets() {
-        for base in ["localhost:8080", "127.0.0.1:8080/v1", "", "ftp://host/", "https://me:canary@host/v1", "//?canary"] {
+        for base in [
+            "localhost:8080",
+            "127.0.0.1:8080/v1",
+            "",
+            "ftp://host/",
+            "https://me:canary@host/v1",
+            "//?canary",
+        ] {
             let error = Endpoint::new(base, "/v1", "/x").unwrap_err();
             assert!(error.contains("URL") && !error.contains("canary"), "{base}: {error}");
         }
@@ -107,12 +116,18 @@ mod tests {
     #[test]
     fn loopback_is_known_in_every_spelling() {
         let is = |base| Endpoint::new(base, "/v1", "/x").unwrap().is_open();
-        for base in
-            ["http://localhost:1", "http://127.0.0.1", "http://127.9.9.9", "http://[::1]:80", "http://a.localhost"]
-        {
+        for base in [
+            "http://localhost:1",
+            "http://127.0.0.1",
+            "http://127.9.9.9",
+            "http://[::1]:80",
+            "http://a.localhost",
+        ] {
             assert!(!is(base), "{base}");
         }
-        for base in ["http://localhost.evil.com", "http://10.0.0.1", "http://127.0.0.1.nip.io", "http://0.0.0.0"] {
+        for base in
+            ["http://localhost.evil.com", "http://10.0.0.1", "http://127.0.0.1.nip.io", "http://0.0.0.0"]
+        {
             assert!(is(base), "{base}");
         }
         assert!(!is("https://example.com"));

@@ -1,8 +1,9 @@
 //! What a server complains about, in the many shapes that servers have for it.
 
 use crate::chat::{ChatError, ChatErrorKind};
-use crate::http::Secrets;
+use crate::http::{Retry, Secrets};
 use serde_json::Value;
+use std::time::Duration;
 
 mod overflow;
 
@@ -37,6 +38,23 @@ pub(crate) struct Said {
 impl Failure {
     pub(crate) fn new(kind: ChatErrorKind, message: impl Into<String>) -> Self {
         ChatError::new(kind, message).into()
+    }
+
+    /// How long to wait before trying again, if at all; `failed` counts the attempts that failed so far.
+    pub(crate) fn pause(&self, retry: &Retry, failed: &mut u32, spent: Duration) -> Option<Duration> {
+        let asked = self.error.retry_after;
+        let jitter = rand::random();
+        match self.again {
+            Again::Never => None,
+            Again::Loading => {
+                Retry { attempts: retry.attempts.min(2), ..*retry }.pause(1, asked, spent, jitter)
+            }
+            Again::AsKind if self.error.kind.is_transient() => {
+                *failed += 1;
+                retry.pause(*failed, asked, spent, jitter)
+            }
+            Again::AsKind => None,
+        }
     }
 }
 
@@ -83,7 +101,6 @@ pub(crate) struct Complaint {
     param: Option<String>,
     request_id: Option<String>,
     tokens: Option<(u64, u64)>,
-
 }
 
 impl Complaint {
@@ -95,7 +112,8 @@ impl Complaint {
         }
         // What a stream was started for and failed right away.
         let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-        let found = data.filter_map(|data| serde_json::from_str(data).ok()).find_map(|value| Self::of(&value));
+        let found =
+            data.filter_map(|data| serde_json::from_str(data).ok()).find_map(|value| Self::of(&value));
         found.unwrap_or_else(|| Self::plain(&text))
     }
 
@@ -223,7 +241,9 @@ impl Complaint {
             _ if self.is(&["model_not_found", "not_found_error", "not_found"]) => K::NotFound,
             Some(_) => K::BadRequest,
             None if self.is(&["authentication_error", "permission_error", "invalid_api_key"]) => K::Auth,
-            None if self.is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]) => K::RateLimited,
+            None if self.is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]) => {
+                K::RateLimited
+            }
             None if self.is(&["invalid_request_error", "invalid_argument", "bad_request"]) => K::BadRequest,
             None if self.is(&["timeout_error"]) => K::Timeout,
             None => K::Unavailable, // overloaded_error, api_error, server_error and whatever has no name
@@ -232,7 +252,8 @@ impl Complaint {
 }
 
 /// The account is empty, by type or code: OpenAI, Anthropic.
-const BROKE: &[&str] = &["insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"];
+const BROKE: &[&str] =
+    &["insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"];
 
 /// The same in words: Anthropic, DeepSeek, OpenRouter.
 const BROKE_TEXT: &[&str] = &["credit balance is too low", "insufficient balance", "insufficient credits"];
@@ -261,7 +282,9 @@ fn detail(value: &Value) -> String {
             };
             list.iter().map(one).collect::<Vec<_>>().join("; ")
         }
-        Value::Object(object) if object.get("message").is_some_and(Value::is_string) => plain(&object["message"]),
+        Value::Object(object) if object.get("message").is_some_and(Value::is_string) => {
+            plain(&object["message"])
+        }
         other => other.to_string(),
     }
 }

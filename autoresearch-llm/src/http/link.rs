@@ -61,7 +61,9 @@ impl Link {
         match (made, HeaderValue::from_str(&format!("{before}{value}"))) {
             (None, _) => self.wrong(format!("`{name}` is no name of a header")),
             (_, Err(_)) => {
-                self.wrong(format!("the value of the header `{name}` has characters that no header may have"));
+                self.wrong(format!(
+                    "the value of the header `{name}` has characters that no header may have"
+                ));
             }
             (Some(name), Ok(mut header)) => {
                 header.set_sensitive(true);
@@ -113,13 +115,7 @@ impl Link {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .no_gzip() // small pieces, and as they come, whatever other crates switch on
-            .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))?;
+        let client = client()?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -167,26 +163,12 @@ impl Link {
                 }
             };
             failure.error.usage = (lost.calls > 0).then(|| Box::new(lost));
-            let pause = self.pause(&mut failed, &failure, call.began.elapsed());
+            let pause = failure.pause(&self.retry, &mut failed, call.began.elapsed());
             let Some(pause) = pause else { return Err(failure) };
             tracing::warn!(model = call.model, error = %failure.error, ?pause, "a call to a model failed; it is tried again");
             if !call.cancel.sleep(pause).await {
                 return Err(ChatError { usage: failure.error.usage, ..cancelled() }.into());
             }
-        }
-    }
-
-    fn pause(&self, failed: &mut u32, failure: &Failure, spent: Duration) -> Option<Duration> {
-        let asked = failure.error.retry_after;
-        let jitter = rand::random();
-        match failure.again {
-            Again::Never => None,
-            Again::Loading => Retry { attempts: self.retry.attempts.min(2), ..self.retry }.pause(1, asked, spent, jitter),
-            Again::AsKind if failure.error.kind.is_transient() => {
-                *failed += 1;
-                self.retry.pause(*failed, asked, spent, jitter)
-            }
-            Again::AsKind => None,
         }
     }
 
@@ -196,12 +178,23 @@ impl Link {
     }
 }
 
+/// A client that follows nobody anywhere.
+pub(crate) fn client() -> Result<Client, ChatError> {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .no_gzip() // small pieces, and as they come, whatever other crates switch on
+        .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))
+}
+
 /// The upper estimate of the tokens of a text that [`ChatModel::count`](crate::ChatModel::count) makes.
-fn tokens(bytes: usize) -> u64 {
+pub(crate) fn tokens(bytes: usize) -> u64 {
     bytes as u64 / 2 + 1
 }
 
-fn cancelled() -> ChatError {
+pub(crate) fn cancelled() -> ChatError {
     ChatError::new(ChatErrorKind::Cancelled, "the call was cancelled")
 }
 

@@ -215,12 +215,19 @@ mod tests {
             let find = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
             Anthropic::from_vars(find).map_err(|e| e.to_string())
         };
-        let vars = [("ANTHROPIC_MODEL", "claude"), ("ANTHROPIC_API_KEY", "sk-canary"), ("ANTHROPIC_BASE_URL", "http://box")];
+        let vars = [
+            ("ANTHROPIC_MODEL", "claude"),
+            ("ANTHROPIC_API_KEY", "sk-canary"),
+            ("ANTHROPIC_BASE_URL", "http://box"),
+        ];
         assert!(from(&vars[..0]).unwrap_err().contains("ANTHROPIC_MODEL"));
         assert!(from(&vars[..1]).unwrap_err().contains("ANTHROPIC_API_KEY"));
         assert!(from(&vars).unwrap_err().contains("allow_http()"));
         let debug = format!("{:?}", from(&vars[..2]).unwrap());
-        assert!(debug.contains("https://api.anthropic.com/v1/messages") && !debug.contains("canary"), "{debug}");
+        assert!(
+            debug.contains("https://api.anthropic.com/v1/messages") && !debug.contains("canary"),
+            "{debug}"
+        );
         let at = |base| format!("{:?}", Anthropic::at(base, "m"));
         assert!(at("https://proxy/anthropic/v1/").contains("https://proxy/anthropic/v1/messages"));
     }

@@ -67,7 +67,11 @@ impl ChatModel for ReplayModel {
         let why = match next {
             None => format!("all {all} recorded calls have been answered"),
             Some((at, call)) => {
-                format!("from the next one, call {}, it differs in {}", at + 1, difference(&call.request, request))
+                format!(
+                    "from the next one, call {}, it differs in {}",
+                    at + 1,
+                    difference(&call.request, request)
+                )
             }
         };
         Err(ChatError::new(ChatErrorKind::BadRequest, format!("this request was not recorded: {why}")))
@@ -87,7 +91,8 @@ fn difference(recorded: &ChatRequest, asked: &ChatRequest) -> String {
         }
         if a.text != b.text {
             let same = a.text.chars().zip(b.text.chars()).take_while(|(a, b)| a == b).count();
-            let around = |text: &str| -> String { text.chars().skip(same.saturating_sub(20)).take(60).collect() };
+            let around =
+                |text: &str| -> String { text.chars().skip(same.saturating_sub(20)).take(60).collect() };
             let (then, now) = (around(&a.text), around(&b.text));
             return format!("message {number}, character {}: {then:?} then, {now:?} now", same + 1);
         }
@@ -100,7 +105,8 @@ fn difference(recorded: &ChatRequest, asked: &ChatRequest) -> String {
         return format!("the number of messages: {a} then, {b} now");
     }
     if recorded.answer != asked.answer {
-        let name = |r: &ChatRequest| r.answer.as_ref().map_or_else(|| "none".into(), |a| format!("`{}`", a.name));
+        let name =
+            |r: &ChatRequest| r.answer.as_ref().map_or_else(|| "none".into(), |a| format!("`{}`", a.name));
         return format!("the schema of the answer ({} then, {} now)", name(recorded), name(asked));
     }
     let fields = |r: &ChatRequest| {

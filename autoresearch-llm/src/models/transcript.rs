@@ -84,8 +84,10 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Recorded>, u64), TranscriptError>
         if line.is_empty() {
             continue;
         }
-        let wrong = |e: serde_json::Error| {
-            TranscriptError::Line { path: path.into(), line: index + 1, why: e.to_string() }
+        let wrong = |e: serde_json::Error| TranscriptError::Line {
+            path: path.into(),
+            line: index + 1,
+            why: e.to_string(),
         };
         calls.push(serde_json::from_slice(line).map_err(wrong)?);
     }

@@ -80,8 +80,12 @@ impl Price {
         let read = usage.cache_read.min(usage.prompt);
         let written = usage.cache_write.min(usage.prompt - read);
         let fresh = usage.prompt - read - written;
-        let parts =
-            [(fresh, self.prompt), (read, self.cached), (written, self.cache_write), (usage.answer, self.answer)];
+        let parts = [
+            (fresh, self.prompt),
+            (read, self.cached),
+            (written, self.cache_write),
+            (usage.answer, self.answer),
+        ];
         parts.into_iter().map(|(tokens, price)| tokens as f64 * price).sum::<f64>() / 1e6
     }
 

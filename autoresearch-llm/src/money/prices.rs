@@ -103,7 +103,10 @@ mod tests {
         assert!(prices.models.len() > 10, "it does not parse");
         assert!(is_date(prices.dated()) && prices.currency() == "USD" && !prices.source().is_empty());
         for (name, price) in &prices.models {
-            assert!(price.at_most(1_000_000, 0) <= price.at_most(0, 1_000_000), "{name}: answers cost more than prompts");
+            assert!(
+                price.at_most(1_000_000, 0) <= price.at_most(0, 1_000_000),
+                "{name}: answers cost more than prompts"
+            );
             assert!(price.cost(&crate::Usage::new(1, 1)) > 0.0, "{name}");
         }
         let text = serde_json::to_string(&prices).unwrap();

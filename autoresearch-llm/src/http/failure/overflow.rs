@@ -11,25 +11,25 @@ pub(super) const WORDS: &[&str] = &[
 
 /// Words, lower case, of which all of one row must be there.
 const TEXTS: &[&[&str]] = &[
-    &["maximum context length"],                                  // OpenAI, vLLM, OpenRouter, Ollama
-    &["context length is only"],                                  // vLLM
-    &["loaded with context length"],                              // LM Studio
-    &["greater than the context length"],                         // LM Studio
-    &["context size", "exceed"],                                  // llama.cpp
-    &["context window", "exceed"],                                // OpenAI's Responses, Anthropic, Cohere
-    &["context window", "too"],                                   // "too large for", "too small for"
-    &["context limit", "exceed"],                                 // Anthropic: input length and `max_tokens`
-    &["context length", "exceed"],                                // Groq, Together, Ollama
-    &["prompt is too long"],                                      // Anthropic
-    &["input is too long"],                                       // Bedrock
-    &["prompt too long"],                                         // Ollama's cloud
-    &["please reduce the length of the messages"],                // Groq
-    &["please reduce the length of the input"],                   // vLLM
-    &["input token count", "exceeds the maximum"],                // Gemini
-    &["longer than the model's context"],                         // SGLang
-    &["request too large", "reduce"],                             // OpenAI and Groq: more than a minute's tokens
-    &["maximum prompt length is"],                                // xAI
-    &["inputs` tokens + `max_new_tokens` must be <="],            // TGI
+    &["maximum context length"],                   // OpenAI, vLLM, OpenRouter, Ollama
+    &["context length is only"],                   // vLLM
+    &["loaded with context length"],               // LM Studio
+    &["greater than the context length"],          // LM Studio
+    &["context size", "exceed"],                   // llama.cpp
+    &["context window", "exceed"],                 // OpenAI's Responses, Anthropic, Cohere
+    &["context window", "too"],                    // "too large for", "too small for"
+    &["context limit", "exceed"],                  // Anthropic: input length and `max_tokens`
+    &["context length", "exceed"],                 // Groq, Together, Ollama
+    &["prompt is too long"],                       // Anthropic
+    &["input is too long"],                        // Bedrock
+    &["prompt too long"],                          // Ollama's cloud
+    &["please reduce the length of the messages"], // Groq
+    &["please reduce the length of the input"],    // vLLM
+    &["input token count", "exceeds the maximum"], // Gemini
+    &["longer than the model's context"],          // SGLang
+    &["request too large", "reduce"],              // OpenAI and Groq: more than a minute's tokens
+    &["maximum prompt length is"],                 // xAI
+    &["inputs` tokens + `max_new_tokens` must be <="], // TGI
 ];
 
 pub(super) fn is(said: &str) -> bool {

@@ -57,7 +57,9 @@ impl Reply {
         match self.finish.as_deref().unwrap_or_default() {
             "max_tokens" | "model_context_window_exceeded" => Finish::Length,
             "refusal" => Finish::Refusal,
-            "end_turn" | "stop_sequence" | "tool_use" if self.tool && self.input.is_none() => Finish::ToolIgnored,
+            "end_turn" | "stop_sequence" | "tool_use" if self.tool && self.input.is_none() => {
+                Finish::ToolIgnored
+            }
             "end_turn" | "stop_sequence" | "tool_use" => Finish::Stop,
             other => Finish::Other(other.into()),
         }
@@ -216,6 +218,9 @@ mod tests {
             "stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":4}}"#;
         reply.whole(body).unwrap();
         let reply = reply.reply();
-        assert_eq!((reply.text.as_str(), reply.finish, reply.usage), ("{\"a\":1}", Finish::Stop, Some(Usage::new(3, 4))));
+        assert_eq!(
+            (reply.text.as_str(), reply.finish, reply.usage),
+            ("{\"a\":1}", Finish::Stop, Some(Usage::new(3, 4)))
+        );
     }
 }

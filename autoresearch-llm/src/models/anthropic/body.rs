@@ -34,7 +34,8 @@ impl Anthropic {
                         "input_schema": answer.schema,
                     });
                     body.insert("tools".into(), json!([tool]));
-                    let choice = json!({"type": "tool", "name": answer.name, "disable_parallel_tool_use": true});
+                    let choice =
+                        json!({"type": "tool", "name": answer.name, "disable_parallel_tool_use": true});
                     body.insert("tool_choice".into(), choice);
                 }
                 AnswerMode::Schema => {
@@ -132,7 +133,8 @@ mod tests {
         let messages = (0..6).map(|i| Message::user(format!("{i}")).cached()).collect();
         let body = Anthropic::new("m").body(&ChatRequest::new(messages), true).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
-        let marked: Vec<bool> = (0..6).map(|i| !body["messages"][i]["content"][0]["cache_control"].is_null()).collect();
+        let marked: Vec<bool> =
+            (0..6).map(|i| !body["messages"][i]["content"][0]["cache_control"].is_null()).collect();
         assert_eq!(marked, [false, false, true, true, true, true]);
     }
 }

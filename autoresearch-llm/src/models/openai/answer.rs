@@ -41,14 +41,18 @@ impl Completion {
                 _ => Ok(()),
             };
         };
-        let Some(choice) = choices.iter().find(|c| c["index"].as_u64().unwrap_or(0) == 0) else { return Ok(()) };
+        let Some(choice) = choices.iter().find(|c| c["index"].as_u64().unwrap_or(0) == 0) else {
+            return Ok(());
+        };
         if let Some(complaint) = Complaint::of(choice).filter(|_| !choice["error"].is_null()) {
             return Err(Trouble::Complaint(complaint)); // OpenRouter's
         }
         let said = &choice[part];
         match &said["content"] {
             Value::String(text) => self.text += text,
-            Value::Array(parts) => parts.iter().filter_map(|p| p["text"].as_str()).for_each(|t| self.text += t),
+            Value::Array(parts) => {
+                parts.iter().filter_map(|p| p["text"].as_str()).for_each(|t| self.text += t)
+            }
             _ => {}
         }
         for key in ["reasoning_content", "reasoning"] {
@@ -168,7 +172,8 @@ mod tests {
         assert_eq!(said("length", true), Finish::Length); // cut off is cut off
         assert_eq!(said("content_filter", false), Finish::Refusal);
         assert_eq!(said("odd", false), Finish::Other("odd".into()));
-        let refused = of(r#"{"finish_reason":"stop","message":{"content":null,"refusal":"I will not"}}"#, false);
+        let refused =
+            of(r#"{"finish_reason":"stop","message":{"content":null,"refusal":"I will not"}}"#, false);
         assert_eq!((refused.finish, refused.text.as_str()), (Finish::Refusal, "I will not"));
         let called = r#"{"finish_reason":"tool_calls","message":{"content":null,"tool_calls":[
             {"id":"1","type":"function","function":{"name":"p","arguments":"{\"a\":1}"}}]}}"#;
@@ -176,16 +181,23 @@ mod tests {
         assert_eq!((called.finish, called.text.as_str()), (Finish::Stop, "{\"a\":1}"));
         let empty = of(r#"{"finish_reason":"stop","message":{"content":""}}"#, false);
         assert_eq!((empty.finish, empty.text.as_str()), (Finish::Stop, ""));
-        let parts = of(r#"{"finish_reason":"stop","message":{"content":[{"type":"text","text":"a"},{"text":"b"}]}}"#, false);
+        let parts = of(
+            r#"{"finish_reason":"stop","message":{"content":[{"type":"text","text":"a"},{"text":"b"}]}}"#,
+            false,
+        );
         assert_eq!(parts.text, "ab");
     }
 
     #[test]
     fn usage_in_the_shapes_that_it_has() {
         let of = |text: &str| usage(&serde_json::from_str(text).unwrap());
-        let usage = of(r#"{"prompt_tokens":63,"completion_tokens":87,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":24}}"#);
+        let usage = of(
+            r#"{"prompt_tokens":63,"completion_tokens":87,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":24}}"#,
+        );
         assert_eq!(usage, Some(Usage { cache_read: 24, ..Usage::new(63, 87) }));
-        let thought = of(r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"prompt_tokens_details":null}"#);
+        let thought = of(
+            r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"prompt_tokens_details":null}"#,
+        );
         assert_eq!(thought, Some(Usage::new(10, 105)));
         assert_eq!(of("null"), None);
     }
@@ -206,7 +218,10 @@ mod tests {
         }
         assert!(completion.is_done() && completion.is_finished());
         let reply = completion.reply();
-        assert_eq!((reply.text.as_str(), reply.finish, reply.usage), ("{\"a\":1}", Finish::Stop, Some(Usage::new(3, 4))));
+        assert_eq!(
+            (reply.text.as_str(), reply.finish, reply.usage),
+            ("{\"a\":1}", Finish::Stop, Some(Usage::new(3, 4)))
+        );
         assert_eq!(reply.request_id.as_deref(), Some("c1"));
     }
 }

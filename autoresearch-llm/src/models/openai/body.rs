@@ -1,7 +1,7 @@
 //! What is sent.
 
-use super::habits::Now;
 use super::OpenAiCompatible;
+use super::habits::Now;
 use crate::chat::{ChatError, ChatErrorKind, ChatRequest, Message, Speaker};
 use crate::models::AnswerMode;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,10 @@ impl OpenAiCompatible {
                 AnswerMode::Schema => {
                     let strict = now.strict() && is_strict(&answer.schema);
                     let schema = json!({"name": answer.name, "strict": strict, "schema": answer.schema});
-                    body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": schema}));
+                    body.insert(
+                        "response_format".into(),
+                        json!({"type": "json_schema", "json_schema": schema}),
+                    );
                 }
                 AnswerMode::Tool => {
                     let function = json!({
@@ -124,9 +127,11 @@ mod tests {
 
     #[test]
     fn a_request_in_every_mode() {
-        let model = OpenAiCompatible::new("https://openrouter.ai/api/v1", "m").field("provider", json!({"sort": "price"}));
+        let model = OpenAiCompatible::new("https://openrouter.ai/api/v1", "m")
+            .field("provider", json!({"sort": "price"}));
         let messages = vec![Message::system("rules").cached(), Message::user("go")];
-        let schema = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
+        let schema =
+            json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
         let request = ChatRequest::new(messages)
             .answer(AnswerSchema::new("p", schema.clone()))
             .max_tokens(7)

@@ -42,7 +42,9 @@ impl OpenAiCompatible {
             }
         };
         let name = var("AUTORESEARCH_LLM_MODEL").or_else(|| var("OPENAI_MODEL")).ok_or_else(|| {
-            wrong("which model is to be asked? Set AUTORESEARCH_LLM_MODEL (or OPENAI_MODEL) to its name".into())
+            wrong(
+                "which model is to be asked? Set AUTORESEARCH_LLM_MODEL (or OPENAI_MODEL) to its name".into(),
+            )
         })?;
         let mut model = Self::new(&base, name);
         if var("AUTORESEARCH_LLM_ALLOW_HTTP").is_some_and(|v| v != "0" && v != "false") {
@@ -63,7 +65,9 @@ impl OpenAiCompatible {
             None if to.is_some_and(|to| to.is_loopback()) => {}
             None => {
                 let other = if is_own { "" } else { " (or OPENAI_API_KEY)" };
-                return Err(wrong(format!("there is no key: set AUTORESEARCH_LLM_KEY{other} to the one for {base}")));
+                return Err(wrong(format!(
+                    "there is no key: set AUTORESEARCH_LLM_KEY{other} to the one for {base}"
+                )));
             }
         }
         Ok(model)
@@ -95,12 +99,19 @@ mod tests {
     fn openais_own_variables_do() {
         let model = from(&[("OPENAI_API_KEY", "sk-canary\n"), ("OPENAI_MODEL", "gpt-x")]).unwrap();
         let debug = format!("{model:?}");
-        assert!(sends_key(&model) && debug.contains("api.openai.com") && !debug.contains("canary"), "{debug}");
+        assert!(
+            sends_key(&model) && debug.contains("api.openai.com") && !debug.contains("canary"),
+            "{debug}"
+        );
     }
 
     #[test]
     fn openais_key_goes_nowhere_else() {
-        let vars = [("AUTORESEARCH_LLM_URL", "https://else.where/v1"), ("OPENAI_API_KEY", "sk-canary"), ("OPENAI_MODEL", "m")];
+        let vars = [
+            ("AUTORESEARCH_LLM_URL", "https://else.where/v1"),
+            ("OPENAI_API_KEY", "sk-canary"),
+            ("OPENAI_MODEL", "m"),
+        ];
         let error = from(&vars).unwrap_err();
         assert!(error.contains("AUTORESEARCH_LLM_KEY") && !error.contains("canary"), "{error}");
         let local = from(&[("AUTORESEARCH_LLM_URL", "http://localhost:1"), vars[1], vars[2]]).unwrap();
@@ -110,8 +121,16 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         assert!(from(&[]).unwrap_err().contains("AUTORESEARCH_LLM_URL"));
-        assert!(from(&[("AUTORESEARCH_LLM_URL", "http://localhost")]).unwrap_err().contains("AUTORESEARCH_LLM_MODEL"));
-        let far = [("AUTORESEARCH_LLM_URL", "http://box:8000/v1"), ("AUTORESEARCH_LLM_MODEL", "m"), ("AUTORESEARCH_LLM_KEY", "")];
+        assert!(
+            from(&[("AUTORESEARCH_LLM_URL", "http://localhost")])
+                .unwrap_err()
+                .contains("AUTORESEARCH_LLM_MODEL")
+        );
+        let far = [
+            ("AUTORESEARCH_LLM_URL", "http://box:8000/v1"),
+            ("AUTORESEARCH_LLM_MODEL", "m"),
+            ("AUTORESEARCH_LLM_KEY", ""),
+        ];
         assert!(from(&far).unwrap_err().contains("AUTORESEARCH_LLM_ALLOW_HTTP=1"));
         let told = [far[0], far[1], ("AUTORESEARCH_LLM_ALLOW_HTTP", "1")];
         assert!(from(&told).unwrap_err().contains("there is no key"));

@@ -83,7 +83,8 @@ impl Habits {
         if !matches!(failure.error.kind, ChatErrorKind::BadRequest) {
             return false;
         }
-        let Some(bit) = failure.said.as_ref().and_then(|said| lesson(then, &said.text, said.param.as_deref()))
+        let Some(bit) =
+            failure.said.as_ref().and_then(|said| lesson(then, &said.text, said.param.as_deref()))
         else {
             return false;
         };
@@ -113,7 +114,8 @@ const UNKNOWN: &[&str] = &[
 fn lesson(then: Now, said: &str, param: Option<&str>) -> Option<u32> {
     let names = |field: &str| param.is_some_and(|p| p.split('.').next() == Some(field)) || word(said, field);
     // OpenAI's: a schema that is fine, but not for its strict way.
-    if then.mode == AnswerMode::Schema && then.strict() && said.contains("invalid schema for response_format") {
+    if then.mode == AnswerMode::Schema && then.strict() && said.contains("invalid schema for response_format")
+    {
         return Some(NO_STRICT);
     }
     if !UNKNOWN.iter().any(|text| said.contains(text)) {
