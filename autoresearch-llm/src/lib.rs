@@ -3,6 +3,8 @@
 //! [`ChatModel`] is a model behind some API; [`Codec`] turns its answers into candidates; [`LlmProposer`] asks, repairs,
 //! counts the money and explains what it did not use.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod chat;
 mod codec;
 mod http;

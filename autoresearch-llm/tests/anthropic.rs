@@ -1,4 +1,5 @@
 //! Anthropic's API, good days and bad.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

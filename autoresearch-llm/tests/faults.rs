@@ -1,4 +1,5 @@
 //! Servers and networks that misbehave.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Other providers, as far as the `genai` crate lets a server stand in for one.
 #![cfg(feature = "genai")]
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

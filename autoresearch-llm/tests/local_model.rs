@@ -1,4 +1,5 @@
 //! A real model behind a real llama.cpp server, where `cargo xtask setup --llm` has put one.
+#![allow(clippy::unwrap_used)]
 
 use autoresearch_core::Cancellation;
 use autoresearch_llm::{

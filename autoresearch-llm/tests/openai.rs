@@ -1,4 +1,5 @@
 //! OpenAI's API in its good days.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -8,7 +9,7 @@ use autoresearch_llm::{
 };
 use serde_json::json;
 use std::time::Duration;
-use support::{RawServer, answer, events, good, send};
+use support::{RawServer, Step, answer, events, good, good_chunked, send};
 use wiremock::matchers::{body_partial_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -117,4 +118,17 @@ async fn trouble_in_mid_stream() {
     let error = model.chat(&request(), &Default::default()).await.unwrap_err();
     assert_eq!((error.kind, error.tokens), (ChatErrorKind::ContextOverflow, Some((2525, 2048))));
     assert_eq!(server.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn connections_are_used_again() {
+    let script = vec![vec![send(good_chunked("fine")), Step::Next]; 20].concat();
+    let server = RawServer::start(vec![script]).await;
+    let model = OpenAiCompatible::new(&server.url, "m");
+    for _ in 0..20 {
+        let clone = model.clone(); // clones share them
+        assert_eq!(clone.chat(&request(), &Default::default()).await.unwrap().text, "fine");
+    }
+    let asked = server.asked();
+    assert!(asked.len() == 20 && asked.iter().all(|a| a.connection == 0), "{asked:?}");
 }

@@ -1,4 +1,5 @@
 //! What a real llama.cpp server sent, replayed byte for byte.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Calls that are recorded and played again.
+#![allow(clippy::unwrap_used)]
 
 use autoresearch_core::Cancellation;
 use autoresearch_llm::{

@@ -1,4 +1,5 @@
 //! A key that must not be seen anywhere.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -34,8 +35,9 @@ impl Write for Log {
 }
 
 /// Answers that have the key in every place that a server can put one.
-fn echoes() -> Vec<Vec<u8>> {
-    let said = format!("Incorrect API key provided: {CANARY} ({OTHER})");
+fn echoes(url: bool) -> Vec<Vec<u8>> {
+    let said =
+        format!("Incorrect API key provided: {CANARY} ({OTHER}{})", if url { " url-canary-7" } else { "" });
     let json = format!(
         r#"{{"error":{{"message":"{said}","type":"{CANARY}","code":"{CANARY}","param":"{CANARY}"}}}}"#
     );
@@ -103,15 +105,15 @@ async fn a_canary_is_seen_by_the_server_alone() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let retry = Retry::new().attempts(2).base(Duration::from_millis(1));
-    let calls = echoes().len();
-    let scripts = || echoes().into_iter().map(|bytes| vec![send(bytes)]).collect::<Vec<_>>();
-    let server = RawServer::start(scripts()).await;
-    let model = OpenAiCompatible::new(format!("{}/v1?key={CANARY}", server.url), "m")
+    let calls = echoes(true).len();
+    let scripts = |url| echoes(url).into_iter().map(|bytes| vec![send(bytes)]).collect::<Vec<_>>();
+    let server = RawServer::start(scripts(true)).await;
+    let model = OpenAiCompatible::new(format!("{}/v1?key={CANARY}&also=url-canary-7", server.url), "m")
         .key(SecretString::from(CANARY))
         .header("x-tenant", OTHER)
         .retry(retry);
     everything(&server, model, calls).await;
-    let server = RawServer::start(scripts()).await;
+    let server = RawServer::start(scripts(false)).await;
     let model = Anthropic::at(&server.url, "m").key(CANARY).header("x-tenant", OTHER).retry(retry);
     everything(&server, model, calls).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// The server says that something is wrong.
-    Complaint(Complaint),
+    Complaint(Box<Complaint>),
     /// It is not of this API; what it is instead.
     Foreign(String),
 }
@@ -17,7 +17,7 @@ impl Trouble {
     /// Reads JSON that is no complaint.
     pub(crate) fn parse(text: &str) -> Result<Value, Self> {
         let value = serde_json::from_str(text).map_err(|e| Self::Foreign(format!("{e} in `{text}`")))?;
-        Complaint::of(&value).map_or(Ok(value), |complaint| Err(Self::Complaint(complaint)))
+        Complaint::of(&value).map_or(Ok(value), |complaint| Err(Self::Complaint(Box::new(complaint))))
     }
 }
 

@@ -129,7 +129,7 @@ impl Complaint {
         let value = value.as_array().and_then(|list| list.first()).unwrap_or(value); // Google's
         let object = value.as_object()?;
         let mut complaint = Self::default();
-        match object.get("error").filter(|e| !e.is_null()) {
+        match object.get("error").filter(|e| !is_nothing(e)) {
             Some(Value::String(text)) => complaint.message = text.clone(), // Ollama's
             Some(error) => complaint.take(error),
             None if object.contains_key("detail") => complaint.message = detail(&object["detail"]), // FastAPI's
@@ -269,6 +269,15 @@ fn title(text: &str) -> Option<String> {
     let title = lower.find("<title").and_then(|at| Some(at + lower[at..].find('>')? + 1));
     let title = title.and_then(|from| Some(head[from..from + lower[from..].find('<')?].trim().to_owned()));
     Some(title.filter(|t| !t.is_empty()).unwrap_or_else(|| "without a title".into()))
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
 }
 
 /// FastAPI's and pydantic's lists of what is wrong where.

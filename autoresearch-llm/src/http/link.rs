@@ -37,15 +37,22 @@ pub(crate) struct Call<'a> {
     /// An upper estimate of the prompt's tokens.
     pub(crate) prompt: u64,
     pub(crate) began: Instant,
+    /// What attempts before this call have taken.
+    pub(crate) lost: Usage,
     pub(crate) cancel: &'a Cancellation,
 }
 
 impl Link {
     pub(crate) fn new(base: &str, version: &str, call: &str) -> Self {
+        let to = Endpoint::new(base, version, call);
+        let mut secrets = Secrets::default();
+        if let Ok(to) = &to {
+            to.url().query_pairs().for_each(|(_, value)| secrets.add(&value)); // some keys stand there
+        }
         Self {
-            to: Endpoint::new(base, version, call),
+            to,
             headers: HeaderMap::new(),
-            secrets: Secrets::default(),
+            secrets,
             client: Arc::default(),
             retry: Retry::new(),
             idle: Duration::from_secs(300),
@@ -131,7 +138,7 @@ impl Link {
         let to = self.check()?;
         let client = self.connect()?;
         let until = call.began + self.retry.deadline;
-        let mut lost = Usage::default();
+        let mut lost = call.lost;
         let mut failed = 0;
         loop {
             let mut answer = new();

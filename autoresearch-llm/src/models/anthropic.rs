@@ -3,7 +3,7 @@
 mod answer;
 mod body;
 
-use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest};
+use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Usage};
 use crate::http::{Call, Link, Retry};
 use crate::models::AnswerMode;
 use autoresearch_core::{Cancellation, async_trait};
@@ -171,10 +171,11 @@ impl ChatModel for Anthropic {
         let began = Instant::now();
         let prompt = request.messages.iter().map(|m| u64::from(self.count(&m.text))).sum();
         let tool = request.answer.is_some() && self.mode == AnswerMode::Tool;
+        let mut lost = Usage::default();
         loop {
             let sampling = !self.no_sampling.load(Ordering::Relaxed);
             let body = self.body(request, sampling)?;
-            let call = Call { model: &self.model, body, prompt, began, cancel };
+            let call = Call { model: &self.model, body, prompt, began, lost, cancel };
             let failure = match self.link.call(&call, || answer::Reply::new(tool)).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -187,6 +188,7 @@ impl ChatModel for Anthropic {
             }
             self.no_sampling.store(true, Ordering::Relaxed);
             tracing::warn!(model = %self.model, error = %failure.error, "the model is asked without temperature and top_p from now on");
+            lost = failure.error.usage.map_or(lost, |usage| *usage);
         }
     }
 

@@ -5,7 +5,7 @@ mod body;
 mod env;
 mod habits;
 
-use crate::chat::{ChatError, ChatModel, ChatReply, ChatRequest};
+use crate::chat::{ChatError, ChatModel, ChatReply, ChatRequest, Usage};
 use crate::http::{Call, Link, Retry};
 use crate::models::AnswerMode;
 use autoresearch_core::{Cancellation, async_trait};
@@ -165,15 +165,17 @@ impl ChatModel for OpenAiCompatible {
     async fn chat(&self, request: &ChatRequest, cancel: &Cancellation) -> Result<ChatReply, ChatError> {
         let began = Instant::now();
         let prompt = request.messages.iter().map(|m| u64::from(self.count(&m.text))).sum();
+        let mut lost = Usage::default();
         loop {
             let habits = self.habits.now(self.mode);
             let tool = request.answer.is_some() && habits.mode == AnswerMode::Tool;
             let body = self.body(request, habits)?;
-            let call = Call { model: &self.model, body, prompt, began, cancel };
+            let call = Call { model: &self.model, body, prompt, began, lost, cancel };
             match self.link.call(&call, || answer::Completion::new(tool)).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) if self.habits.learn(habits, &failure) => {
                     tracing::warn!(model = %self.model, error = %failure.error, "the model is asked in another way from now on");
+                    lost = failure.error.usage.map_or(lost, |usage| *usage);
                 }
                 Err(failure) => return Err(failure.error),
             }

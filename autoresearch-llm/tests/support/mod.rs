@@ -1,5 +1,5 @@
 //! A server that sends exactly what it is told to, byte for byte, and remembers what it was asked.
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub(crate) enum Step {
     Pause(Duration),
     /// Says nothing more and stays.
     Hang,
+    /// Reads the next request on the same connection.
+    Next,
 }
 
 pub(crate) fn send(text: impl AsRef<[u8]>) -> Step {
@@ -25,6 +27,8 @@ pub(crate) fn send(text: impl AsRef<[u8]>) -> Step {
 pub(crate) struct Asked {
     pub(crate) head: String,
     pub(crate) body: serde_json::Value,
+    /// The connection that it came over, from 0.
+    pub(crate) connection: usize,
 }
 
 pub(crate) struct RawServer {
@@ -44,7 +48,7 @@ impl RawServer {
             for at in 0.. {
                 let (socket, _) = listener.accept().await.unwrap();
                 let script = scripts[at.min(scripts.len() - 1)].clone();
-                tokio::spawn(serve(socket, script, log.clone()));
+                tokio::spawn(serve(socket, at, script, log.clone()));
             }
         });
         Self { url, asked, task }
@@ -66,14 +70,15 @@ impl Drop for RawServer {
     }
 }
 
-async fn serve(mut socket: TcpStream, script: Vec<Step>, log: Arc<Mutex<Vec<Asked>>>) {
+/// Reads one request; `None`: the connection ended.
+async fn read(socket: &mut TcpStream, connection: usize) -> Option<Asked> {
     let mut got = Vec::new();
     let head = loop {
         if let Some(at) = got.windows(4).position(|w| w == b"\r\n\r\n") {
             break at + 4;
         }
         if socket.read_buf(&mut got).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     };
     let text = String::from_utf8_lossy(&got[..head]).to_lowercase();
@@ -81,11 +86,16 @@ async fn serve(mut socket: TcpStream, script: Vec<Step>, log: Arc<Mutex<Vec<Aske
         text.lines().find_map(|l| l.strip_prefix("content-length: ")?.trim().parse().ok()).unwrap_or(0);
     while got.len() < head + length {
         if socket.read_buf(&mut got).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
     let body = serde_json::from_slice(&got[head..]).unwrap_or_default();
-    log.lock().unwrap().push(Asked { head: text, body });
+    Some(Asked { head: text, body, connection })
+}
+
+async fn serve(mut socket: TcpStream, at: usize, script: Vec<Step>, log: Arc<Mutex<Vec<Asked>>>) {
+    let Some(asked) = read(&mut socket, at).await else { return };
+    log.lock().unwrap().push(asked);
     for step in script {
         match step {
             Step::Send(bytes) => {
@@ -96,6 +106,10 @@ async fn serve(mut socket: TcpStream, script: Vec<Step>, log: Arc<Mutex<Vec<Aske
             }
             Step::Pause(time) => tokio::time::sleep(time).await,
             Step::Hang => std::future::pending().await,
+            Step::Next => {
+                let Some(asked) = read(&mut socket, at).await else { return };
+                log.lock().unwrap().push(asked);
+            }
         }
     }
     let _ = socket.shutdown().await;
@@ -130,4 +144,18 @@ pub(crate) fn good(text: &str) -> Vec<u8> {
         r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}"#,
         "[DONE]",
     ])
+}
+
+/// The same over a connection that can be used again.
+pub(crate) fn good_chunked(text: &str) -> Vec<u8> {
+    let whole = good(text);
+    let at = whole.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    let body = String::from_utf8(whole[at..].to_vec()).unwrap();
+    let mut out = String::from(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    for event in body.split_inclusive("\n\n") {
+        out += &format!("{:x}\r\n{event}\r\n", event.len());
+    }
+    (out + "0\r\n\r\n").into_bytes()
 }

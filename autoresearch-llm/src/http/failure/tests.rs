@@ -5,8 +5,11 @@ fn of(status: u16, body: &str) -> Failure {
     Complaint::read(body.as_bytes()).failure(Some(status), &Secrets::default())
 }
 
-/// Status, body, kind, tokens. Bodies are those of the servers named, as documented or seen.
-const BODIES: &[(u16, &str, K, Option<(u64, u64)>)] = &[
+/// Status, body, kind, tokens.
+type Case = (u16, &'static str, K, Option<(u64, u64)>);
+
+/// Bodies are those of the servers named, as documented or seen.
+const BODIES: &[Case] = &[
     // llama.cpp
     (
         400,

@@ -44,8 +44,8 @@ impl Completion {
         let Some(choice) = choices.iter().find(|c| c["index"].as_u64().unwrap_or(0) == 0) else {
             return Ok(());
         };
-        if let Some(complaint) = Complaint::of(choice).filter(|_| !choice["error"].is_null()) {
-            return Err(Trouble::Complaint(complaint)); // OpenRouter's
+        if let Some(complaint) = Complaint::of(choice) {
+            return Err(Trouble::Complaint(Box::new(complaint))); // OpenRouter's
         }
         let said = &choice[part];
         match &said["content"] {
