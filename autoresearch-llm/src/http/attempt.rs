@@ -199,7 +199,7 @@ impl Link {
         }
         let text = std::str::from_utf8(&body).map_err(|e| not_utf8(to, e))?;
         let start = text.trim_start_matches('\u{feff}').trim_start();
-        let is_stream = ["data:", "event:", ":"].iter().any(|s| start.starts_with(s));
+        let is_stream = ["data:", "event:", "error:", ":"].iter().any(|s| start.starts_with(s));
         let is_json = kind == "application/json" || kind.ends_with("+json") || start.starts_with('{');
         if is_stream {
             let (mut events, mut out) = (Events::new(self.limit), Vec::new());

@@ -69,6 +69,9 @@ impl Events {
                 self.data.push(b'\n');
             }
             self.data.extend_from_slice(value.strip_prefix(b" ").unwrap_or(value));
+        } else if let Some(error) = line.strip_prefix(b"error:") {
+            // No part of the standard: llama.cpp had it so for a time.
+            out.push([b"{\"error\":", error, b"}"].concat());
         } // comments, ids, names and whatever else are passed over
         self.line.clear();
     }
@@ -91,6 +94,13 @@ mod tests {
     fn lines_of_every_kind() {
         let text = "\u{feff}: hello\r\nevent: message\r\ndata: one\r\ndata:two\r\n\r\ndata\n\nid: 7\n\ndata:  x\r\rdata: cut";
         assert_eq!(all(&[text.as_bytes()]), ["one\ntwo", "", " x"]);
+    }
+
+    #[test]
+    fn llama_cpps_own_lines_for_errors() {
+        let text = "data: {}\n\nerror: {\"code\":500,\"message\":\"oops\",\"type\":\"server_error\"}\n\n";
+        let error = r#"{"error": {"code":500,"message":"oops","type":"server_error"}}"#;
+        assert_eq!(all(&[text.as_bytes()]), ["{}", error]);
     }
 
     #[test]

@@ -80,14 +80,13 @@ impl Habits {
     ///
     /// Each thing can be learned once: it ends.
     pub(super) fn learn(&self, then: Now, failure: &Failure) -> bool {
-        if !matches!(failure.error.kind, ChatErrorKind::BadRequest) {
+        let Some(said) = &failure.said else { return false };
+        // OpenRouter finds none of the providers behind it that takes a field.
+        let none = failure.error.kind == ChatErrorKind::NotFound && said.text.contains("no endpoints found");
+        if failure.error.kind != ChatErrorKind::BadRequest && !none {
             return false;
         }
-        let Some(bit) =
-            failure.said.as_ref().and_then(|said| lesson(then, &said.text, said.param.as_deref()))
-        else {
-            return false;
-        };
+        let Some(bit) = lesson(then, &said.text, said.param.as_deref()) else { return false };
         self.learned.fetch_or(bit, Ordering::Relaxed);
         then.bits & bit == 0
     }
@@ -106,9 +105,20 @@ const UNKNOWN: &[&str] = &[
     "unexpected",
     "unavailable",
     "not available",
-    "must be 'text'",
+    "must be 'json_schema'", // LM Studio, of json_object
+    "no endpoints found",
     "deprecated",
     "cannot both be specified",
+];
+
+/// Words for JSON of a schema.
+const JSON: &[&str] = &[
+    "json_schema",
+    "json_object",
+    "json mode",
+    "structured output",
+    "response_schema",               // Gemini
+    "json schema contains features", // vLLM
 ];
 
 fn lesson(then: Now, said: &str, param: Option<&str>) -> Option<u32> {
@@ -124,11 +134,10 @@ fn lesson(then: Now, said: &str, param: Option<&str>) -> Option<u32> {
     if names(then.limit) && (param == Some(then.limit) || !word(said, "response_format")) {
         return Some(OTHER_LIMIT);
     }
-    let json = names("response_format") || said.contains("json_schema") || said.contains("json_object");
-    let structured = said.contains("structured output") || said.contains("json mode");
+    let json = names("response_format") || JSON.iter().any(|text| said.contains(text));
     match then.mode {
-        AnswerMode::Schema if json || structured => return Some(NO_SCHEMA),
-        AnswerMode::Object if json || structured => return Some(NO_OBJECT),
+        AnswerMode::Schema if json => return Some(NO_SCHEMA),
+        AnswerMode::Object if json => return Some(NO_OBJECT),
         AnswerMode::Tool if names("tool_choice") || names("tools") || said.contains("tool use") => {
             return Some(NO_TOOL);
         }
@@ -196,6 +205,17 @@ mod tests {
             assert_eq!(habits.now(AnswerMode::Schema).mode, mode);
         }
         assert!(!learn(&habits, AnswerMode::Schema, deepseek));
+        for body in [
+            r#"{"error":{"message":"The provided JSON schema contains features not supported by xgrammar.","type":"BadRequestError","param":null,"code":400}}"#,
+            r#"{"error":{"message":"No endpoints found that support the requested structured outputs","code":404}}"#,
+            r#"[{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"additionalProperties\" at 'generation_config.response_schema': Cannot find field.","status":"INVALID_ARGUMENT"}}]"#,
+        ] {
+            let habits = Habits::new(false);
+            let status = if body.contains("404") { 404 } else { 400 };
+            let failure = Complaint::read(body.as_bytes()).failure(Some(status), &Secrets::default());
+            assert!(habits.learn(habits.now(AnswerMode::Schema), &failure), "{body}");
+            assert_eq!(habits.now(AnswerMode::Schema).mode, AnswerMode::Object, "{body}");
+        }
         assert_eq!(habits.now(AnswerMode::Tool).mode, AnswerMode::Tool);
     }
 
