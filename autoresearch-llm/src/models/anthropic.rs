@@ -161,6 +161,11 @@ impl Anthropic {
     }
 }
 
+#[cfg(test)]
+pub(super) fn reply(tool: bool) -> impl crate::http::Answer {
+    answer::Reply::new(tool)
+}
+
 #[async_trait]
 impl ChatModel for Anthropic {
     fn name(&self) -> &str {

@@ -156,6 +156,11 @@ impl OpenAiCompatible {
     }
 }
 
+#[cfg(test)]
+pub(super) fn completion(tool: bool) -> impl crate::http::Answer {
+    answer::Completion::new(tool)
+}
+
 #[async_trait]
 impl ChatModel for OpenAiCompatible {
     fn name(&self) -> &str {

@@ -44,12 +44,13 @@ impl Reply {
     /// Usage comes in parts, and each number of a later part is the whole so far.
     fn count(&mut self, value: &Value) {
         let Some(map) = value.as_object() else { return };
-        let number = |name: &str| map.get(name).and_then(Value::as_u64);
+        // Nobody takes that many: what is larger is no count.
+        let number = |name: &str| map.get(name).and_then(Value::as_u64).map(|n| n.min(u32::MAX.into()));
         let usage = self.usage.get_or_insert_with(|| Usage::new(0, 0));
         let fresh = number("input_tokens").unwrap_or(usage.prompt - usage.cache_read - usage.cache_write);
         usage.cache_read = number("cache_read_input_tokens").unwrap_or(usage.cache_read);
         usage.cache_write = number("cache_creation_input_tokens").unwrap_or(usage.cache_write);
-        usage.prompt = fresh.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
+        usage.prompt = fresh + usage.cache_read + usage.cache_write;
         usage.answer = number("output_tokens").unwrap_or(usage.answer);
     }
 

@@ -139,15 +139,17 @@ impl Answer for Completion {
 }
 
 fn usage(value: &Value) -> Option<Usage> {
-    let prompt = value["prompt_tokens"].as_u64()?;
-    let told = value["completion_tokens"].as_u64().unwrap_or(0);
+    // Nobody takes that many: what is larger is no count.
+    let number = |value: &Value| value.as_u64().map(|n| n.min(u32::MAX.into()));
+    let prompt = number(&value["prompt_tokens"])?;
+    let told = number(&value["completion_tokens"]).unwrap_or(0);
     // xAI counts thinking in the total only.
-    let total = value["total_tokens"].as_u64().unwrap_or(0);
+    let total = number(&value["total_tokens"]).unwrap_or(0);
     let mut usage = Usage::new(prompt, told.max(total.saturating_sub(prompt)));
     let details = &value["prompt_tokens_details"];
-    let cached = details["cached_tokens"].as_u64().or_else(|| value["prompt_cache_hit_tokens"].as_u64()); // DeepSeek's
+    let cached = number(&details["cached_tokens"]).or_else(|| number(&value["prompt_cache_hit_tokens"])); // DeepSeek's
     usage.cache_read = cached.unwrap_or(0).min(prompt);
-    usage.cache_write = details["cache_write_tokens"].as_u64().unwrap_or(0).min(prompt - usage.cache_read);
+    usage.cache_write = number(&details["cache_write_tokens"]).unwrap_or(0).min(prompt - usage.cache_read);
     Some(usage)
 }
 
