@@ -3,10 +3,14 @@
 //! [`ChatModel`] is a model behind some API; [`Codec`] turns its answers into candidates; [`LlmProposer`] asks, repairs,
 //! counts the money and explains what it did not use.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod agent;
 mod chat;
 mod codec;
+mod http;
 mod models;
+mod money;
 mod propose;
 mod tree;
 
@@ -19,5 +23,12 @@ pub use chat::{
     Usage,
 };
 pub use codec::{Codec, CodecError, EditCodec, EditFormat, JsonCodec, ParamCodec};
-pub use models::ScriptedModel;
+pub use http::Retry;
+#[cfg(feature = "genai")]
+pub use models::GenAi;
+pub use models::{
+    AnswerMode, Anthropic, OpenAiCompatible, RecordingModel, ReplayModel, ScriptedModel, TranscriptError,
+};
+pub use money::{Price, PriceError, Prices};
+pub use secrecy::SecretString;
 pub use tree::{Files, FilesError, SourceTree, TreeMerge};

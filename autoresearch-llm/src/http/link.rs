@@ -1,0 +1,218 @@
+//! The way to an API: address, headers, and the loop around a call.
+
+use crate::chat::{ChatError, ChatErrorKind, ChatReply, Usage};
+use crate::http::{Again, Answer, Endpoint, Failure, Retry, Secrets};
+use autoresearch_core::Cancellation;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The longest answer that is taken: 8 MiB.
+const LIMIT: usize = 8 << 20;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// What is needed to reach one API. Clones share the connections.
+#[derive(Clone)]
+pub(crate) struct Link {
+    to: Result<Endpoint, String>,
+    pub(super) headers: HeaderMap,
+    pub(super) secrets: Secrets,
+    client: Arc<OnceLock<Client>>,
+    pub(crate) retry: Retry,
+    pub(crate) idle: Duration,
+    pub(super) limit: usize,
+    allow_http: bool,
+}
+
+/// One call.
+pub(crate) struct Call<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) body: Vec<u8>,
+    /// An upper estimate of the prompt's tokens.
+    pub(crate) prompt: u64,
+    pub(crate) began: Instant,
+    /// What attempts before this call have taken.
+    pub(crate) lost: Usage,
+    pub(crate) cancel: &'a Cancellation,
+}
+
+impl Link {
+    pub(crate) fn new(base: &str, version: &str, call: &str) -> Self {
+        let to = Endpoint::new(base, version, call);
+        let mut secrets = Secrets::default();
+        if let Ok(to) = &to {
+            to.url().query_pairs().for_each(|(_, value)| secrets.add(&value)); // some keys stand there
+        }
+        Self {
+            to,
+            headers: HeaderMap::new(),
+            secrets,
+            client: Arc::default(),
+            retry: Retry::new(),
+            idle: Duration::from_secs(300),
+            limit: LIMIT,
+            allow_http: false,
+        }
+    }
+
+    /// Adds a header whose value nobody gets to see; `before` is put in front of it.
+    pub(crate) fn header(&mut self, name: &str, before: &str, value: &SecretString) {
+        let value = value.expose_secret().trim(); // files of keys end in a line end
+        let made = HeaderName::from_bytes(name.as_bytes()).ok();
+        match (made, HeaderValue::from_str(&format!("{before}{value}"))) {
+            (None, _) => self.wrong(format!("`{name}` is no name of a header")),
+            (_, Err(_)) => {
+                self.wrong(format!(
+                    "the value of the header `{name}` has characters that no header may have"
+                ));
+            }
+            (Some(name), Ok(mut header)) => {
+                header.set_sensitive(true);
+                self.headers.insert(name, header);
+                self.secrets.add(value);
+            }
+        }
+    }
+
+    /// Adds a header that is no secret.
+    pub(crate) fn plain_header(&mut self, name: &'static str, value: &'static str) {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+
+    /// Keeps the first mistake.
+    pub(crate) fn wrong(&mut self, mistake: String) {
+        if self.to.is_ok() {
+            self.to = Err(mistake);
+        }
+    }
+
+    pub(crate) fn allow_http(&mut self) {
+        self.allow_http = true;
+    }
+
+    pub(crate) fn client(&mut self, client: Client) {
+        self.client = Arc::new(OnceLock::from(client));
+    }
+
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.to.as_ref().ok()
+    }
+
+    /// The address, if everything about it is in order.
+    pub(crate) fn check(&self) -> Result<&Endpoint, ChatError> {
+        let wrong = |text: String| ChatError::new(ChatErrorKind::BadRequest, text);
+        let to = self.to.as_ref().map_err(|mistake| wrong(mistake.clone()))?;
+        if to.is_open() && !self.allow_http {
+            let host = to.host();
+            return Err(wrong(format!(
+                "{host} would be asked over plain http, where others can read key and prompts: use https, or say \
+                 allow_http() if the network between is yours"
+            )));
+        }
+        Ok(to)
+    }
+
+    fn connect(&self) -> Result<&Client, ChatError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = client()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Asks until there is an answer, a failure that does not pass, or no time left.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection.
+    pub(crate) async fn call<A: Answer>(
+        &self,
+        call: &Call<'_>,
+        new: impl Fn() -> A + Send,
+    ) -> Result<ChatReply, Failure> {
+        let to = self.check()?;
+        let client = self.connect()?;
+        let until = call.began + self.retry.deadline;
+        let mut lost = call.lost;
+        let mut failed = 0;
+        loop {
+            let mut answer = new();
+            let attempt = timeout_at(until, self.attempt(client, to, call, &mut answer));
+            let done = tokio::select! {
+                biased;
+                () = call.cancel.cancelled() => Err(cancelled().into()),
+                done = attempt => done.unwrap_or_else(|_| Err(self.late(to))),
+            };
+            let mut failure = match done {
+                Ok(id) => {
+                    let mut reply = self.scrubbed(answer.reply(), id);
+                    if lost.calls > 0 {
+                        let guess = Usage::new(call.prompt, tokens(reply.text.len()));
+                        *reply.usage.get_or_insert(guess) += lost;
+                    }
+                    return Ok(reply);
+                }
+                Err(failure) => {
+                    // What was being answered is billed all the same.
+                    if answer.size() > 0 || answer.usage().is_some() {
+                        let guess = Usage::new(call.prompt, tokens(answer.size()));
+                        lost += answer.usage().map_or(guess, |mut known| {
+                            known.answer = known.answer.max(tokens(answer.size()));
+                            known
+                        });
+                    }
+                    failure
+                }
+            };
+            failure.error.usage = (lost.calls > 0).then(|| Box::new(lost));
+            let pause = failure.pause(&self.retry, &mut failed, call.began.elapsed());
+            let Some(pause) = pause else { return Err(failure) };
+            tracing::warn!(model = call.model, error = %failure.error, ?pause, "a call to a model failed; it is tried again");
+            if !call.cancel.sleep(pause).await {
+                return Err(ChatError { usage: failure.error.usage, ..cancelled() }.into());
+            }
+        }
+    }
+
+    fn late(&self, to: &Endpoint) -> Failure {
+        let text = format!("no answer from {to} within {:?} (deadline of the call)", self.retry.deadline);
+        Failure { again: Again::Never, ..Failure::new(ChatErrorKind::Timeout, text) }
+    }
+}
+
+/// A client that follows nobody anywhere.
+pub(crate) fn client() -> Result<Client, ChatError> {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .no_gzip() // small pieces, and as they come, whatever other crates switch on
+        .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))
+}
+
+/// The upper estimate of the tokens of a text that [`ChatModel::count`](crate::ChatModel::count) makes.
+pub(crate) fn tokens(bytes: usize) -> u64 {
+    bytes as u64 / 2 + 1
+}
+
+pub(crate) fn cancelled() -> ChatError {
+    ChatError::new(ChatErrorKind::Cancelled, "the call was cancelled")
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.keys().map(HeaderName::as_str).collect();
+        f.debug_struct("Link")
+            .field("to", &self.to)
+            .field("headers", &headers)
+            .field("retry", &self.retry)
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
+    }
+}

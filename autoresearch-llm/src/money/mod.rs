@@ -1,0 +1,7 @@
+//! What tokens cost.
+
+mod price;
+mod prices;
+
+pub use price::{Price, PriceError};
+pub use prices::Prices;
