@@ -5,7 +5,10 @@
 
 mod chat;
 mod codec;
+mod critic;
 mod models;
+mod money;
+mod prompt;
 mod propose;
 
 pub use chat::{
@@ -13,4 +16,8 @@ pub use chat::{
     Usage,
 };
 pub use codec::{Codec, CodecError};
+pub use critic::{Critic, CriticFn, ModelCritic, Opinion, critic_fn};
 pub use models::ScriptedModel;
+pub use money::Price;
+pub use prompt::{Brief, Counts, TagTold, TemplateError, Templates, Told};
+pub use propose::LlmProposer;

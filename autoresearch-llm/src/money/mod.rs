@@ -1,0 +1,5 @@
+//! What calls to a model cost.
+
+mod price;
+
+pub use price::Price;
