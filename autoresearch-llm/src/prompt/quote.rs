@@ -92,7 +92,7 @@ mod tests {
         let quoted = quote(&text, 60);
         assert!(quoted.starts_with("\"Traceback") && quoted.ends_with("ValueError: nan\""), "{quoted}");
         assert!(quoted.chars().count() <= 62, "{quoted}");
-        assert_eq!(quote("a \"b\"\n\\ c\u{202e}\u{2028}d", 60), "\"a \\\"b\\\" \\\\ cd\"");
+        assert_eq!(quote("a \"b\"\n\\ c\u{202e}\u{2028}d", 60), "\"a \\\"b\\\" \\\\ c d\"");
     }
 
     proptest! {

@@ -140,38 +140,46 @@ impl<'a, C: Candidate> Talk<'a, C> {
         }
     }
 
-    /// Puts the next request together.
+    /// Puts the next request together, as long as a prompt may be.
     fn say(&mut self) -> Result<ChatRequest, ProposeError> {
         let model = Arc::clone(&self.own.model);
-        let turns = |turns: &[(String, String)]| -> u64 {
-            turns.iter().map(|(said, back)| u64::from(model.count(said)) + u64::from(model.count(back))).sum()
-        };
-        let own = u64::from(model.count(&self.system));
-        let user = self.user.as_ref().map(|(text, _)| u64::from(model.count(text)));
+        let mut request = self.assemble();
+        let mut tokens = pay::estimate(&*model, &request);
         // What was said long ago makes room first.
-        while self.turns.len() > 1 && own + user.unwrap_or(0) + turns(&self.turns) > self.prompt_tokens {
+        while tokens > self.prompt_tokens && self.turns.len() > 1 {
             self.turns.remove(0);
+            request = self.assemble();
+            tokens = pay::estimate(&*model, &request);
         }
-        let taken = own + turns(&self.turns);
-        let fits = user.is_some_and(|user| user + taken <= self.prompt_tokens);
-        if !fits && self.user.as_ref().is_none_or(|(_, history)| *history) {
-            self.user = Some(self.tell(self.prompt_tokens.saturating_sub(taken))?);
+        let told = match &self.user {
+            None => true,
+            Some((_, history)) => *history && tokens > self.prompt_tokens,
+        };
+        if told {
+            let user = self.user.take().map_or(0, |(text, _)| u64::from(model.count(&text)));
+            let around = tokens.saturating_sub(user);
+            self.user = Some(self.tell(self.prompt_tokens.saturating_sub(around))?);
+            request = self.assemble();
         }
+        // Not every API takes more than 31 bits.
+        request.seed = Some(mix(self.cx.seed, self.request) >> 33);
+        self.request += 1;
+        Ok(request)
+    }
+
+    fn assemble(&self) -> ChatRequest {
         let mut messages = vec![Message::system(self.system.as_str()).cached()];
-        messages.extend(self.user.iter().map(|(text, _)| Message::user(text.as_str())));
+        messages.push(Message::user(self.user.as_ref().map_or("", |(text, _)| text)));
         for (said, back) in &self.turns {
             messages.extend([Message::assistant(said.as_str()), Message::user(back.as_str())]);
         }
-        let seed = mix(self.cx.seed, self.request);
-        self.request += 1;
-        // Not every API takes more than 31 bits.
-        let mut request = ChatRequest::new(messages).max_tokens(self.affordable()).seed(seed >> 33);
+        let mut request = ChatRequest::new(messages).max_tokens(self.affordable());
         request.temperature = self.own.temperature;
         request.answer = match self.own.learned.form {
             Form::Prompted => None,
             form => Some(envelope(&self.change, if self.short { 1 } else { self.target }, form)),
         };
-        Ok(request)
+        request
     }
 
     /// Tokens of an answer, before anything was learned about them.
@@ -205,15 +213,15 @@ impl<'a, C: Candidate> Talk<'a, C> {
             Ok::<_, ProposeError>((text, history))
         };
         let least = render(0)?;
-        let mut room = most.saturating_sub(count(&least.0));
-        while room > 0 {
+        let mut room = most.saturating_sub(count(&least.0)); // 0: there is none
+        for attempt in 0..12 {
             let told = render(room)?;
             let over = count(&told.0).saturating_sub(most);
             if over == 0 {
                 return Ok(told);
             }
-            // A template of the user's may take more for an entry than its line.
-            room = (room / 2).min(room.saturating_sub(over));
+            // Headings; a template of the user's may take far more for an entry than its line.
+            room = if attempt < 3 { room.saturating_sub(over + over / 4 + 1) } else { room / 2 };
         }
         Ok(least)
     }
@@ -244,7 +252,8 @@ impl<'a, C: Candidate> Talk<'a, C> {
             self.answer_tokens = answer;
             self.own.learned.answer_tokens = Some(answer);
         }
-        self.prompt_tokens = fits.min(self.prompt_tokens.saturating_sub(1));
+        // What was told may not have counted everything.
+        self.prompt_tokens = fits.min(self.prompt_tokens / 8 * 7);
         self.own.learned.prompt_tokens = Some(self.prompt_tokens);
         self.user = None;
         true
