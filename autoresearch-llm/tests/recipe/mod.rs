@@ -2,8 +2,8 @@
 #![allow(dead_code, unreachable_pub)] // each test takes what it needs
 
 use autoresearch_core::{
-    Action, Candidate, Charge, Greedy, History, Limits, Measurement, Proposal, ProposeContext, ProposeError,
-    Proposed, Proposer, RunFailure, Settings, StudyState, TrialRecord,
+    Acceptor, Action, Candidate, Charge, Greedy, History, Limits, Measurement, Proposal, ProposeContext,
+    ProposeError, Proposed, Proposer, RunFailure, Settings, StudyState, TrialRecord,
 };
 use autoresearch_llm::{ChatRequest, Codec, CodecError, Speaker};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,9 @@ impl Codec<Recipe> for Recipes {
                     })?;
                 }
                 other => {
-                    return Err(CodecError::new(format!("there is no `{other}`; there are `lr` and `width`")));
+                    return Err(CodecError::new(format!(
+                        "there is no `{other}`; there are `lr` and `width`"
+                    )));
                 }
             }
         }
@@ -218,4 +220,40 @@ impl Codec<String> for Words {
     fn takes_text(&self) -> bool {
         true
     }
+}
+
+/// A study in which each of these is judged by this acceptor.
+pub fn judged(
+    acceptor: impl Acceptor + 'static,
+    trials: impl IntoIterator<Item = Proposal<Recipe>>,
+    loss: impl Fn(&Recipe, u64) -> Result<f64, String>,
+) -> StudyState<Recipe> {
+    let settings = Settings::new().limits(Limits::new().proposals(1_000_000)).seed(3);
+    let mut state = StudyState::new(Recipe::start(), acceptor, settings).expect("a study");
+    let mut left = trials.into_iter();
+    loop {
+        match state.next_action() {
+            Action::Propose { .. } => match left.next() {
+                Some(proposal) => state.proposed(proposal).expect("it asked"),
+                None => return state,
+            },
+            Action::Run(run) => {
+                let outcome = match loss(&run.candidate, run.seed) {
+                    Ok(loss) => Ok(Measurement::scalar(loss).expect("a number")),
+                    Err(message) => Err(RunFailure::candidate(message)),
+                };
+                state.finished(run.id, outcome).expect("it runs");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Noise between -.5 and .5 that is the same for the same run.
+pub fn noise(recipe: &Recipe, seed: u64) -> f64 {
+    let mut x = (seed ^ recipe.width.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(recipe.lr.to_bits());
+    for _ in 0..3 {
+        x = (x ^ (x >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    }
+    (x >> 11) as f64 / (1u64 << 53) as f64 - 0.5
 }
