@@ -477,34 +477,32 @@ async fn templates_can_be_replaced() {
 
 #[tokio::test]
 async fn a_resumed_study_asks_the_same() {
-    let trials = || {
-        (1..=30).map(|i| {
-            let loss = if i % 7 == 0 {
-                Err("it crashed")
-            } else {
-                Ok(if i % 5 == 0 { 0.9 / i as f64 } else { 2.0 })
-            };
-            (
-                Proposal::new(Recipe::new(0.1, 64 + i)).title(format!("step {i}")).tag(format!("t{}", i % 3)),
-                loss,
-            )
+    let state = tried((1..=30).map(|i| {
+        let loss = match i {
+            _ if i % 7 == 0 => Err("it crashed"),
+            _ if i % 5 == 0 => Ok(0.9 / i as f64),
+            _ => Ok(2.0),
+        };
+        let proposal = Proposal::new(Recipe::new(0.1, 64 + i)).title(format!("step {i}"));
+        (proposal.tag(format!("t{}", i % 3)), loss)
+    }));
+    let model = || {
+        ScriptedModel::by(|request| {
+            Ok(ChatReply::new(answer([width(request.seed.unwrap_or(1) % 90_000 + 1)])))
         })
     };
-    let state = tried(trials());
-    let mut asked = Vec::new();
-    for session in 0..2 {
-        let model = ScriptedModel::answers([answer([lr(0.2)])]);
-        let mut proposer = proposer(&model);
-        if session == 0 {
-            // One that was there all the time, and was asked now and then.
-            observe(&mut proposer, state.history());
-        } else {
-            state.history().iter().for_each(|r| proposer.observe(r));
-        }
-        ask(&mut proposer, state.view()).await.made();
-        asked.push(model.asked());
+    // One that was there all the time, and was asked now and then; another that is made anew.
+    let (long, anew) = (model(), model());
+    let mut first = proposer(&long);
+    for record in state.history().iter() {
+        first.observe(record);
+        ask(&mut first, state.view()).await.made();
     }
-    assert_eq!(asked[0], asked[1]);
+    let mut second = proposer(&anew);
+    observe(&mut second, state.history());
+    ask(&mut second, state.view()).await.made();
+    assert_eq!(long.asked().len(), 30);
+    assert_eq!(long.asked().last(), anew.asked().last());
 }
 
 #[tokio::test]
