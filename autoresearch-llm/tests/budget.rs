@@ -27,7 +27,9 @@ fn model(name: &str, seed: u64, answer_tokens: u32) -> ScriptedModel {
                 json!({"opinions": [{"proposal": 1, "score": dice % 11, "reason": ""}]}).to_string()
             }
             1 => answer([lr(100.0), width(1 + dice % 1_000_000)]),
-            2 if dice % 3 == 0 => return Err(ChatError::new(ChatErrorKind::Timeout, "nothing came")),
+            2 if dice.is_multiple_of(3) => {
+                return Err(ChatError::new(ChatErrorKind::Timeout, "nothing came"));
+            }
             2 => return Err(ChatError::new(ChatErrorKind::Unavailable, "loading")),
             _ => answer([width(1 + dice % 1_000_000)]),
         };
@@ -37,7 +39,7 @@ fn model(name: &str, seed: u64, answer_tokens: u32) -> ScriptedModel {
         let mut usage = Usage::new(prompt, u64::from(answer_tokens) * (dice / 7 % 100) / 99);
         usage.cache_read = prompt / 3;
         usage.cache_write = prompt / 4;
-        reply.usage = (dice % 11 != 0).then_some(usage);
+        reply.usage = (!dice.is_multiple_of(11)).then_some(usage);
         Ok(reply)
     })
     .named(name)
