@@ -55,17 +55,17 @@ fn study() -> StudyState<Recipe> {
 #[tokio::test]
 async fn what_was_tried_is_told_with_effects_and_intervals() {
     let request = asked(&study(), |p| p).await;
-    let expected = r#"# Where it stands
+    let expected = r#"# What may be changed
 
-The objective is to be made as low as possible. 4 proposals were judged so far: 1 kept, 1 failed.
+- lr: a number from 0.0001 to 10; it is 0.1
+- width: an integer from 1 to 1000000; it is 128
 
 What stands now differs from the baseline in:
 width 64 -> 128
 
-# What may be changed
+# Where it stands
 
-- lr: a number from 0.0001 to 10; it is 0.1
-- width: an integer from 1 to 1000000; it is 128
+The objective is to be made as low as possible. 4 proposals were judged so far: 1 kept, 1 failed.
 
 # What was tried
 

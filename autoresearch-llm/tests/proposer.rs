@@ -140,6 +140,18 @@ async fn plain_text_is_a_change_where_the_codec_says_so() {
         let answered = ask(&mut proposer, ProposeContext::for_test(&start, 1)).await;
         assert_eq!(answered.made()[0].trim_end_matches('`'), "new", "{text}");
     }
+    let model = ScriptedModel::answers(["title: newer\nrationale: it is time\nset new"]);
+    let mut proposer = LlmProposer::new(model.clone(), Words).plain_text().per_call(4);
+    let answered = ask(&mut proposer, ProposeContext::for_test(&start, 1)).await;
+    let about = &answered.made.as_ref().expect("one")[0].hypothesis;
+    assert_eq!((about.title.as_str(), about.rationale.as_str()), ("newer", "it is time"));
+    let asked = &model.asked()[0];
+    assert!(
+        asked.answer.is_none() && user(asked).ends_with("under \"What may be changed\"."),
+        "{}",
+        user(asked)
+    );
+    assert!(user(asked).contains("# Your answer\n\nPropose one change."), "{}", user(asked));
     let model = ScriptedModel::answers(["nothing here", "set old", "set new"]);
     let answered =
         ask(&mut LlmProposer::new(model.clone(), Words), ProposeContext::for_test(&start, 1)).await;

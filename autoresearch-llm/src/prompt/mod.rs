@@ -113,7 +113,10 @@ impl Templates {
         for much in [false, true] {
             match name {
                 "system" => self.say_system(if much { "a program" } else { "" })?,
-                "user" => self.say_user(&if much { sample() } else { Brief::default() })?,
+                "user" => {
+                    self.say_user(&Brief { plain: true, ..sample() })?;
+                    self.say_user(&if much { sample() } else { Brief::default() })?
+                }
                 "repair" => {
                     let complaints = vec!["a complaint".to_string(); usize::from(much)];
                     self.say_repair(&complaints, usize::from(much), 1 + usize::from(much), much)?
@@ -185,6 +188,7 @@ fn sample() -> Brief {
         on: vec!["p3".into()],
         since_baseline: "a".into(),
         space: "b".into(),
+        plain: false,
         schema: "{}".into(),
         counts: Counts { settled: 4, kept: 1, failed: 1 },
         pending: told(),

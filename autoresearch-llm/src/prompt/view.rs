@@ -28,6 +28,8 @@ pub struct Brief {
     pub since_baseline: String,
     /// What may be changed and how, in the codec's words.
     pub space: String,
+    /// The answer is to be plain text, with one change.
+    pub plain: bool,
     /// The answer's JSON schema, where the model's API is not told it.
     pub schema: String,
     /// How many were judged, and what came of them.

@@ -110,6 +110,7 @@ pub struct LlmProposer<C: Candidate> {
     templates: Templates,
     program: String,
     per_call: usize,
+    plain: bool,
     repairs: u32,
     prompt_tokens: Option<u32>,
     answer_tokens: Option<u32>,
@@ -151,6 +152,7 @@ impl<C: Candidate> LlmProposer<C> {
             templates: Templates::new(),
             program: String::new(),
             per_call: 1,
+            plain: false,
             repairs: 2,
             prompt_tokens: None,
             answer_tokens: None,
@@ -183,6 +185,14 @@ impl<C: Candidate> LlmProposer<C> {
     #[must_use]
     pub fn per_call(mut self, n: usize) -> Self {
         self.per_call = n.clamp(1, MOST_ASKED);
+        self
+    }
+
+    /// Asks for the change as plain text instead of JSON, one in a call, where the codec takes that
+    /// ([`Codec::takes_text`]): many models write diffs better so. Elsewhere it changes nothing.
+    #[must_use]
+    pub fn plain_text(mut self) -> Self {
+        self.plain = true;
         self
     }
 
@@ -236,6 +246,10 @@ impl<C: Candidate> LlmProposer<C> {
         self.composer = Some(Arc::new(composer));
         self
     }
+
+    fn is_plain(&self) -> bool {
+        self.plain && self.codec.takes_text()
+    }
 }
 
 #[async_trait]
@@ -243,7 +257,10 @@ impl<C: Candidate> LlmProposer<C> {
 impl<C: Candidate> Proposer<C> for LlmProposer<C> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let failures = if self.failed.0 == cx.proposals { self.failed.1 } else { 0 };
-        let target = cx.wanted.max(self.per_call).clamp(1, MOST_ASKED);
+        let target = match self.is_plain() {
+            true => 1,
+            false => cx.wanted.max(self.per_call).clamp(1, MOST_ASKED),
+        };
         match Talk::new(self, &cx, target, failures)?.run().await {
             Ok(made) => Ok(made.into()),
             Err(error) => {

@@ -76,33 +76,39 @@ impl<'a, C: Candidate> Talk<'a, C> {
     }
 
     pub(super) async fn run(mut self) -> Result<Vec<Proposal<C>>, ProposeError> {
+        let ended = self.converse().await;
+        match (ended, self.made.is_empty()) {
+            (Ok(()), false) => Ok(self.made),
+            (Err(error), true) => Err(error),
+            // What is there is not thrown away.
+            (Err(error), false) => {
+                let name = self.name();
+                self.cx.remark(format!("{name}: what was missing is not asked for again: {error}"));
+                Ok(self.made)
+            }
+            (Ok(()), true) => {
+                let (name, answers, last) = (self.name(), self.answers, one_line(&self.last, 400));
+                Err(ProposeError::new(format!(
+                    "nothing of {answers} answers of the model {name} could be used; of the last one: {last}"
+                )))
+            }
+        }
+    }
+
+    /// Asks, and sends answers back, until there is enough or nothing more to be had.
+    async fn converse(&mut self) -> Result<(), ProposeError> {
         let mut repairs = self.own.repairs;
         loop {
-            let reply = match self.ask().await {
-                Ok(reply) => reply,
-                Err(error) if self.made.is_empty() => return Err(error),
-                Err(error) => {
-                    self.cx
-                        .remark(format!("{}: what was missing is not asked for again: {error}", self.name()));
-                    return Ok(self.made);
-                }
-            };
+            let reply = self.ask().await?;
             self.answers += 1;
             let complaints = self.take(&reply).await;
             let enough = self.made.len() >= self.target;
             if enough || (complaints.is_empty() && !self.made.is_empty()) || repairs == 0 {
-                break;
+                return Ok(());
             }
             repairs -= 1;
             self.send_back(&reply, &complaints)?;
         }
-        if self.made.is_empty() {
-            let (name, answers, last) = (self.name(), self.answers, one_line(&self.last, 400));
-            return Err(ProposeError::new(format!(
-                "nothing of {answers} answers of the model {name} could be used; of the last one: {last}"
-            )));
-        }
-        Ok(self.made)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -176,6 +182,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
         let mut request = ChatRequest::new(messages).max_tokens(self.affordable());
         request.temperature = self.own.temperature;
         request.answer = match self.own.learned.form {
+            _ if self.own.is_plain() => None,
             Form::Prompted => None,
             form => Some(envelope(&self.change, if self.short { 1 } else { self.target }, form)),
         };
@@ -204,7 +211,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
         let count = |text: &str| u64::from(model.count(text));
         let render = |room: u64| {
             let mut brief = self.fixed.clone();
-            brief.wanted = self.target;
+            (brief.wanted, brief.plain) = (self.target, self.own.is_plain());
             if self.own.learned.form == Form::Prompted {
                 brief.schema = envelope(&self.change, self.target, Form::Plain).schema.to_string();
             }
