@@ -76,7 +76,7 @@ fn study(settled: u64) -> Result<StudyState<ParamSet>, Box<dyn std::error::Error
             Action::Propose { .. } => {
                 let i = state.proposals();
                 let edited =
-                    state.incumbent().clone().with(&format!("parameter_{:02}", i % 40), i as f64 / 1e6);
+                    state.incumbent().clone().with(format!("parameter_{:02}", i % 40), i as f64 / 1e6);
                 let proposal = Proposal::new(edited)
                     .title(format!("parameter {} down to a millionth of {i}", i % 40))
                     .changing(format!("parameter_{:02} 0.5 -> {}", i % 40, i as f64 / 1e6))

@@ -27,7 +27,7 @@ async fn no_request_holds_a_number_of_the_holdout_or_the_test_split() {
     let held_out = |factor: f64| {
         evaluator_fn(move |recipe: &Recipe| {
             let step = (recipe.width - 64) as f64;
-            let loss = if recipe.width % 2 == 0 { 100.0 - step } else { 100.0 + step };
+            let loss = if recipe.width.is_multiple_of(2) { 100.0 - step } else { 100.0 + step };
             Ok(Measurement::scalar(CANARY * factor * loss)?)
         })
     };

@@ -111,6 +111,27 @@ async fn a_failed_call_is_repeated_with_another_seed() {
 }
 
 #[tokio::test]
+async fn a_model_that_copies_itself_begins_anew_and_more_adventurous() {
+    let same = answer([lr(0.1)]);
+    let model = ScriptedModel::answers([same.clone(), same.clone(), answer([lr(0.2)])]);
+    let answered = ask(&mut proposer(&model).temperature(0.5), cx(1)).await;
+    assert_eq!(answered.made(), [Recipe::new(0.2, 64)]);
+    let asked = model.asked();
+    assert_eq!(asked.iter().map(|r| r.messages.len()).collect::<Vec<_>>(), [2, 4, 2]);
+    assert_eq!(asked.iter().map(|r| r.temperature).collect::<Vec<_>>(), [Some(0.5), Some(0.5), Some(0.7)]);
+    // An API that does not take that is asked as before.
+    let model = ScriptedModel::by(move |request| match request.temperature {
+        None => Ok(ChatReply::new(same.clone())),
+        Some(_) => failed(ChatErrorKind::BadRequest, "Unsupported value: 'temperature' must be 1"),
+    });
+    let mut proposer = proposer(&model);
+    assert!(ask(&mut proposer, cx(1)).await.error().contains("nothing changes"));
+    assert_eq!(model.asked().len(), 4, "one of them was turned away");
+    ask(&mut proposer, cx(1)).await.error();
+    assert_eq!(model.asked().len(), 7);
+}
+
+#[tokio::test]
 async fn whatever_is_around_the_proposals_they_are_found() {
     let fine = answer([lr(0.2)]);
     for text in [

@@ -11,6 +11,8 @@ const RATIONALE: usize = 2000;
 const TAG: usize = 32;
 /// Tags that are kept.
 const TAGS: usize = 5;
+/// What the prompt has in the places of title, rationale and tag. Small models copy it.
+const COPIED: [&str; 3] = ["what changes, in one line", "why it should help, in a few sentences", "a-label"];
 /// What models call the fields of a hypothesis.
 const FIELDS: [&str; 9] =
     ["title", "rationale", "expected_gain", "expected", "tags", "tag", "reason", "name", "number"];
@@ -36,7 +38,7 @@ impl Item {
         };
         let text = |keys: &[&str]| {
             let value = keys.iter().find_map(|key| map.get(*key)).and_then(Value::as_str);
-            value.unwrap_or_default().to_string()
+            value.filter(|text| !is_copied(text)).unwrap_or_default().to_string()
         };
         let change = match map.get("change") {
             Some(Value::Null) => return Err("its `change` is null: say what changes".into()),
@@ -86,6 +88,11 @@ impl Item {
     }
 }
 
+fn is_copied(text: &str) -> bool {
+    let text = text.trim().trim_end_matches('.');
+    COPIED.iter().any(|copied| text.eq_ignore_ascii_case(copied))
+}
+
 /// A number, written as one or as a text.
 fn number(value: &Value) -> Option<f64> {
     let number = match value {
@@ -111,7 +118,7 @@ fn tags(value: Option<&Value>) -> Vec<String> {
             .map(|c| if c.is_alphanumeric() { c } else { '-' })
             .collect();
         let tag = clean.trim_matches('-').to_string();
-        if !tag.is_empty() && !tags.contains(&tag) && tags.len() < TAGS {
+        if !tag.is_empty() && !is_copied(&tag) && !tags.contains(&tag) && tags.len() < TAGS {
             tags.push(tag);
         }
     }
@@ -134,6 +141,9 @@ mod tests {
         assert_eq!(item.expected, Some(0.02));
         // A portfolio's marks ("by:…") are not for models to give.
         assert_eq!(item.tags, ["learning-rate", "optimiser", "by-me"]);
+        let copied = json!({"title": "What changes, in one line", "tags": ["a-label"], "change": 1});
+        let copied = Item::read(&copied).expect("it has a change");
+        assert!(copied.title.is_empty() && copied.tags.is_empty(), "small models copy what the prompt says");
         let beside = Item::read(&json!({"title": "t", "expected_gain": null, "lr": 0.1})).expect("a change");
         assert_eq!((beside.change, beside.expected), (json!({"lr": 0.1}), None));
         for (entry, expected) in [

@@ -128,6 +128,8 @@ struct Learned {
     prompt_tokens: Option<u64>,
     answer_tokens: Option<u32>,
     form: Form,
+    /// The API does not take other temperatures than its own or the user's.
+    cold: bool,
     /// The history was told that the API does not say what calls take.
     silent: bool,
 }
@@ -159,7 +161,13 @@ impl<C: Candidate> LlmProposer<C> {
             temperature: None,
             price: None,
             memory: Memory::default(),
-            learned: Learned { prompt_tokens: None, answer_tokens: None, form: Form::Bounded, silent: false },
+            learned: Learned {
+                prompt_tokens: None,
+                answer_tokens: None,
+                form: Form::Bounded,
+                cold: false,
+                silent: false,
+            },
             failed: (0, 0),
         }
     }
@@ -219,7 +227,8 @@ impl<C: Candidate> LlmProposer<C> {
         self
     }
 
-    /// How adventurous the model is: 0 to 2; as its API has it unless said.
+    /// How adventurous the model is: 0 to 2; as its API has it unless said. Where a call gave nothing, or the model answers
+    /// the same twice in a row, the next request is a little more adventurous, up to 1.4, if the API lets it.
     #[must_use]
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.temperature = Some(temperature);

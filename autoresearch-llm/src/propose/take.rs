@@ -133,7 +133,7 @@ impl<C: Candidate> Talk<'_, C> {
         kept
     }
 
-    /// Sends an answer back with what is wrong with it.
+    /// Sends an answer back with what is wrong with it; where that has just led to the same answer again, begins anew.
     pub(super) fn send_back(&mut self, reply: &ChatReply, complaints: &[String]) -> Result<(), ProposeError> {
         let missing = self.target.saturating_sub(self.made.len()).max(1);
         let wanted = if self.short { 1 } else { missing };
@@ -143,7 +143,13 @@ impl<C: Candidate> Talk<'_, C> {
             "" => "…".into(), // no API takes an empty message
             said => cut(said, SAID),
         };
-        self.turns.push((said, back));
+        if self.turns.last().is_some_and(|(before, _)| *before == said) {
+            // Small models copy themselves: what was said stands in the way of anything else.
+            self.turns.clear();
+            self.heat += 1;
+        } else {
+            self.turns.push((said, back));
+        }
         Ok(())
     }
 

@@ -13,6 +13,11 @@ use std::sync::Arc;
 const PROMPT: u32 = 16_384;
 /// Tokens of an answer unless said.
 const ANSWER: u32 = 4096;
+/// The temperature that APIs have unless said, about.
+const USUAL: f64 = 0.8;
+/// By how much it is raised each time that a model cannot get away from what cannot be used, and how far.
+const HEAT: f64 = 0.2;
+const HOTTEST: f64 = 1.4;
 /// How often a prompt that does not fit is made shorter.
 const SHRINKS: u32 = 8;
 
@@ -32,6 +37,8 @@ pub(super) struct Talk<'a, C: Candidate> {
     pub(super) turns: Vec<(String, String)>,
     /// The last answer was cut off before it said anything.
     pub(super) short: bool,
+    /// How often the model could not get away from what cannot be used: it is made more adventurous.
+    pub(super) heat: u32,
     prompt_tokens: u64,
     pub(super) answer_tokens: u32,
     pub(super) answers: u32,
@@ -67,6 +74,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
             user: None,
             turns: Vec::new(),
             short: false,
+            heat: u32::try_from(failures).unwrap_or(u32::MAX),
             prompt_tokens,
             answer_tokens,
             answers: 0,
@@ -140,6 +148,9 @@ impl<'a, C: Candidate> Talk<'a, C> {
                     ChatErrorKind::BadRequest if is_about_schema(&error.message) && self.simplify() => {
                         tracing::info!(%error, "asking with less of a schema");
                     }
+                    ChatErrorKind::BadRequest if self.heat > 0 && self.cool(&error) => {
+                        tracing::info!(%error, "asking at the usual temperature");
+                    }
                     _ => return Err(explain(self.name(), &error)),
                 },
             }
@@ -180,13 +191,23 @@ impl<'a, C: Candidate> Talk<'a, C> {
             messages.extend([Message::assistant(said.as_str()), Message::user(back.as_str())]);
         }
         let mut request = ChatRequest::new(messages).max_tokens(self.affordable());
-        request.temperature = self.own.temperature;
+        request.temperature = self.temperature();
         request.answer = match self.own.learned.form {
             _ if self.own.is_plain() => None,
             Form::Prompted => None,
             form => Some(envelope(&self.change, if self.short { 1 } else { self.target }, form)),
         };
         request
+    }
+
+    fn temperature(&self) -> Option<f64> {
+        match self.own.temperature {
+            set if self.heat == 0 || self.own.learned.cold => set,
+            set => {
+                let usual = set.unwrap_or(USUAL);
+                Some((usual + HEAT * f64::from(self.heat)).min(HOTTEST).max(usual))
+            }
+        }
     }
 
     /// Tokens of an answer, before anything was learned about them.
@@ -264,6 +285,12 @@ impl<'a, C: Candidate> Talk<'a, C> {
         self.own.learned.prompt_tokens = Some(self.prompt_tokens);
         self.user = None;
         true
+    }
+
+    /// Gives up on other temperatures; says whether that may help.
+    fn cool(&mut self, error: &ChatError) -> bool {
+        let about = error.message.to_lowercase().contains("temperature");
+        about && !std::mem::replace(&mut self.own.learned.cold, true)
     }
 
     /// Tells the API less of the schema; says whether that is possible.
