@@ -417,7 +417,8 @@ async fn money_that_is_set_aside_beforehand_is_never_overspent() {
 async fn what_the_limit_on_proposals_leaves_out_is_remarked_and_the_baseline_can_be_seen() {
     let three = proposer_fn(|cx: ProposeContext<'_, f64>| {
         assert_eq!(*cx.baseline, 1.0);
-        let halved = |n: i32| Proposal::new(cx.incumbent / 2f64.powi(n)).changing(format!("halved {n} times"));
+        let halved =
+            |n: i32| Proposal::new(cx.incumbent / 2f64.powi(n)).changing(format!("halved {n} times"));
         Ok(vec![halved(1), halved(2), halved(3)].into())
     });
     let store = MemoryStore::new();

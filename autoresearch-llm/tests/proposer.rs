@@ -119,6 +119,11 @@ async fn a_model_that_copies_itself_begins_anew_and_more_adventurous() {
     let asked = model.asked();
     assert_eq!(asked.iter().map(|r| r.messages.len()).collect::<Vec<_>>(), [2, 4, 2]);
     assert_eq!(asked.iter().map(|r| r.temperature).collect::<Vec<_>>(), [Some(0.5), Some(0.5), Some(0.7)]);
+    // Two answers with nothing new are as bad.
+    let model = ScriptedModel::answers([answer([lr(0.1)]), answer([width(64)]), answer([lr(0.2)])]);
+    assert_eq!(ask(&mut proposer(&model), cx(1)).await.made().len(), 1);
+    assert_eq!(model.asked().iter().map(|r| r.messages.len()).collect::<Vec<_>>(), [2, 4, 2]);
+    assert_eq!(model.asked()[2].temperature, Some(1.0));
     // An API that does not take that is asked as before.
     let model = ScriptedModel::by(move |request| match request.temperature {
         None => Ok(ChatReply::new(same.clone())),

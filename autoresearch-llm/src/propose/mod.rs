@@ -228,7 +228,8 @@ impl<C: Candidate> LlmProposer<C> {
     }
 
     /// How adventurous the model is: 0 to 2; as its API has it unless said. Where a call gave nothing, or the model answers
-    /// the same twice in a row, the next request is a little more adventurous, up to 1.4, if the API lets it.
+    /// the same, or nothing new, twice in a row, the next request is a little more adventurous, up to 1.4, if the API lets it,
+    /// and begins anew.
     #[must_use]
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.temperature = Some(temperature);

@@ -3,11 +3,11 @@
 use serde_json::{Deserializer, Value};
 
 /// Answers longer than this are not read to the end.
-const MOST_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// How many beginnings of JSON are tried.
 const MOST_BEGINNINGS: usize = 64;
 /// How much is scanned in all, so that junk costs no more than a long answer.
-const MOST_SCANNED: usize = 8 << 20;
+const MOST_SCANNED: usize = 4 << 20;
 
 /// What an answer holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn junk_of_megabytes_ends() {
         for junk in ["{\"a\":", "[[{\"", "{\"proposals\":[", "{", "<think>", "\\\"{"] {
-            let text = junk.repeat((3 << 20) / junk.len());
+            let text = junk.repeat((3 << 19) / junk.len());
             assert!(!matches!(read(&text), Found::Entries(list, _) if !list.is_empty()));
         }
     }

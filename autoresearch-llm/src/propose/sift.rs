@@ -12,6 +12,9 @@ use std::collections::HashMap;
 /// Characters of a change that are stored with a proposal.
 const CHANGE: usize = 4000;
 
+/// How a complaint about something that is not new ends.
+pub(crate) const NOT_NEW: &str = "; propose something that has not been tried";
+
 /// Knows what is not new.
 pub(crate) struct Sieve<'a, C: Candidate> {
     codec: &'a dyn Codec<C>,
@@ -53,7 +56,7 @@ impl<'a, C: Candidate> Sieve<'a, C> {
         let print = print(&self.codec.identity(&candidate));
         let same = self.here.get(&print).cloned().or_else(|| self.tried(print));
         if let Some(same) = same {
-            return Err(format!("it is {same}; propose something that has not been tried"));
+            return Err(format!("it is {same}{NOT_NEW}"));
         }
         let difference = self.codec.difference(base, &candidate);
         let title = match item.title.as_str() {

@@ -2,7 +2,7 @@
 
 use super::item::Item;
 use super::read::{Found, find, without_thoughts};
-use super::sift::Sieve;
+use super::sift::{NOT_NEW, Sieve};
 use super::talk::Talk;
 use crate::chat::{ChatReply, Finish};
 use crate::prompt::{cut, one_line, quote};
@@ -53,7 +53,11 @@ impl<C: Candidate> Talk<'_, C> {
         if let Some(complaint) = complaints.last() {
             self.last = format!("{}: {}", complaint.what, complaint.why);
         }
-        if reply.finish == Finish::Length && self.made.len() == before {
+        let nothing = self.made.len() == before;
+        let repeats = nothing && complaints.iter().all(|complaint| complaint.why.ends_with(NOT_NEW));
+        self.stuck = repeats && std::mem::replace(&mut self.repeats, repeats);
+        self.repeats = repeats;
+        if reply.finish == Finish::Length && nothing {
             self.short = true;
             self.grow();
         }
@@ -133,7 +137,8 @@ impl<C: Candidate> Talk<'_, C> {
         kept
     }
 
-    /// Sends an answer back with what is wrong with it; where that has just led to the same answer again, begins anew.
+    /// Sends an answer back with what is wrong with it; where that has led to the
+    /// same answer again, or to nothing new for the second time, begins anew.
     pub(super) fn send_back(&mut self, reply: &ChatReply, complaints: &[String]) -> Result<(), ProposeError> {
         let missing = self.target.saturating_sub(self.made.len()).max(1);
         let wanted = if self.short { 1 } else { missing };
@@ -143,8 +148,8 @@ impl<C: Candidate> Talk<'_, C> {
             "" => "…".into(), // no API takes an empty message
             said => cut(said, SAID),
         };
-        if self.turns.last().is_some_and(|(before, _)| *before == said) {
-            // Small models copy themselves: what was said stands in the way of anything else.
+        if self.stuck || self.turns.last().is_some_and(|(before, _)| *before == said) {
+            // Small models copy what they see: what was said stands in the way of anything else.
             self.turns.clear();
             self.heat += 1;
         } else {

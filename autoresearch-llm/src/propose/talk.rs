@@ -37,6 +37,9 @@ pub(super) struct Talk<'a, C: Candidate> {
     pub(super) turns: Vec<(String, String)>,
     /// The last answer was cut off before it said anything.
     pub(super) short: bool,
+    /// The last answer held nothing but repetitions; and the one before as well.
+    pub(super) repeats: bool,
+    pub(super) stuck: bool,
     /// How often the model could not get away from what cannot be used: it is made more adventurous.
     pub(super) heat: u32,
     prompt_tokens: u64,
@@ -74,6 +77,8 @@ impl<'a, C: Candidate> Talk<'a, C> {
             user: None,
             turns: Vec::new(),
             short: false,
+            repeats: false,
+            stuck: false,
             heat: u32::try_from(failures).unwrap_or(u32::MAX),
             prompt_tokens,
             answer_tokens,
