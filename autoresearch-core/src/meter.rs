@@ -203,6 +203,7 @@ impl fmt::Debug for Commitment {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -412,3 +412,33 @@ async fn money_that_is_set_aside_beforehand_is_never_overspent() {
     let report = study(1.5).run().await.expect("a report");
     assert_eq!((report.stopped, report.proposals), (StopReason::Money, 6));
 }
+
+#[tokio::test]
+async fn what_the_limit_on_proposals_leaves_out_is_remarked_and_the_baseline_can_be_seen() {
+    let three = proposer_fn(|cx: ProposeContext<'_, f64>| {
+        assert_eq!(*cx.baseline, 1.0);
+        let halved =
+            |n: i32| Proposal::new(cx.incumbent / 2f64.powi(n)).changing(format!("halved {n} times"));
+        Ok(vec![halved(1), halved(2), halved(3)].into())
+    });
+    let store = MemoryStore::new();
+    let train = executor_fn(|rate: f64, _| async move { Ok(rate) });
+    let report = Study::new(1.0, three, train, evaluator_fn(losses))
+        .acceptor(Greedy::new())
+        .limits(Limits::new().proposals(4))
+        .store(store.clone())
+        .run()
+        .await
+        .expect("a report");
+    assert_eq!((report.proposals, report.remarks), (4, 1), "{report}");
+    assert_ne!(report.stack(), report.baseline(), "the incumbent has moved on");
+    let stored = store.read(Seq(0), usize::MAX).await.expect("stored");
+    let said = |(_, e): &(Seq, Event<f64>)| match e {
+        Event::Remarked { text } => Some(text.clone()),
+        _ => None,
+    };
+    assert_eq!(
+        stored.iter().find_map(said).as_deref(),
+        Some("2 more proposals than the limit allows were left out")
+    );
+}

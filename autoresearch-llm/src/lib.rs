@@ -8,9 +8,11 @@
 mod agent;
 mod chat;
 mod codec;
+mod critic;
 mod http;
 mod models;
 mod money;
+mod prompt;
 mod propose;
 mod tree;
 
@@ -23,6 +25,7 @@ pub use chat::{
     Usage,
 };
 pub use codec::{Codec, CodecError, EditCodec, EditFormat, JsonCodec, ParamCodec};
+pub use critic::{Critic, CriticFn, ModelCritic, Opinion, critic_fn};
 pub use http::Retry;
 #[cfg(feature = "genai")]
 pub use models::GenAi;
@@ -30,5 +33,7 @@ pub use models::{
     AnswerMode, Anthropic, OpenAiCompatible, RecordingModel, ReplayModel, ScriptedModel, TranscriptError,
 };
 pub use money::{Price, PriceError, Prices};
+pub use prompt::{Brief, Counts, TagTold, TemplateError, Templates, Told};
+pub use propose::LlmProposer;
 pub use secrecy::SecretString;
 pub use tree::{Files, FilesError, SourceTree, TreeMerge};

@@ -41,6 +41,9 @@ use std::sync::Arc;
 pub struct Hypothesis {
     /// One line: what changes.
     pub title: String,
+    /// What differs from what it was made on, in a few words or lines, where whoever proposed it can tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub change: String,
     /// Why it should help.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rationale: String,
@@ -81,6 +84,13 @@ impl<C> Proposal<C> {
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.hypothesis.title = title.into();
+        self
+    }
+
+    /// What differs from what it was made on, in a few words or lines.
+    #[must_use]
+    pub fn changing(mut self, difference: impl Into<String>) -> Self {
+        self.hypothesis.change = difference.into();
         self
     }
 
@@ -176,6 +186,8 @@ impl ProposeError {
 pub struct ProposeContext<'a, C: Candidate> {
     /// What to build upon: the incumbent, or a stack of unproven proposals where the policy scouts ahead.
     pub incumbent: &'a C,
+    /// What the study started from.
+    pub baseline: Arc<C>,
     /// How many proposals are wanted. One is always welcome.
     pub wanted: usize,
     /// Every settled proposal, oldest first.
@@ -208,6 +220,7 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
     pub fn for_test(incumbent: &'a C, seed: u64) -> Self {
         Self {
             incumbent,
+            baseline: Arc::new(incumbent.clone()),
             wanted: 1,
             history: History::default(),
             pending: Vec::new(),

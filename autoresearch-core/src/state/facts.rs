@@ -21,7 +21,12 @@ impl<C: Candidate> StudyState<C> {
         let (on, version) = (request.on.clone(), request.handed.unwrap_or(request.version));
         match answer.into() {
             Proposed::Proposals(mut proposals) if !proposals.is_empty() => {
-                proposals.truncate(self.ledger.proposals_left().map_or(usize::MAX, |n| n as usize));
+                let left = self.ledger.proposals_left().map_or(usize::MAX, |n| n as usize);
+                if proposals.len() > left {
+                    let over = proposals.len() - left;
+                    self.remarked(format!("{over} more proposals than the limit allows were left out"));
+                    proposals.truncate(left);
+                }
                 let first = ProposalId(self.ledger.proposed + 1);
                 self.record(Event::Proposed { first, on, version, proposals });
             }

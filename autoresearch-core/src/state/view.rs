@@ -16,6 +16,7 @@ impl<C: Candidate> StudyState<C> {
         let request = self.request.as_ref();
         ProposeContext {
             incumbent: request.map_or(self.incumbent(), |r| &*r.candidate),
+            baseline: Arc::clone(&self.incumbents[0]),
             wanted: request.map_or(1, |r| r.wanted),
             history: self.history.clone(),
             pending: self.live.values().map(|l| Arc::clone(&l.proposal)).collect(),

@@ -268,6 +268,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let Some(mut proposer) = self.proposer.take() else { return };
         let ProposeContext {
             incumbent,
+            baseline,
             wanted,
             history,
             pending,
@@ -291,6 +292,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             let incumbent = &incumbent;
             let cx = ProposeContext {
                 incumbent,
+                baseline,
                 wanted,
                 history,
                 pending,

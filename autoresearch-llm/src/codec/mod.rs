@@ -9,8 +9,9 @@ pub use edit::{EditCodec, EditFormat};
 pub use json::JsonCodec;
 pub use params::ParamCodec;
 
-use autoresearch_core::Candidate;
+use autoresearch_core::{Candidate, Compose};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// An answer cannot be used. The message goes back to the model as it is: it says what was wrong, where, and what would do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,5 +63,10 @@ pub trait Codec<C: Candidate>: Send + Sync {
     /// models write better as plain text, such as diffs.
     fn takes_text(&self) -> bool {
         false
+    }
+
+    /// How candidates of this kind are merged, if it knows; a study that scouts needs it.
+    fn composer(&self) -> Option<Arc<dyn Compose<C>>> {
+        None
     }
 }

@@ -53,6 +53,13 @@ impl TreeMerge {
     }
 }
 
+impl TreeMerge {
+    /// As [`over`](Self::over), with globs that were checked already.
+    pub(crate) fn within(editable: Globs) -> Self {
+        Self { editable: Some(editable) }
+    }
+}
+
 impl<T: SourceTree> Compose<T> for TreeMerge {
     fn apply(&self, base: &T, parent: &T, edited: &T) -> Result<T, Conflict> {
         let mut changes = Changes::new();

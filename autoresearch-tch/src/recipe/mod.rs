@@ -10,7 +10,7 @@ pub use choices::{
     Warmup, WindowPattern,
 };
 
-use autoresearch_core::ParamSpace;
+use autoresearch_core::{ParamSpace, Searchable};
 use serde::{Deserialize, Serialize};
 use table::recipe;
 
@@ -214,6 +214,12 @@ impl GptRecipe {
             };
             self.final_lr + (1.0 - self.final_lr) * left
         }
+    }
+}
+
+impl Searchable for GptRecipe {
+    fn space() -> ParamSpace {
+        Self::space()
     }
 }
 

@@ -12,11 +12,13 @@ mod show;
 mod text;
 
 use super::{Codec, CodecError};
-use crate::tree::{Globs, SourceTree};
+use crate::tree::{Globs, SourceTree, TreeMerge};
+use autoresearch_core::Compose;
 use scope::Scope;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// In which form a model is asked for edits. Read is every one of them, whichever was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,6 +207,10 @@ impl EditCodec {
 }
 
 impl<T: SourceTree> Codec<T> for EditCodec {
+    fn composer(&self) -> Option<Arc<dyn Compose<T>>> {
+        Some(Arc::new(TreeMerge::within(self.editable.clone())))
+    }
+
     fn schema(&self, base: &T) -> Value {
         let paths = self.editable_paths(base);
         // Strict modes limit how many values there may be.

@@ -5,7 +5,7 @@ mod schema;
 
 use super::hint::{cut, quoted, unquoted};
 use super::{Codec, CodecError};
-use autoresearch_core::{Candidate, FieldMerge};
+use autoresearch_core::{Candidate, Compose, FieldMerge};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,6 +94,10 @@ fn written<T: Serialize>(candidate: &T) -> Result<Value, CodecError> {
 }
 
 impl<T: Candidate + Serialize + DeserializeOwned + JsonSchema> Codec<T> for JsonCodec<T> {
+    fn composer(&self) -> Option<Arc<dyn Compose<T>>> {
+        Some(Arc::new(FieldMerge::new()))
+    }
+
     fn schema(&self, _base: &T) -> Value {
         (*self.strict).clone()
     }

@@ -6,12 +6,13 @@ mod schema;
 use super::hint::{quoted, shown};
 use super::{Codec, CodecError};
 use autoresearch_core::{
-    Candidate, FieldMerge, Param, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError,
+    Candidate, Compose, FieldMerge, Param, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Parameters in one change, unless said.
 const MOST: usize = 8;
@@ -93,6 +94,10 @@ fn several(problems: Vec<String>) -> CodecError {
 }
 
 impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
+    fn composer(&self) -> Option<Arc<dyn Compose<C>>> {
+        Some(Arc::new(self.space.composer()))
+    }
+
     fn schema(&self, base: &C) -> Value {
         schema::schema(&self.space, &self.now(base), self.most())
     }
