@@ -442,3 +442,59 @@ async fn what_the_limit_on_proposals_leaves_out_is_remarked_and_the_baseline_can
         Some("2 more proposals than the limit allows were left out")
     );
 }
+
+/// The first answer comes at once, the others after `minutes`; each sets .3 aside before.
+fn slow(minutes: u64) -> impl Proposer<f64> {
+    struct Slow(u64);
+    #[async_trait]
+    impl Proposer<f64> for Slow {
+        async fn propose(&mut self, cx: ProposeContext<'_, f64>) -> Result<Proposed<f64>, ProposeError> {
+            let set_aside = cx.commit(0.3, "a model")?;
+            if cx.proposals > 0 {
+                tokio::time::sleep(Duration::from_secs(60 * self.0)).await;
+            }
+            set_aside.settle(Charge::new(0.1, "a model").used("calls", 1));
+            Ok(Proposal::new(cx.incumbent * 0.5).title("half").into())
+        }
+    }
+    Slow(minutes)
+}
+
+fn takes_a_minute() -> impl Executor<f64, Output = f64> {
+    executor_fn(|rate: f64, _| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Ok(rate)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_ended_with_the_study_is_charged_in_full() {
+    let store = MemoryStore::new();
+    let limits = Limits::new().wall_clock(Duration::from_secs(3600));
+    let report = Study::new(1.0, slow(600), takes_a_minute(), evaluator_fn(losses))
+        .acceptor(Greedy::new())
+        .limits(limits)
+        .store(store.clone())
+        .run()
+        .await
+        .expect("a report");
+    assert_eq!(report.stopped, StopReason::WallClock);
+    assert!((report.money - 0.4).abs() < 1e-12, "{report}");
+    assert!((charges(&store).await - 0.4).abs() < 1e-12, "stored as well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_away_is_left_alone_as_long_as_its_proposer_says() {
+    let begun = tokio::time::Instant::now();
+    let away = proposer_fn(|_: ProposeContext<'_, f64>| {
+        Err(ProposeError::new("away").ask_again_after(Duration::from_secs(600)))
+    });
+    let report =
+        Study::new(1.0, away, executor_fn(|rate: f64, _| async move { Ok(rate) }), evaluator_fn(losses))
+            .acceptor(Greedy::new())
+            .run()
+            .await
+            .expect("a report");
+    assert!(matches!(report.stopped, StopReason::ProposerFailed(_)), "{report}");
+    assert!(begun.elapsed() >= Duration::from_secs(4 * 600), "{:?}", begun.elapsed());
+}

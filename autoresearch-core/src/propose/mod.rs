@@ -34,6 +34,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why somebody thinks a candidate might be better. Only the title matters to readers; nothing here sways a test.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -155,17 +156,30 @@ impl<C> From<Vec<Proposal<C>>> for Proposed<C> {
 pub struct ProposeError {
     message: String,
     unaffordable: bool,
+    pause: Duration,
 }
 
 impl ProposeError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), unaffordable: false }
+        Self { message: message.into(), unaffordable: false, pause: Duration::ZERO }
     }
 
     /// The answer would cost more than is left; [`ProposeContext::commit`] says so.
     pub fn unaffordable(message: impl Into<String>) -> Self {
-        Self { message: message.into(), unaffordable: true }
+        Self { message: message.into(), unaffordable: true, pause: Duration::ZERO }
+    }
+
+    /// The study asks again after this much time at the earliest: where a service is away or wants to be left alone.
+    #[must_use]
+    pub fn ask_again_after(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// How long the study waits at least before it asks again.
+    pub fn pause(&self) -> Duration {
+        self.pause
     }
 
     /// Whether it is the money that is missing.

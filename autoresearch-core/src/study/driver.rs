@@ -59,6 +59,8 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     observed: usize,
     pub(super) proposer_failures: u32,
     pub(super) proposer_waits: u32,
+    /// How long the proposer asked to be left alone.
+    pub(super) proposer_pause: Duration,
     hearings: JoinSet<Heard>,
     pub(super) heard: HashMap<Id, HoldoutQuery<C>>,
     pub(super) hearing_failures: u32,
@@ -127,6 +129,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             observed: 0,
             proposer_failures: 0,
             proposer_waits: 0,
+            proposer_pause: Duration::ZERO,
             hearings: JoinSet::new(),
             heard: HashMap::new(),
             hearing_failures: 0,
@@ -283,7 +286,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         let (baseline_objective, incumbent_objective) = (self.tally.baseline, self.tally.incumbent());
         let meter = self.meter.clone();
         let incumbent = incumbent.clone();
-        let pause = backoff(self.proposer_failures.max(self.proposer_waits));
+        let pause = backoff(self.proposer_failures.max(self.proposer_waits)).max(self.proposer_pause);
         let task = async move {
             // A timer counts in milliseconds, no time at all included.
             if !pause.is_zero() {
@@ -366,11 +369,13 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     /// gives its number by then, and is still awaited, is a fact like any other; what the others took is spent.
     pub(super) async fn end_tasks(&mut self) -> Result<(), StudyError> {
         self.run_cancel.cancel();
-        self.thinking = JoinSet::new();
         self.hearings = JoinSet::new();
         self.heard.clear();
         let told = Instant::now();
         let left = |grace: Duration| grace.saturating_sub(told.elapsed());
+        // What it has set aside is charged when it is dropped: that is waited for, unless it blocks its thread.
+        let _ = tokio::time::timeout(left(self.study.grace), self.thinking.shutdown()).await;
+        self.thinking = JoinSet::new();
         while let Ok(Some(ended)) =
             tokio::time::timeout(left(self.study.grace), self.runs.join_next_with_id()).await
         {

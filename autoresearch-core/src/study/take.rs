@@ -11,6 +11,7 @@ use crate::limits::StopReason;
 use crate::observe::Notice;
 use crate::propose::{ProposeError, Proposed};
 use crate::state::Split;
+use std::time::Duration;
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 
@@ -35,9 +36,17 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
             Happening::Thought(Ok(Thought { proposer, answer })) => {
                 self.proposer = Some(proposer);
-                // The search may have ended while it was thinking.
-                if self.state.is_asking() {
-                    self.take_thought(answer)?;
+                match answer {
+                    answer if self.state.is_asking() => self.take_thought(answer)?,
+                    // The search has ended while it was thinking.
+                    Ok(Proposed::Proposals(late)) if !late.is_empty() => {
+                        let titles: Vec<&str> = late.iter().map(|p| p.hypothesis.title.as_str()).collect();
+                        let (count, titles) = (late.len(), titles.join("\", \""));
+                        let what = format!("{count} proposals came after the search had ended: \"{titles}\"");
+                        self.state.remarked(what);
+                    }
+                    Err(error) => self.state.remarked(format!("after the search had ended: {error}")),
+                    Ok(_) => {}
                 }
             }
             Happening::Thought(Err(error)) => {
@@ -135,6 +144,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                     Proposed::Exhausted => false,
                 };
                 self.proposer_failures = 0;
+                self.proposer_pause = Duration::ZERO;
                 self.proposer_waits = if waits { self.proposer_waits + 1 } else { 0 };
                 self.state.proposed(answer)?;
             }
@@ -145,6 +155,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             }
             Err(error) => {
                 self.proposer_failures += 1;
+                self.proposer_pause = error.pause();
                 self.state.remarked(format!("the proposer failed: {error}"));
                 tracing::warn!(%error, in_a_row = self.proposer_failures, "the proposer failed");
                 if self.proposer_failures >= PATIENCE {
