@@ -119,3 +119,26 @@ async fn a_rule() -> Result<(), StudyError> {
     assert!(!report.kept.is_empty());
     Ok(())
 }
+
+/// A language model improves a libtorch recipe. Compiled, not run: that takes a model and minutes.
+#[cfg(all(feature = "llm", feature = "tch", feature = "sqlite"))]
+#[allow(dead_code)]
+async fn a_language_model_improves_a_libtorch_recipe() -> Result<(), Box<dyn std::error::Error>> {
+    use autoresearch::llm::{LlmProposer, OpenAiCompatible, ParamCodec};
+    use autoresearch::tch::{BitsPerByte, Corpus, GptRecipe, GptTrainer, Split};
+    let corpus = Corpus::read("texts/")?.split(Split::default())?;
+    let model = OpenAiCompatible::from_env()?;
+    let report = Study::new(
+        GptRecipe::default(),
+        LlmProposer::new(model, ParamCodec::of::<GptRecipe>()).program("Lower bits per byte."),
+        GptTrainer::new(&corpus).fidelity(Fidelity::tokens(2_000_000)),
+        BitsPerByte::on(corpus.validation()),
+    )
+    .holdout(BitsPerByte::on(corpus.holdout()))
+    .test_split(BitsPerByte::on(corpus.test()))
+    .store(SqliteStore::open("study.db")?)
+    .run()
+    .await?;
+    println!("{report}");
+    Ok(())
+}
