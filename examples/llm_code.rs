@@ -17,7 +17,6 @@ use autoresearch_llm::{EditCodec, EditFormat, Files, LlmProposer};
 use rhai::{AST, Engine, Scope};
 use spirals::Net;
 use std::error::Error;
-use std::time::Duration;
 
 const STEPS: usize = 1_500;
 
@@ -76,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         evaluator_fn(|net: &Net| Ok(Measurement::new(net.losses(1))?)),
     )
     .holdout(evaluator_fn(|net: &Net| Ok(Measurement::new(net.losses(2))?)))
-    .limits(Limits::new().proposals(12).wall_clock(Duration::from_secs(300)))
+    .limits(Limits::new().proposals(6))
     .store(store.clone())
     .run()
     .await?;

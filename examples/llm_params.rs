@@ -16,7 +16,6 @@ use autoresearch_llm::{LlmProposer, ParamCodec, Price};
 use serde::{Deserialize, Serialize};
 use spirals::Net;
 use std::error::Error;
-use std::time::Duration;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Recipe {
@@ -78,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )
     .holdout(evaluator_fn(|net: &Net| Ok(Measurement::new(net.losses(2))?)))
     .test_split(evaluator_fn(|net: &Net| Ok(Measurement::new(net.losses(3))?)))
-    .limits(Limits::new().proposals(40).wall_clock(Duration::from_secs(300)))
+    .limits(Limits::new().proposals(12))
     .store(store.clone())
     .run()
     .await?;
