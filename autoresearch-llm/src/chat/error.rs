@@ -73,7 +73,8 @@ pub struct ChatError {
     /// length. [`Usage::default`], no call at all, where it is certain that nothing was used; `None` where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Box<Usage>>,
-    /// The model's own rules for trying again are exhausted (attempts, time), or the server forbids it.
+    /// It might have passed, but the model's own rules for trying again are exhausted (attempts, time), or the server
+    /// forbids it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_up: bool,
 }

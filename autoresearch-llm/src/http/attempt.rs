@@ -146,7 +146,7 @@ impl Link {
             return self.whole(to, response, Vec::new(), &kind, answer).await;
         }
         // Some send one piece of JSON under this name.
-        let mut head = Vec::new();
+        let mut head: Vec<u8> = Vec::new();
         let is_json = loop {
             if let Some(byte) = head.iter().find(|b| !b.is_ascii_whitespace()) {
                 break *byte == b'{' || *byte == b'[';

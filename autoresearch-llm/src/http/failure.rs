@@ -44,7 +44,7 @@ impl Failure {
     /// may be billed is not repeated; the error then tells whether the rules for trying again would have allowed it.
     pub(crate) fn repeat(&mut self, retry: &Retry, failed: &mut u32, spent: Duration) -> Option<Duration> {
         let pause = self.pause(retry, failed, spent);
-        self.error.given_up = pause.is_none();
+        self.error.given_up = pause.is_none() && self.error.kind.is_transient();
         pause.filter(|_| !self.error.may_be_billed())
     }
 
