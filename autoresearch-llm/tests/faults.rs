@@ -6,7 +6,7 @@ mod support;
 use autoresearch_core::Cancellation;
 use autoresearch_llm::{
     Anthropic, ChatError, ChatErrorKind as Kind, ChatModel, ChatReply, ChatRequest, Message,
-    OpenAiCompatible, Retry,
+    OpenAiCompatible, Retry, Usage,
 };
 use std::time::{Duration, SystemTime};
 use support::{RawServer, Step, answer, events, good, send};
@@ -66,7 +66,7 @@ async fn too_many_calls_with_both_forms_of_retry_after() {
 
 #[tokio::test]
 async fn what_passes_is_tried_again_and_what_does_not_is_not() {
-    for status in ["408 X", "409 X", "425 X", "429 X", "500 X", "502 X", "503 X", "504 X", "529 X"] {
+    for status in ["409 X", "425 X", "429 X", "500 X", "502 X", "503 X", "529 X"] {
         let server =
             RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
         assert_eq!(ask(&model(&server)).await.unwrap().text, "fine", "{status}");
@@ -80,6 +80,25 @@ async fn what_passes_is_tried_again_and_what_does_not_is_not() {
     let server = RawServer::saying(answer("500 X", "", "")).await;
     let error = ask(&model(&server).retry(quick().attempts(3))).await.unwrap_err();
     assert_eq!((error.kind, server.asked().len()), (Kind::Unavailable, 3));
+    assert!(error.given_up && !error.may_repeat() && !error.may_be_billed());
+    // A gateway that gives up says nothing about whoever was at work behind it.
+    for status in ["408 X", "504 X", "524 X"] {
+        let server =
+            RawServer::start(vec![vec![send(answer(status, "", ""))], vec![send(good("fine"))]]).await;
+        let error = ask(&model(&server)).await.unwrap_err();
+        assert!(error.kind == Kind::Timeout && error.may_be_billed() && error.may_repeat(), "{error:?}");
+        assert_eq!(server.asked().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_waited_out() {
+    let mut scripts = vec![vec![send(answer("503 X", "", ""))]; 30];
+    scripts.push(vec![send(good("fine"))]);
+    let server = RawServer::start(scripts).await;
+    let retry = quick().cap(4 * MS).deadline(Duration::MAX);
+    assert_eq!(ask(&model(&server).retry(retry)).await.unwrap().text, "fine");
+    assert_eq!(server.asked().len(), 31);
 }
 
 #[tokio::test]
@@ -91,17 +110,19 @@ async fn no_credit_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_stream_cut_in_mid_event_is_asked_for_again_and_paid_for() {
+async fn a_stream_cut_in_mid_event_is_paid_for_and_not_asked_for_again_unasked() {
     let mut cut = events(&[HALF]);
     cut.extend_from_slice(b"data: {\"choices\":[{\"finish_reason\":\"st");
     let server = RawServer::start(vec![vec![send(&cut)], vec![send(good("a whole one"))]]).await;
-    let reply = ask(&model(&server)).await.unwrap();
-    assert_eq!(reply.text, "a whole one");
-    let usage = reply.usage.unwrap();
-    assert_eq!((usage.calls, usage.prompt, usage.answer), (2, 5 + 2, 2 + 6)); // "go" and "half an ans", two bytes a token
+    let model = model(&server);
+    let error = ask(&model).await.unwrap_err();
+    assert!(error.kind == Kind::Connection && error.may_repeat(), "{error:?}");
+    let usage = error.usage.unwrap();
+    assert_eq!((usage.calls, usage.prompt, usage.answer), (1, 2 + 12, 6)); // "go" and "half an ans", two bytes a token
+    assert_eq!(ask(&model).await.unwrap().usage.unwrap(), Usage::new(5, 2)); // nothing of it comes twice
 
     let error = ask(&once(&server_of(cut).await)).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Connection);
+    assert!(error.kind == Kind::Connection && !error.may_repeat(), "{error:?}"); // it was to be tried once
     assert_eq!(error.usage.unwrap().calls, 1);
 
     // An end without a reason is none, [DONE] or not; nor is one in the middle of a chunk.
@@ -167,6 +188,8 @@ async fn answers_under_another_content_type_are_understood() {
     let stream = String::from_utf8(good("fine")).unwrap();
     let stream = stream.split_once("\r\n\r\n").unwrap().1;
     for (kind, body) in [
+        ("text/event-stream", json),
+        ("text/event-stream", &*format!("\r\n {json}")),
         ("application/json", json),
         ("text/plain", json),
         ("application/octet-stream", json),
@@ -213,6 +236,11 @@ async fn a_long_answer_is_no_dead_connection_and_silence_is_one() {
     let reply = ask(&once(&server).idle_timeout(idle)).await.unwrap(); // in 1.2 s, three times the idle timeout
     assert_eq!(reply.text, "half an ans".repeat(6) + "!");
 
+    let drops = std::iter::repeat_n([send("x"), Step::Pause(20 * MS)], 10_000).flatten();
+    let head = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n";
+    let dripping = RawServer::start(vec![std::iter::once(send(head)).chain(drops).collect()]).await;
+    assert_eq!(ask(&once(&dripping).idle_timeout(idle)).await.unwrap_err().kind, Kind::Auth);
+
     let drip = b"HTTP/1.1 200 OK\r\nX-Slow: ".iter().flat_map(|b| [send([*b]), Step::Pause(30 * MS)]);
     let scripts: [Vec<Step>; 3] = [
         drip.chain([Step::Hang]).collect(), // headers that never end
@@ -224,18 +252,34 @@ async fn a_long_answer_is_no_dead_connection_and_silence_is_one() {
         let error = ask(&once(&server).idle_timeout(idle)).await.unwrap_err();
         assert_eq!(error.kind, Kind::Timeout, "{error}");
         assert!(error.to_string().contains("idle timeout"), "{error}");
+        assert!(error.may_be_billed(), "{error:?}");
     }
     // Drops for ever are no silence; the deadline ends them.
     let drops = std::iter::repeat_n([send(": x\n\n"), Step::Pause(20 * MS)], 10_000).flatten();
     let server = RawServer::start(vec![[send(events(&[]))].into_iter().chain(drops).collect()]).await;
     let error = ask(&model(&server).retry(quick().deadline(200 * MS))).await.unwrap_err();
     assert!(error.kind == Kind::Timeout && error.to_string().contains("deadline"), "{error}");
+    assert!(error.may_be_billed() && !error.may_repeat(), "{error:?}");
+}
+
+#[tokio::test]
+async fn silence_after_the_request_is_not_asked_again_unasked() {
+    let end = vec![send("")]; // the connection closes before a byte
+    for first in [vec![Step::Hang], end] {
+        let server = RawServer::start(vec![first, vec![send(good("fine"))]]).await;
+        let model = model(&server).idle_timeout(300 * MS);
+        let error = ask(&model).await.unwrap_err();
+        assert!(error.may_repeat() && error.may_be_billed() && error.usage.is_none(), "{error:?}");
+        assert_eq!(server.asked().len(), 1);
+        assert_eq!(ask(&model).await.unwrap().text, "fine");
+    }
 }
 
 #[tokio::test]
 async fn cancelling_ends_it_at_once() {
     let waiting = RawServer::saying(answer("429 X", "Retry-After: 600\r\n", "")).await;
     let hanging = RawServer::start(vec![vec![send(events(&[HALF])), Step::Hang]]).await;
+    let hanging_url = hanging.url.clone();
     for server in [waiting, hanging] {
         let (model, cancel) = (model(&server), Cancellation::new());
         let request = ChatRequest::new(vec![Message::user("go")]);
@@ -250,6 +294,7 @@ async fn cancelling_ends_it_at_once() {
         let both = async { tokio::join!(call, later).0 };
         let error = tokio::time::timeout(Duration::from_secs(20), both).await.expect("it hangs").unwrap_err();
         assert_eq!(error.kind, Kind::Cancelled);
+        assert_eq!(error.may_be_billed(), server.url == hanging_url, "{error:?}");
         assert_eq!(model.chat(&request, &cancel).await.unwrap_err().kind, Kind::Cancelled);
         assert_eq!(server.asked().len(), 1);
     }
@@ -262,6 +307,7 @@ async fn nobody_there() {
     let error = ask(&model).await.unwrap_err();
     assert_eq!(error.kind, Kind::Connection);
     assert!(error.to_string().contains("cannot connect to http://127.0.0.1"), "{error}");
+    assert!(!error.may_be_billed() && error.usage == Some(Box::default()), "{error:?}");
 }
 
 #[tokio::test]

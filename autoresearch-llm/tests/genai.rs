@@ -41,7 +41,8 @@ async fn a_call() {
         asked.head
     );
     assert_eq!(asked.body["response_format"]["json_schema"]["name"], "p");
-    assert!(asked.body["messages"].to_string().contains("JSON schema"));
+    let messages = asked.body["messages"].as_array().unwrap();
+    assert!(messages.len() == 2 && messages[1].to_string().contains("JSON schema"), "{messages:?}");
 }
 
 #[tokio::test]
@@ -96,4 +97,22 @@ async fn what_passes_is_tried_again() {
     let far = GenAi::new("openai::m").key(CANARY).at("http://192.0.2.1/v1/");
     let error = far.chat(&request(), &Cancellation::new()).await.unwrap_err();
     assert!(error.kind == ChatErrorKind::BadRequest && error.to_string().contains("allow_http()"), "{error}");
+}
+
+#[tokio::test]
+async fn what_may_be_billed_is_not_asked_again_unasked() {
+    let half = r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"half"}}]}"#;
+    for first in [vec![send(events(&[half]))], vec![Step::Hang], vec![send(answer("504 X", "", ""))]] {
+        let server = RawServer::start(vec![first, vec![send(good("fine"))]]).await;
+        let model = model(&server).idle_timeout(Duration::from_millis(300));
+        let error = model.chat(&request(), &Cancellation::new()).await.unwrap_err();
+        assert!(error.may_repeat(), "{error:?}");
+        assert_eq!(server.asked().len(), 1);
+        assert_eq!(model.chat(&request(), &Cancellation::new()).await.unwrap().text, "fine");
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = GenAi::new("openai::m").key(CANARY).at(format!("http://{port}/v1/"));
+    let nobody = nobody.retry(Retry::new().base(Duration::from_millis(2)).attempts(2));
+    let error = nobody.chat(&request(), &Cancellation::new()).await.unwrap_err();
+    assert!(error.kind == ChatErrorKind::Connection && !error.may_be_billed(), "{error:?}");
 }

@@ -106,18 +106,44 @@ async fn trouble_in_mid_stream() {
     let limited = r#"{"error":{"code":429,"message":"Rate limited by the provider"}}"#;
     let overflow = r#"{"error":{"code":400,"message":"request (2525 tokens) exceeds the available context size (2048 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":2525,"n_ctx":2048}}"#;
     let server = RawServer::start(vec![
-        vec![send(events(&[begin, limited]))],
+        vec![send(events(&[limited]))],
         vec![send(events(&[begin, r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}"#]))],
         vec![send(good("fine"))],
         vec![send(events(&[overflow]))],
     ])
     .await;
     let model = OpenAiCompatible::new(&server.url, "m").retry(Retry::new().base(Duration::from_millis(2)));
+    // The first cost nothing and was tried again, the second had begun to answer.
+    let error = model.chat(&request(), &Default::default()).await.unwrap_err();
+    assert_eq!((error.kind, server.asked().len()), (ChatErrorKind::Unavailable, 2));
+    assert!(error.may_repeat() && error.usage.unwrap().calls == 1);
     let reply = model.chat(&request(), &Default::default()).await.unwrap();
-    assert_eq!((reply.text.as_str(), reply.usage.unwrap().calls), ("fine", 3));
+    assert_eq!((reply.text.as_str(), reply.usage.unwrap().calls), ("fine", 1));
     let error = model.chat(&request(), &Default::default()).await.unwrap_err();
     assert_eq!((error.kind, error.tokens), (ChatErrorKind::ContextOverflow, Some((2525, 2048))));
     assert_eq!(server.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_model_without_a_system_role() {
+    let body = r#"{"error":{"message":"System role not supported","type":"BadRequestError","param":null,"code":400}}"#;
+    let server =
+        RawServer::start(vec![vec![send(answer("400 X", "", body))], vec![send(good("fine"))]]).await;
+    let model = OpenAiCompatible::new(&server.url, "gemma");
+    assert_eq!(model.chat(&request(), &Default::default()).await.unwrap().text, "fine");
+    let asked = server.asked();
+    assert_eq!(asked[0].body["messages"][0]["role"], "system");
+    assert_eq!(asked[1].body["messages"], json!([{"role": "user", "content": "rules\n\ngo"}]));
+}
+
+#[tokio::test]
+async fn the_schema_counts_where_usage_is_not_told() {
+    let half = r#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"half"}}]}"#;
+    let server = RawServer::saying(events(&[half])).await;
+    let model = OpenAiCompatible::new(&server.url, "m");
+    let error = model.chat(&request(), &Default::default()).await.unwrap_err();
+    let schema = request().answer.unwrap().schema.to_string().len() as u64;
+    assert!(error.usage.unwrap().prompt >= schema / 2);
 }
 
 #[tokio::test]

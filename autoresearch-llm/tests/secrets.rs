@@ -139,3 +139,28 @@ async fn keys_that_cannot_be_sent_are_not_shown_either() {
     let request = ChatRequest::new(vec![Message::user("go")]);
     clean("an error", &format!("{:?}", model.chat(&request, &Cancellation::new()).await.unwrap_err()));
 }
+
+#[tokio::test]
+async fn words_that_are_no_secrets_stay() {
+    let text =
+        "name it nanogpt, as ollama and https://nanogpt.example do since 2024-10-21 (org-nanogpt, beta-1)";
+    let server = RawServer::saying(good(text)).await;
+    let request = ChatRequest::new(vec![Message::user("go")]);
+    let model = OpenAiCompatible::new(format!("{}/v1?api-version=2024-10-21", server.url), "m")
+        .key("ollama")
+        .header("X-Title", "nanogpt")
+        .header("HTTP-Referer", "https://nanogpt.example")
+        .header("OpenAI-Organization", "org-nanogpt")
+        .header("anthropic-beta", "beta-1");
+    assert_eq!(model.chat(&request, &Cancellation::new()).await.unwrap().text, text);
+    clean("the Debug of a model", &format!("{:?}", model.header("X-Title", CANARY)));
+}
+
+#[tokio::test]
+async fn a_key_in_a_header_of_ones_own_is_known_without_its_scheme() {
+    let server = RawServer::saying(good(&format!("your key is {CANARY}"))).await;
+    let request = ChatRequest::new(vec![Message::user("go")]);
+    let model = OpenAiCompatible::new(&server.url, "m").header("Authorization", format!("Bearer {CANARY}"));
+    let reply = model.chat(&request, &Cancellation::new()).await.unwrap();
+    assert_eq!(reply.text, "your key is [secret]");
+}

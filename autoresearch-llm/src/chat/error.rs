@@ -66,17 +66,71 @@ pub struct ChatError {
     /// Tokens of the prompt and of the window, where a context overflow tells them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<(u64, u64)>,
-    /// What may be billed all the same: answers that broke off in the middle, as far as the API told, otherwise
-    /// estimated from above.
+    /// The most tokens of answer that the server takes, where it refuses a request that allows for more and says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_limit: Option<u64>,
+    /// What may be billed all the same: an answer that broke off in the middle, as far as the API told, otherwise by its
+    /// length. [`Usage::default`], no call at all, where it is certain that nothing was used; `None` where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Box<Usage>>,
+    /// It might have passed, but the model's own rules for trying again are exhausted (attempts, time), or the server
+    /// forbids it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 impl ChatError {
     /// A failure of this kind.
     pub fn new(kind: ChatErrorKind, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { kind, message, status: None, retry_after: None, request_id: None, tokens: None, usage: None }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+            request_id: None,
+            tokens: None,
+            answer_limit: None,
+            usage: None,
+            given_up: false,
+        }
+    }
+
+    /// The same, where it is certain that nothing was used.
+    #[must_use]
+    pub fn free(mut self) -> Self {
+        self.usage = Some(Box::default());
+        self
+    }
+
+    /// Whether the call may be billed although it failed.
+    ///
+    /// Where [`usage`](Self::usage) is there, it says; otherwise calls that the server turned away cost nothing, and those
+    /// that ended in silence, by a lost connection, by something that is no answer or by being cancelled may cost as much
+    /// as a whole answer.
+    pub fn may_be_billed(&self) -> bool {
+        use ChatErrorKind as Kind;
+        match &self.usage {
+            Some(usage) => usage.calls > 0,
+            None => {
+                matches!(self.kind, Kind::Connection | Kind::Timeout | Kind::BadReply | Kind::Cancelled)
+            }
+        }
+    }
+
+    /// Whether the model did not try again only because this attempt may be billed, so that a second one may cost more
+    /// than was set aside for one.
+    ///
+    /// Whoever pays settles this call, sets money aside for another one, waits for
+    /// [`retry_after`](Self::retry_after) or a while of their own, and asks again; a bound on how often is theirs, too.
+    /// ```
+    /// use autoresearch_llm::{ChatError, ChatErrorKind};
+    /// assert!(ChatError::new(ChatErrorKind::Timeout, "silence").may_repeat());
+    /// assert!(!ChatError::new(ChatErrorKind::Timeout, "silence").free().may_repeat()); // up to the model itself
+    /// assert!(!ChatError::new(ChatErrorKind::RateLimited, "slow down").may_repeat());  // this too
+    /// assert!(!ChatError::new(ChatErrorKind::BadReply, "a web page").may_repeat());    // nothing to gain
+    /// ```
+    pub fn may_repeat(&self) -> bool {
+        self.kind.is_transient() && self.may_be_billed() && !self.given_up
     }
 }
 

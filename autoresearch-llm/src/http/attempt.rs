@@ -1,6 +1,6 @@
 //! One attempt: a request is sent, and an answer read from whatever comes.
 
-use crate::chat::{ChatErrorKind, ChatReply, Finish};
+use crate::chat::{ChatError, ChatErrorKind, ChatReply, Finish};
 use crate::http::retry::retry_after;
 use crate::http::sse::{Events, TooLong};
 use crate::http::{Again, Answer, Call, Complaint, Endpoint, Failure, Link, Trouble, excerpt};
@@ -9,7 +9,7 @@ use reqwest::{Client, Response, StatusCode};
 use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How much of an error's body is read.
 const COMPLAINT: usize = 64 << 10;
@@ -81,17 +81,19 @@ impl Link {
         let all = causes.join(" ").to_lowercase() + &cause.to_lowercase();
         if all.contains("certificate") {
             let text = format!("the certificate of {to} is not accepted: {cause}");
-            return Failure { again: Again::Never, ..Failure::new(ChatErrorKind::Connection, text) };
+            let error = ChatError::new(ChatErrorKind::Connection, text).free();
+            return Failure { again: Again::Never, ..error.into() };
         }
         if all.contains("invalid http") {
             let text = format!("{to} does not speak HTTP: {cause}");
             return Failure::new(ChatErrorKind::BadReply, text);
         }
-        let text = match connecting {
-            true => format!("cannot connect to {to}: {cause}"),
-            false => format!("the connection to {to} broke off: {cause}"),
-        };
-        Failure::new(ChatErrorKind::Connection, text)
+        if connecting {
+            // Nothing was sent, so nothing can cost anything.
+            let text = format!("cannot connect to {to}: {cause}");
+            return ChatError::new(ChatErrorKind::Connection, text).free().into();
+        }
+        Failure::new(ChatErrorKind::Connection, format!("the connection to {to} broke off: {cause}"))
     }
 
     fn request_id(&self, headers: &HeaderMap) -> Option<String> {
@@ -105,9 +107,10 @@ impl Link {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
-        // What cannot be read of it is not missed: the status says enough.
+        // What cannot be read of it is not missed: the status says enough. One that drips is not waited for.
+        let until = Instant::now() + self.idle.min(REST);
         while body.len() < COMPLAINT
-            && let Ok(Ok(Some(chunk))) = timeout(self.idle.min(REST), response.chunk()).await
+            && let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await
         {
             body.extend_from_slice(&chunk[..chunk.len().min(COMPLAINT - body.len())]);
         }
@@ -130,7 +133,7 @@ impl Link {
     async fn read<A: Answer>(
         &self,
         to: &Endpoint,
-        response: Response,
+        mut response: Response,
         answer: &mut A,
     ) -> Result<(), Failure> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -139,28 +142,52 @@ impl Link {
         if response.content_length().is_some_and(|length| length > self.limit as u64) {
             return Err(self.too_long());
         }
-        match kind.as_str() {
-            "text/event-stream" => self.stream(to, response, answer).await,
-            _ => self.whole(to, response, &kind, answer).await,
+        if kind != "text/event-stream" {
+            return self.whole(to, response, Vec::new(), &kind, answer).await;
+        }
+        // Some send one piece of JSON under this name.
+        let mut head: Vec<u8> = Vec::new();
+        let is_json = loop {
+            if let Some(byte) = head.iter().find(|b| !b.is_ascii_whitespace()) {
+                break *byte == b'{' || *byte == b'[';
+            }
+            match self.within(self.idle, to, response.chunk()).await? {
+                Some(chunk) => head.extend_from_slice(&chunk),
+                None => break false,
+            }
+            if head.len() > self.limit {
+                return Err(self.too_long());
+            }
+        };
+        match is_json {
+            true => self.whole(to, response, head, "application/json", answer).await,
+            false => self.stream(to, response, head, answer).await,
         }
     }
 
+    /// Reads a stream of events that begins with `head`.
     async fn stream<A: Answer>(
         &self,
         to: &Endpoint,
         mut response: Response,
+        head: Vec<u8>,
         answer: &mut A,
     ) -> Result<(), Failure> {
         let mut events = Events::new(self.limit);
         let mut out = Vec::new();
         let mut total = 0;
+        let mut head = Some(head).filter(|head| !head.is_empty());
         loop {
             let time = match (answer.is_done(), answer.is_finished()) {
                 (true, _) => END.min(self.idle),
                 (_, true) => REST.min(self.idle),
                 _ => self.idle,
             };
-            let chunk = match self.within(time, to, response.chunk()).await {
+            let next = match head.take() {
+                Some(head) => Ok(Some(head.into())),
+                None => self.within(time, to, response.chunk()).await,
+            };
+            let chunk = match next {
                 Ok(Some(chunk)) => chunk,
                 _ if answer.is_finished() => break, // all that matters is there
                 Ok(None) => return Err(unfinished(to)),
@@ -183,14 +210,15 @@ impl Link {
         Ok(())
     }
 
+    /// Reads an answer in one piece that begins with `body`.
     async fn whole<A: Answer>(
         &self,
         to: &Endpoint,
         mut response: Response,
+        mut body: Vec<u8>,
         kind: &str,
         answer: &mut A,
     ) -> Result<(), Failure> {
-        let mut body = Vec::new();
         while let Some(chunk) = self.within(self.idle, to, response.chunk()).await? {
             if body.len() + chunk.len() > self.limit {
                 return Err(self.too_long());

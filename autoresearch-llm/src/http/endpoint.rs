@@ -17,7 +17,11 @@ impl Endpoint {
     pub(crate) fn new(base: &str, version: &str, call: &str) -> Result<Self, String> {
         let base = base.trim();
         let mut url = Url::parse(base).map_err(|e| {
-            let shown: String = base.chars().take_while(|c| !"?@".contains(*c)).take(60).collect();
+            // Before an `@` there may be a password, behind a `?` or `#` a key.
+            let shown: String = match base.contains('@') {
+                true => "…".into(),
+                false => base.chars().take_while(|c| !"?#".contains(*c)).take(60).collect(),
+            };
             format!("the base URL `{shown}` is no URL ({e}): it has to look like https://host/v1")
         })?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -105,6 +109,10 @@ mod tests {
             "ftp://host/",
             "https://me:canary@host/v1",
             "//?canary",
+            "https://me:canary@host:port/v1", // the port is none, so nothing of it is understood
+            "https//me:canary@host/v1",
+            "//#canary",
+            "//x?a@canary",
         ] {
             let error = Endpoint::new(base, "/v1", "/x").unwrap_err();
             assert!(error.contains("URL") && !error.contains("canary"), "{base}: {error}");

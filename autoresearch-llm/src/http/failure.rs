@@ -40,8 +40,15 @@ impl Failure {
         ChatError::new(kind, message).into()
     }
 
-    /// How long to wait before trying again, if at all; `failed` counts the attempts that failed so far.
-    pub(crate) fn pause(&self, retry: &Retry, failed: &mut u32, spent: Duration) -> Option<Duration> {
+    /// How long to wait before trying again, if at all; `failed` counts the attempts that failed so far. An attempt that
+    /// may be billed is not repeated; the error then tells whether the rules for trying again would have allowed it.
+    pub(crate) fn repeat(&mut self, retry: &Retry, failed: &mut u32, spent: Duration) -> Option<Duration> {
+        let pause = self.pause(retry, failed, spent);
+        self.error.given_up = pause.is_none() && self.error.kind.is_transient();
+        pause.filter(|_| !self.error.may_be_billed())
+    }
+
+    fn pause(&self, retry: &Retry, failed: &mut u32, spent: Duration) -> Option<Duration> {
         let asked = self.error.retry_after;
         let jitter = rand::random();
         match self.again {
@@ -207,8 +214,12 @@ impl Complaint {
         let mut error = ChatError::new(kind, message);
         error.status = told;
         error.request_id = self.request_id.map(|id| excerpt(&secrets.scrub(id), 100));
-        if kind == ChatErrorKind::ContextOverflow {
-            error.tokens = self.tokens.or_else(|| overflow::tokens(&said));
+        match kind {
+            ChatErrorKind::ContextOverflow => {
+                error.tokens = self.tokens.or_else(|| overflow::tokens(&said));
+            }
+            ChatErrorKind::BadRequest => error.answer_limit = overflow::answer_limit(&said),
+            _ => {}
         }
         let loading = kind == ChatErrorKind::Unavailable && said.contains("loading") && told == Some(503);
         let again = if loading { Again::Loading } else { Again::AsKind };
@@ -230,11 +241,12 @@ impl Complaint {
             Some(403) if said.contains("moderation") || said.contains("flagged") => K::BadRequest,
             Some(403 | 407) => K::Auth,
             Some(300..=399 | 404 | 405 | 410) => K::NotFound,
-            Some(408) => K::Timeout,
+            Some(408 | 504 | 524) => K::Timeout, // whoever was asked behind it may be at work all the same
             Some(409 | 425) => K::Unavailable,
             Some(413) => K::ContextOverflow,
             Some(429) => K::RateLimited,
             _ if self.is(&["not_supported_error"]) => K::BadRequest,
+            Some(500) if REQUEST.iter().any(|text| said.contains(text)) => K::BadRequest,
             Some(500..) => K::Unavailable,
             Some(400) if self.is(&["authentication_error", "invalid_api_key", "permission_error"]) => K::Auth,
             Some(400) if said.contains("api key not valid") => K::Auth, // Google's
@@ -257,6 +269,10 @@ const BROKE: &[&str] =
 
 /// The same in words: Anthropic, DeepSeek, OpenRouter.
 const BROKE_TEXT: &[&str] = &["credit balance is too low", "insufficient balance", "insufficient credits"];
+
+/// What is wrong with the request, though llama.cpp and Ollama call it a trouble of the server.
+const REQUEST: &[&str] =
+    &["grammar", "schema", "roles must alternate", "roles are supported", "system role not supported"];
 
 /// What a web page is called, if the text is one.
 fn title(text: &str) -> Option<String> {

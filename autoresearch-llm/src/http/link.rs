@@ -37,8 +37,6 @@ pub(crate) struct Call<'a> {
     /// An upper estimate of the prompt's tokens.
     pub(crate) prompt: u64,
     pub(crate) began: Instant,
-    /// What attempts before this call have taken.
-    pub(crate) lost: Usage,
     pub(crate) cancel: &'a Cancellation,
 }
 
@@ -47,7 +45,8 @@ impl Link {
         let to = Endpoint::new(base, version, call);
         let mut secrets = Secrets::default();
         if let Ok(to) = &to {
-            to.url().query_pairs().for_each(|(_, value)| secrets.add(&value)); // some keys stand there
+            // Some keys stand there.
+            to.url().query_pairs().filter(|(name, _)| !is_public(name)).for_each(|(_, v)| secrets.add(&v));
         }
         Self {
             to,
@@ -61,7 +60,8 @@ impl Link {
         }
     }
 
-    /// Adds a header whose value nobody gets to see; `before` is put in front of it.
+    /// Adds a header whose value nobody gets to see, `before` put in front of it; what servers send back is searched
+    /// for it unless headers of this name hold no secrets.
     pub(crate) fn header(&mut self, name: &str, before: &str, value: &SecretString) {
         let value = value.expose_secret().trim(); // files of keys end in a line end
         let made = HeaderName::from_bytes(name.as_bytes()).ok();
@@ -74,8 +74,10 @@ impl Link {
             }
             (Some(name), Ok(mut header)) => {
                 header.set_sensitive(true);
+                if !is_public(name.as_str()) {
+                    self.secrets.add(value);
+                }
                 self.headers.insert(name, header);
-                self.secrets.add(value);
             }
         }
     }
@@ -122,11 +124,12 @@ impl Link {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = client()?;
+        let client = client(self.endpoint().is_some_and(Endpoint::is_loopback))?;
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Asks until there is an answer, a failure that does not pass, or no time left.
+    /// Asks until there is an answer, a failure that does not pass or may be billed, or no time left: whoever asks has set
+    /// aside money for one answer, not for several.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection.
@@ -137,10 +140,12 @@ impl Link {
     ) -> Result<ChatReply, Failure> {
         let to = self.check()?;
         let client = self.connect()?;
-        let until = call.began + self.retry.deadline;
-        let mut lost = call.lost;
+        let until = self.retry.until(call.began);
         let mut failed = 0;
         loop {
+            if call.cancel.is_cancelled() {
+                return Err(cancelled().free().into());
+            }
             let mut answer = new();
             let attempt = timeout_at(until, self.attempt(client, to, call, &mut answer));
             let done = tokio::select! {
@@ -149,32 +154,22 @@ impl Link {
                 done = attempt => done.unwrap_or_else(|_| Err(self.late(to))),
             };
             let mut failure = match done {
-                Ok(id) => {
-                    let mut reply = self.scrubbed(answer.reply(), id);
-                    if lost.calls > 0 {
-                        let guess = Usage::new(call.prompt, tokens(reply.text.len()));
-                        *reply.usage.get_or_insert(guess) += lost;
-                    }
-                    return Ok(reply);
-                }
-                Err(failure) => {
-                    // What was being answered is billed all the same.
-                    if answer.size() > 0 || answer.usage().is_some() {
-                        let guess = Usage::new(call.prompt, tokens(answer.size()));
-                        lost += answer.usage().map_or(guess, |mut known| {
-                            known.answer = known.answer.max(tokens(answer.size()));
-                            known
-                        });
-                    }
-                    failure
-                }
+                Ok(id) => return Ok(self.scrubbed(answer.reply(), id)),
+                Err(failure) => failure,
             };
-            failure.error.usage = (lost.calls > 0).then(|| Box::new(lost));
-            let pause = failure.pause(&self.retry, &mut failed, call.began.elapsed());
-            let Some(pause) = pause else { return Err(failure) };
+            // What was being answered is billed all the same.
+            if answer.size() > 0 || answer.usage().is_some() {
+                let said = tokens(answer.size());
+                let mut usage = answer.usage().unwrap_or_else(|| Usage::new(call.prompt, said));
+                usage.answer = usage.answer.max(said);
+                failure.error.usage = Some(Box::new(usage));
+            }
+            let Some(pause) = failure.repeat(&self.retry, &mut failed, call.began.elapsed()) else {
+                return Err(failure);
+            };
             tracing::warn!(model = call.model, error = %failure.error, ?pause, "a call to a model failed; it is tried again");
             if !call.cancel.sleep(pause).await {
-                return Err(ChatError { usage: failure.error.usage, ..cancelled() }.into());
+                return Err(cancelled().free().into());
             }
         }
     }
@@ -185,15 +180,35 @@ impl Link {
     }
 }
 
-/// A client that follows nobody anywhere.
-pub(crate) fn client() -> Result<Client, ChatError> {
-    Client::builder()
+/// A client that follows nobody anywhere, and that goes past the proxies of the environment where the server is on this
+/// machine: they have no business with what is meant to stay here.
+pub(crate) fn client(is_loopback: bool) -> Result<Client, ChatError> {
+    let client = Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)
         .no_gzip() // small pieces, and as they come, whatever other crates switch on
-        .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))
+        .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")));
+    let client = if is_loopback { client.no_proxy() } else { client };
+    client.build().map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))
+}
+
+/// Names of headers and of fields of queries that hold no secrets. Their values are words that answers may well have.
+fn is_public(name: &str) -> bool {
+    const PUBLIC: &[&str] = &[
+        "accept",
+        "accept-language",
+        "anthropic-beta",
+        "anthropic-version",
+        "api-version",
+        "http-referer",
+        "openai-beta",
+        "openai-organization",
+        "openai-project",
+        "referer",
+        "user-agent",
+        "x-title",
+    ];
+    PUBLIC.iter().any(|public| name.eq_ignore_ascii_case(public))
 }
 
 /// The upper estimate of the tokens of a text that [`ChatModel::count`](crate::ChatModel::count) makes.

@@ -3,12 +3,19 @@
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// As good as never: 30 years, which every clock can count.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// How often and when a call that failed for a passing reason is tried again. Pure: no clock, no randomness of its own.
 ///
 /// The pause doubles from failure to failure and is jittered, so that many callers do not come back together. A server
 /// that says how long it wants to be left alone is left alone that long. Where the next try would come after the
 /// deadline, there is none: nobody waits for nothing.
+///
+/// Only attempts that cost nothing are repeated by the models themselves; of one that may be billed they tell
+/// ([`ChatError::may_repeat`](crate::ChatError::may_repeat)), since the caller set money aside for one.
 ///
 /// ```
 /// use autoresearch_llm::Retry;
@@ -19,13 +26,14 @@ use std::time::{Duration, SystemTime};
 /// assert_eq!(retry.pause(3, None, second, 0.0), Some(2 * second));              // half of it is jitter
 /// assert_eq!(retry.pause(1, Some(30 * second), second, 0.0), Some(30 * second));
 /// assert_eq!(retry.pause(1, Some(3600 * second), second, 0.0), None);           // after the deadline
-/// assert_eq!(retry.pause(6, None, second, 0.0), None);                          // six were enough
+/// assert_eq!(retry.pause(99, None, second, 1.0), Some(60 * second));            // an outage is waited out
+/// assert_eq!(retry.attempts(6).pause(6, None, second, 0.0), None);              // six were enough
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retry {
-    /// Attempts in all, the first included (default 6). Waiting for a server that says that it is still loading its
-    /// model does not count.
+    /// Attempts in all, the first included (default [`u32::MAX`]: the deadline alone ends them). Waiting for a server
+    /// that says that it is still loading its model does not count.
     pub attempts: u32,
     /// The longest pause after the first failure (default 1 s).
     pub base: Duration,
@@ -38,12 +46,12 @@ pub struct Retry {
 impl Default for Retry {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Self { attempts: 6, base: second, cap: 60 * second, deadline: 1200 * second }
+        Self { attempts: u32::MAX, base: second, cap: 60 * second, deadline: 1200 * second }
     }
 }
 
 impl Retry {
-    /// Six attempts, pauses of at most 1, 2, 4, 8 and 16 s, 20 minutes in all.
+    /// Pauses of at most 1, 2, 4, … 60 s, 20 minutes in all.
     pub fn new() -> Self {
         Self::default()
     }
@@ -69,11 +77,16 @@ impl Retry {
         self
     }
 
-    /// What the whole call may take.
+    /// What the whole call may take; [`Duration::MAX`] is no deadline.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// When a call that began then has to be over.
+    pub(crate) fn until(&self, began: Instant) -> Instant {
+        began.checked_add(self.deadline).unwrap_or_else(|| began + FAR)
     }
 
     /// How long to wait after so many failed attempts (from 1); `None`: give up.

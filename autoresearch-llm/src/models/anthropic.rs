@@ -3,9 +3,9 @@
 mod answer;
 mod body;
 
-use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Usage};
+use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest};
 use crate::http::{Call, Link, Retry};
-use crate::models::AnswerMode;
+use crate::models::{AnswerMode, guess};
 use autoresearch_core::{Cancellation, async_trait};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -20,7 +20,7 @@ const VERSION: &str = "2023-06-01";
 
 /// A model behind Anthropic's messages API.
 ///
-/// Answers are streamed, failures that pass are waited out as [`Retry`] says, and messages that are marked
+/// Answers are streamed, failures that pass and cost nothing are waited out as [`Retry`] says, and messages that are marked
 /// [`cached`](crate::Message::cached) are marked for its prompt cache. There is no seed in this API, and no temperature
 /// above 1: a higher one is sent as 1.
 ///
@@ -93,7 +93,8 @@ impl Anthropic {
         self
     }
 
-    /// One more header, such as `anthropic-beta`. Its value is kept secret.
+    /// One more header, such as `anthropic-beta`. Its value is kept secret, and taken out of answers unless headers of
+    /// this name are known to hold none.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<SecretString>) -> Self {
         self.link.header(name, "", &value.into());
@@ -174,13 +175,12 @@ impl ChatModel for Anthropic {
 
     async fn chat(&self, request: &ChatRequest, cancel: &Cancellation) -> Result<ChatReply, ChatError> {
         let began = Instant::now();
-        let prompt = request.messages.iter().map(|m| u64::from(self.count(&m.text))).sum();
+        let prompt = guess::prompt(self, request);
         let tool = request.answer.is_some() && self.mode == AnswerMode::Tool;
-        let mut lost = Usage::default();
         loop {
             let sampling = !self.no_sampling.load(Ordering::Relaxed);
             let body = self.body(request, sampling)?;
-            let call = Call { model: &self.model, body, prompt, began, lost, cancel };
+            let call = Call { model: &self.model, body, prompt, began, cancel };
             let failure = match self.link.call(&call, || answer::Reply::new(tool)).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -193,7 +193,9 @@ impl ChatModel for Anthropic {
             }
             self.no_sampling.store(true, Ordering::Relaxed);
             tracing::warn!(model = %self.model, error = %failure.error, "the model is asked without temperature and top_p from now on");
-            lost = failure.error.usage.map_or(lost, |usage| *usage);
+            if failure.error.may_be_billed() {
+                return Err(failure.error); // a second answer is not paid for
+            }
         }
     }
 

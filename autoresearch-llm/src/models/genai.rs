@@ -2,9 +2,11 @@
 
 mod fault;
 
-use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Speaker, Usage};
-use crate::http::{self, Endpoint, Failure, Retry, Secrets, tokens};
-use crate::models::AnswerMode;
+use crate::chat::{
+    ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker, Usage,
+};
+use crate::http::{self, Again, Endpoint, Failure, Retry, Secrets, tokens};
+use crate::models::{AnswerMode, guess};
 use ::genai::chat::{
     self as theirs, CacheControl, ChatMessage, ChatOptions, ChatResponseFormat, ChatStreamEvent, JsonSpec,
     StopReason, Tool, ToolChoice,
@@ -40,6 +42,8 @@ pub struct GenAi {
     key: Option<SecretString>,
     base: Option<String>,
     client: OnceLock<Client>,
+    /// The same for servers on this machine.
+    near: OnceLock<Client>,
     mode: AnswerMode,
     window: Option<u32>,
     retry: Retry,
@@ -67,6 +71,7 @@ impl GenAi {
             key: None,
             base: None,
             client: OnceLock::new(),
+            near: OnceLock::new(),
             mode: AnswerMode::default(),
             window: None,
             retry: Retry::new(),
@@ -93,6 +98,7 @@ impl GenAi {
     /// variable are not known here, and so not taken out of what servers say.
     #[must_use]
     pub fn client(mut self, client: Client) -> Self {
+        self.near = OnceLock::from(client.clone());
         self.client = OnceLock::from(client);
         self
     }
@@ -132,17 +138,18 @@ impl GenAi {
         self
     }
 
-    fn connect(&self) -> Result<&Client, ChatError> {
-        if let Some(client) = self.client.get() {
+    fn connect(&self, is_loopback: bool) -> Result<&Client, ChatError> {
+        let slot = if is_loopback { &self.near } else { &self.client };
+        if let Some(client) = slot.get() {
             return Ok(client);
         }
         let wrong = |_| ChatError::new(ChatErrorKind::Connection, "the genai crate makes no client");
-        let client = Client::builder().with_reqwest(http::client()?).build().map_err(wrong)?;
-        Ok(self.client.get_or_init(|| client))
+        let client = Client::builder().with_reqwest(http::client(is_loopback)?).build().map_err(wrong)?;
+        Ok(slot.get_or_init(|| client))
     }
 
-    /// Where to ask and with what, and what must not be seen of it.
-    async fn target(&self, client: &Client) -> Result<(ServiceTarget, Secrets), ChatError> {
+    /// Where to ask and with what, what must not be seen of it, and whether that is on this machine.
+    async fn target(&self, client: &Client) -> Result<(ServiceTarget, Secrets, bool), ChatError> {
         let mut secrets = Secrets::default();
         let named = client.resolve_service_target(self.model.as_str()).await;
         let mut target = named.map_err(|e| fault::read(&e, &secrets).error)?;
@@ -162,13 +169,26 @@ impl GenAi {
                 "{to} would be asked over plain http: use https, or say allow_http()"
             )));
         }
-        Ok((target, secrets))
+        Ok((target, secrets, to.is_loopback()))
     }
 
     fn asked(&self, request: &ChatRequest) -> (theirs::ChatRequest, ChatOptions) {
+        let mut said: Vec<Message> =
+            request.messages.iter().filter(|m| !m.text.is_empty()).cloned().collect();
+        if let Some(answer) = &request.answer
+            && self.mode != AnswerMode::Tool
+        {
+            match said.last_mut() {
+                // Some templates take no two messages of one speaker in a row.
+                Some(last) if last.speaker == Speaker::User && !last.cache => {
+                    last.text += &format!("\n\n{}", answer.in_words());
+                }
+                _ => said.push(Message::user(answer.in_words())),
+            }
+        }
         let mut messages: Vec<ChatMessage> = Vec::new();
-        for message in request.messages.iter().filter(|m| !m.text.is_empty()) {
-            let text = message.text.clone();
+        for message in said {
+            let text = message.text;
             let said = match message.speaker {
                 Speaker::System => ChatMessage::system(text),
                 Speaker::User => ChatMessage::user(text),
@@ -195,7 +215,6 @@ impl GenAi {
                     options.tool_choice = Some(ToolChoice::tool(answer.name.clone()));
                 }
                 mode => {
-                    messages.push(ChatMessage::user(answer.in_words()));
                     options.response_format = match mode {
                         AnswerMode::Schema => {
                             let spec = JsonSpec::new(answer.name.clone(), answer.schema.clone());
@@ -285,7 +304,7 @@ impl Partial {
 
 fn usage(told: &theirs::Usage) -> Option<Usage> {
     let number = |n: Option<i32>| n.and_then(|n| u64::try_from(n).ok());
-    let prompt = number(told.prompt_tokens)?;
+    let prompt = number(told.prompt_tokens).filter(|prompt| *prompt > 0)?;
     let mut usage = Usage::new(prompt, number(told.completion_tokens).unwrap_or(0));
     if let Some(details) = &told.prompt_tokens_details {
         usage.cache_read = number(details.cached_tokens).unwrap_or(0).min(prompt);
@@ -302,41 +321,36 @@ impl ChatModel for GenAi {
 
     async fn chat(&self, request: &ChatRequest, cancel: &Cancellation) -> Result<ChatReply, ChatError> {
         let began = Instant::now();
-        let client = self.connect()?;
-        let (target, secrets) = self.target(client).await?;
-        let prompt = request.messages.iter().map(|m| u64::from(self.count(&m.text))).sum();
+        let (target, secrets, is_loopback) = self.target(self.connect(false)?).await?;
+        let client = self.connect(is_loopback)?;
+        let prompt = guess::prompt(self, request);
+        let until = self.retry.until(began);
         let tool = request.answer.is_some() && self.mode == AnswerMode::Tool;
-        let mut lost = Usage::default();
         let mut failed = 0;
         loop {
+            if cancel.is_cancelled() {
+                return Err(http::cancelled().free());
+            }
             let mut partial = Partial::default();
             let attempt = self.attempt(client, &target, request, &secrets, &mut partial);
-            let attempt = timeout_at(began + self.retry.deadline, attempt);
+            let attempt = timeout_at(until, attempt);
             let done = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(http::cancelled().into()),
                 done = attempt => done.unwrap_or_else(|_| {
                     let text = format!("no answer within {:?} (deadline of the call)", self.retry.deadline);
-                    Err(Failure::new(ChatErrorKind::Timeout, text))
+                    Err(Failure { again: Again::Never, ..Failure::new(ChatErrorKind::Timeout, text) })
                 }),
             };
-            let Err(mut failure) = done else {
-                let mut reply = partial.reply(tool, &secrets);
-                if lost.calls > 0 {
-                    let guess = Usage::new(prompt, tokens(reply.text.len()));
-                    *reply.usage.get_or_insert(guess) += lost;
-                }
-                return Ok(reply);
-            };
+            let Err(mut failure) = done else { return Ok(partial.reply(tool, &secrets)) };
             if partial.size() > 0 {
-                lost += Usage::new(prompt, tokens(partial.size()));
+                failure.error.usage = Some(Box::new(Usage::new(prompt, tokens(partial.size()))));
             }
-            failure.error.usage = (lost.calls > 0).then(|| Box::new(lost));
-            let pause = failure.pause(&self.retry, &mut failed, began.elapsed());
+            let pause = failure.repeat(&self.retry, &mut failed, began.elapsed());
             let Some(pause) = pause else { return Err(failure.error) };
             tracing::warn!(model = %self.model, error = %failure.error, ?pause, "a call to a model failed; it is tried again");
             if !cancel.sleep(pause).await {
-                return Err(ChatError { usage: failure.error.usage, ..http::cancelled() });
+                return Err(http::cancelled().free());
             }
         }
     }

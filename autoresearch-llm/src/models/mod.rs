@@ -3,6 +3,7 @@
 mod anthropic;
 #[cfg(feature = "genai")]
 mod genai;
+mod guess;
 mod mode;
 mod openai;
 mod record;

@@ -5,9 +5,9 @@ mod body;
 mod env;
 mod habits;
 
-use crate::chat::{ChatError, ChatModel, ChatReply, ChatRequest, Usage};
+use crate::chat::{ChatError, ChatModel, ChatReply, ChatRequest};
 use crate::http::{Call, Link, Retry};
-use crate::models::AnswerMode;
+use crate::models::{AnswerMode, guess};
 use autoresearch_core::{Cancellation, async_trait};
 use habits::Habits;
 use secrecy::SecretString;
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 
 /// A model behind an API of OpenAI's kind: OpenAI, vLLM, llama.cpp, Ollama, LM Studio, OpenRouter and many more.
 ///
-/// Answers are streamed, so that a long one is told from a dead connection. Failures that pass are waited out as
-/// [`Retry`] says. Fields that a server does not know (`max_tokens` where it wants `max_completion_tokens`, `seed`,
+/// Answers are streamed, so that a long one is told from a dead connection. Failures that pass and cost nothing are waited
+/// out as [`Retry`] says; of those that may be billed [`ChatError::may_repeat`] tells. Fields that a server does not know (`max_tokens` where it wants `max_completion_tokens`, `seed`,
 /// `temperature`, a way of asking for JSON) are left out or replaced when it says so, for good, with a warning in the log.
 ///
 /// ```
@@ -74,7 +74,9 @@ impl OpenAiCompatible {
         self
     }
 
-    /// One more header, such as `api-key` for Azure or `HTTP-Referer` for OpenRouter. Its value is kept secret.
+    /// One more header, such as `api-key` for Azure or `HTTP-Referer` for OpenRouter. Its value is kept secret, and taken
+    /// out of answers unless headers of this name are known to hold none (`HTTP-Referer`, `X-Title`, `User-Agent`,
+    /// `OpenAI-Organization`, `OpenAI-Project` and the like).
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<SecretString>) -> Self {
         self.link.header(name, "", &value.into());
@@ -139,7 +141,8 @@ impl OpenAiCompatible {
         self
     }
 
-    /// A client of your own, for proxies or certificates. Have it follow no redirects: reqwest takes an `Authorization`
+    /// A client of your own, for proxies or certificates. (Without one, a server on this machine is asked directly and
+    /// others over the proxies that the environment names.) Have it follow no redirects: reqwest takes an `Authorization`
     /// along to the same host only, other headers with keys anywhere.
     #[must_use]
     pub fn client(mut self, client: reqwest::Client) -> Self {
@@ -169,20 +172,23 @@ impl ChatModel for OpenAiCompatible {
 
     async fn chat(&self, request: &ChatRequest, cancel: &Cancellation) -> Result<ChatReply, ChatError> {
         let began = Instant::now();
-        let prompt = request.messages.iter().map(|m| u64::from(self.count(&m.text))).sum();
-        let mut lost = Usage::default();
+        let prompt = guess::prompt(self, request);
         loop {
             let habits = self.habits.now(self.mode);
             let tool = request.answer.is_some() && habits.mode == AnswerMode::Tool;
             let body = self.body(request, habits)?;
-            let call = Call { model: &self.model, body, prompt, began, lost, cancel };
+            let call = Call { model: &self.model, body, prompt, began, cancel };
             match self.link.call(&call, || answer::Completion::new(tool)).await {
                 Ok(reply) => return Ok(reply),
-                Err(failure) if self.habits.learn(habits, &failure) => {
+                Err(failure) => {
+                    if !self.habits.learn(habits, &failure) {
+                        return Err(failure.error);
+                    }
                     tracing::warn!(model = %self.model, error = %failure.error, "the model is asked in another way from now on");
-                    lost = failure.error.usage.map_or(lost, |usage| *usage);
+                    if failure.error.may_be_billed() {
+                        return Err(failure.error); // a second answer is not paid for
+                    }
                 }
-                Err(failure) => return Err(failure.error),
             }
         }
     }

@@ -29,6 +29,8 @@ const TEXTS: &[&[&str]] = &[
     &["longer than the model's context"],          // SGLang
     &["request too large", "reduce"],              // OpenAI and Groq: more than a minute's tokens
     &["maximum prompt length is"],                 // xAI
+    &["too many tokens", "cannot exceed"], // Cohere; alone it is what Bedrock says of too many a minute
+    &["too many tokens", "size limit"],    // Cohere
     &["inputs` tokens + `max_new_tokens` must be <="], // TGI
 ];
 
@@ -38,6 +40,8 @@ pub(super) fn is(said: &str) -> bool {
 
 /// Before the tokens of the prompt, the most telling first; where an API tells only prompt and answer together, it is that.
 const BEFORE_PROMPT: &[&str] = &[
+    "prompt contains at least ", // vLLM
+    "prompt contains ",          // vLLM, Mistral
     "too long: ",
     "input token count (",
     "your request has ",
@@ -50,6 +54,7 @@ const BEFORE_PROMPT: &[&str] = &[
     "the request (",
     "the input (",
     "requested ",
+    " - received ", // Cohere
 ];
 
 /// Before the window.
@@ -63,6 +68,8 @@ const BEFORE_WINDOW: &[&str] = &[
     "context size (",
     "tokens allowed (",
     "maximum prompt length is ",
+    "too large for model with ",    // Mistral
+    "in the prompt cannot exceed ", // Cohere
     "limit of ",
     "limit ",
     " > ",
@@ -70,9 +77,12 @@ const BEFORE_WINDOW: &[&str] = &[
 
 /// Tokens of prompt and window, where a message tells both.
 pub(super) fn tokens(said: &str) -> Option<(u64, u64)> {
-    let prompt = first(said, BEFORE_PROMPT, number);
+    let prompt = first(said, BEFORE_PROMPT, number_of_prompt);
     // "you requested 9000 tokens (8000 in the messages, 1000 in the completion)"
-    let in_messages = said.split_once(" in the messages").and_then(|(before, _)| number_at_end(before));
+    let before = |text| said.split_once(text).and_then(|(before, _)| number_at_end(before));
+    // OpenRouter: "about 9500 tokens (8000 of text input, 500 of tool input, 1000 in the output)"
+    let in_text = before(" of text input").map(|n| n.saturating_add(before(" of tool input").unwrap_or(0)));
+    let in_messages = before(" in the messages").or(in_text);
     // "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000"
     let sum = said.split_once("context limit: ").and_then(|(_, after)| number(after));
     Some((in_messages.or(sum).or(prompt)?, first(said, BEFORE_WINDOW, number)?))
@@ -86,6 +96,31 @@ fn first(said: &str, before: &[&str], read: fn(&str) -> Option<u64>) -> Option<u
 fn number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(text.len());
     text[..end].replace(',', "").parse().ok()
+}
+
+/// The same, unless it is of something else than the tokens of a prompt.
+fn number_of_prompt(text: &str) -> Option<u64> {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == ',').trim_start();
+    let other = ["output tokens", "completion tokens", "characters"];
+    number(text).filter(|_| !other.iter().any(|what| rest.starts_with(what)))
+}
+
+/// How a refusal of an answer that long reads, and what stands before the most that an answer may have.
+const LIMITS: &[(&str, &str)] = &[
+    ("max_tokens is too large", "supports at most "), // OpenAI
+    ("max_completion_tokens is too large", "supports at most "),
+    ("cannot be greater than max_model_len", "max_total_tokens="), // vLLM
+    ("cannot be greater than max_model_len", "max_model_len="),
+    ("allowed number of output tokens", " > "),  // Anthropic
+    ("valid range of max_tokens is", "is [1, "), // DeepSeek
+    ("less than or equal to `", "less than or equal to `"), // Groq
+];
+
+/// The most tokens of answer that a server takes, where it refuses a request for more and says so.
+pub(super) fn answer_limit(said: &str) -> Option<u64> {
+    let about = said.contains("max_tokens") || said.contains("max_completion_tokens");
+    let mut rows = LIMITS.iter().filter(|(text, _)| about && said.contains(text));
+    rows.find_map(|(_, before)| number(said.split_once(before)?.1)).filter(|limit| *limit > 0)
 }
 
 fn number_at_end(text: &str) -> Option<u64> {

@@ -196,6 +196,51 @@ const BODIES: &[Case] = &[
         K::ContextOverflow,
         Some((5000, 4096)),
     ),
+    (
+        422,
+        r#"{"object":"error","message":{"detail":"Prompt contains 65673 tokens and 0 draft tokens, too large for model with 32768 maximum context length"},"type":"invalid_request_error"}"#,
+        K::ContextOverflow,
+        Some((65_673, 32_768)),
+    ),
+    // vLLM since 2026: at least so many tokens, or so many characters, which are none
+    (
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, you requested 4096 output tokens and your prompt contains at least 4097 input tokens, for a total of at least 8193 tokens. Please reduce the length of the input prompt or the number of requested output tokens.","type":"BadRequestError","param":"input_tokens","code":400}}"#,
+        K::ContextOverflow,
+        Some((4097, 8192)),
+    ),
+    (
+        400,
+        r#"{"error":{"message":"This model's maximum context length is 8192 tokens. However, you requested 4096 output tokens and your prompt contains 99000 characters (more than 65536 characters, which is the upper bound for 4096 input tokens). Please reduce the length of the input prompt or the number of requested output tokens.","type":"BadRequestError","param":"input_text","code":400}}"#,
+        K::ContextOverflow,
+        None,
+    ),
+    // OpenRouter
+    (
+        400,
+        r#"{"error":{"message":"This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens (120000 of text input, 10000 of tool input, 10000 in the output). Please reduce the length of either one.","code":400}}"#,
+        K::ContextOverflow,
+        Some((130_000, 131_072)),
+    ),
+    // Cohere, and Bedrock, which means something else by nearly the same words
+    (
+        400,
+        r#"{"message":"too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4292. Try using a shorter prompt"}"#,
+        K::ContextOverflow,
+        Some((4292, 4081)),
+    ),
+    (429, r#"{"message":"Too many tokens, please wait before trying again."}"#, K::RateLimited, None),
+    // Requests that are wrong, by the words of llama.cpp and Ollama
+    (
+        500,
+        r#"{"error":{"code":500,"message":"Failed to parse grammar","type":"server_error"}}"#,
+        K::BadRequest,
+        None,
+    ),
+    (500, r#"{"error":{"message":"invalid JSON schema in format","type":"api_error"}}"#, K::BadRequest, None),
+    // Whoever was asked behind the one that gives up may be at work
+    (504, "", K::Timeout, None),
+    (524, "<html><title>524: A timeout occurred</title>", K::Timeout, None),
     // no shape at all
     (502, "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", K::Unavailable, None),
     (500, "", K::Unavailable, None),
@@ -213,6 +258,36 @@ fn every_shape_is_of_its_kind() {
         let error = &failure.error;
         assert_eq!((error.kind, error.status, error.tokens), (kind, Some(status), tokens), "{body}: {error}");
         assert_eq!(failure.again, if body.contains("Loading") { Again::Loading } else { Again::AsKind });
+    }
+}
+
+#[test]
+fn the_most_tokens_of_an_answer_are_told() {
+    for (message, limit) in [
+        // vLLM, OpenAI, Anthropic, DeepSeek, Groq
+        (
+            "max_completion_tokens=131072 cannot be greater than max_model_len=max_total_tokens=65536. Please request fewer output tokens.",
+            Some(65_536),
+        ),
+        ("max_tokens=9000 cannot be greater than max_model_len=8192.", Some(8192)),
+        (
+            "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
+            Some(4096),
+        ),
+        (
+            "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens for claude-3-5",
+            Some(8192),
+        ),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Some(8192)),
+        (
+            "`max_tokens` must be less than or equal to `16384`, the maximum value for `max_tokens` is less than the `context_window` for this model",
+            Some(16_384),
+        ),
+        ("temperature must be less than or equal to `2`", None),
+        ("max_tokens must be at least 1", None),
+    ] {
+        let error = of(400, &serde_json::json!({"error": {"message": message}}).to_string()).error;
+        assert_eq!((error.kind, error.answer_limit), (K::BadRequest, limit), "{message}");
     }
 }
 

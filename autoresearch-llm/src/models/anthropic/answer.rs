@@ -132,11 +132,11 @@ impl Answer for Reply {
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.usage.filter(|usage| usage.prompt > 0) // zeros are what proxies put where they know nothing
     }
 
     fn reply(self) -> ChatReply {
-        let finish = self.finish();
+        let (finish, usage) = (self.finish(), self.usage());
         let text = match self.input {
             Some(input) if self.tool && finish != Finish::Refusal => match input.is_empty() {
                 true => "{}".into(),
@@ -144,7 +144,7 @@ impl Answer for Reply {
             },
             _ => self.text,
         };
-        ChatReply { text, finish, usage: self.usage, request_id: self.id }
+        ChatReply { text, finish, usage, request_id: self.id }
     }
 }
 
@@ -210,6 +210,15 @@ mod tests {
             let reply = stream(true, &[START, text, &end(why)]);
             assert_eq!((reply.text.as_str(), reply.finish), ("{}", finish));
         }
+    }
+
+    #[test]
+    fn usage_of_nothing_is_not_believed() {
+        let start =
+            r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":0,"output_tokens":0}}}"#;
+        let end =
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}"#;
+        assert_eq!(stream(false, &[start, end]).usage, None);
     }
 
     #[test]

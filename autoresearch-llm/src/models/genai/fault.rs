@@ -18,12 +18,17 @@ pub(super) fn read(error: &Error, secrets: &Secrets) -> Failure {
                 Complaint::read(body.as_bytes()).failure(status, secrets)
             }
             webc::Error::Reqwest(e) => {
-                let (kind, text) = match (e.is_timeout(), e.is_connect()) {
-                    (true, _) => (ChatErrorKind::Timeout, "the connection timed out"),
-                    (_, true) => (ChatErrorKind::Connection, "the provider cannot be connected to"),
+                let (kind, text) = match (e.is_connect(), e.is_timeout()) {
+                    (true, _) => (ChatErrorKind::Connection, "the provider cannot be connected to"),
+                    (_, true) => (ChatErrorKind::Timeout, "the connection timed out"),
                     _ => (ChatErrorKind::Connection, "the connection broke off"),
                 };
-                failure(kind, text)
+                // Where there is no connection nothing was sent, and nothing costs anything.
+                let mut failure = failure(kind, text);
+                if e.is_connect() {
+                    failure.error = failure.error.free();
+                }
+                failure
             }
             webc::Error::ResponseFailedNotJson { body, content_type } => {
                 let said = Complaint::read(body.as_bytes()).message;

@@ -19,6 +19,8 @@ pub(super) struct Completion {
     usage: Option<Usage>,
     id: Option<String>,
     done: bool,
+    /// Some piece came under the name that it should have.
+    by_part: bool,
 }
 
 impl Completion {
@@ -47,7 +49,11 @@ impl Completion {
         if let Some(complaint) = Complaint::of(choice) {
             return Err(Trouble::Complaint(Box::new(complaint))); // OpenRouter's
         }
-        let said = &choice[part];
+        // Some give the one where the other belongs. A stream that has deltas may end with a whole message besides.
+        let other = if part == "delta" { "message" } else { "delta" };
+        let is_there = choice[part].is_object();
+        self.by_part |= is_there;
+        let said = if is_there || self.by_part { &choice[part] } else { &choice[other] };
         match &said["content"] {
             Value::String(text) => self.text += text,
             Value::Array(parts) => {
@@ -141,7 +147,8 @@ impl Answer for Completion {
 fn usage(value: &Value) -> Option<Usage> {
     // Nobody takes that many: what is larger is no count.
     let number = |value: &Value| value.as_u64().map(|n| n.min(u32::MAX.into()));
-    let prompt = number(&value["prompt_tokens"])?;
+    // No prompt is empty: some servers and proxies put zeros where they know nothing.
+    let prompt = number(&value["prompt_tokens"]).filter(|prompt| *prompt > 0)?;
     let told = number(&value["completion_tokens"]).unwrap_or(0);
     // xAI counts thinking in the total only.
     let total = number(&value["total_tokens"]).unwrap_or(0);
@@ -202,6 +209,23 @@ mod tests {
         );
         assert_eq!(thought, Some(Usage::new(10, 105)));
         assert_eq!(of("null"), None);
+        assert_eq!(of(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#), None);
+        assert_eq!(of(r#"{"prompt_tokens":0,"completion_tokens":9}"#), None);
+    }
+
+    #[test]
+    fn chunks_with_messages_in_place_of_deltas() {
+        let text = |events: &[&str]| {
+            let mut completion = Completion::new(false);
+            events.iter().for_each(|e| completion.event(e).unwrap());
+            completion.reply().text
+        };
+        let a = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"}}]}"#;
+        let b = r#"{"choices":[{"index":0,"message":{"content":"b"},"finish_reason":"stop"}]}"#;
+        assert_eq!(text(&[a, b]), "ab");
+        let delta = r#"{"choices":[{"index":0,"delta":{"content":"ab"}}]}"#;
+        let whole = r#"{"choices":[{"index":0,"message":{"content":"ab"},"finish_reason":"stop"}]}"#;
+        assert_eq!(text(&[delta, whole]), "ab"); // it is said twice, not twice as long
     }
 
     #[test]

@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 impl OpenAiCompatible {
     /// The body of a request.
     pub(super) fn body(&self, request: &ChatRequest, now: Now) -> Result<Vec<u8>, ChatError> {
-        let mut messages: Vec<Value> = request.messages.iter().map(|m| self.message(m)).collect();
+        let mut messages: Vec<Value> = match now.roles() {
+            true => request.messages.iter().map(|m| self.message(m)).collect(),
+            false => in_turns(&request.messages).iter().map(|m| self.message(m)).collect(),
+        };
         let mut body = Map::new();
         body.insert("model".into(), self.model.clone().into());
         if let Some(answer) = &request.answer {
@@ -36,7 +39,7 @@ impl OpenAiCompatible {
                     if now.mode == AnswerMode::Object {
                         body.insert("response_format".into(), json!({"type": "json_object"}));
                     }
-                    messages.push(json!({"role": "user", "content": answer.in_words()}));
+                    append(&mut messages, answer.in_words());
                 }
             }
         }
@@ -85,6 +88,36 @@ impl OpenAiCompatible {
             json!({"role": role, "content": message.text})
         }
     }
+}
+
+/// Adds to what the user said last: templates of some models take no two messages of one speaker in a row.
+fn append(messages: &mut Vec<Value>, text: String) {
+    match messages.last_mut().filter(|last| last["role"] == "user").map(|last| &mut last["content"]) {
+        Some(Value::String(said)) if said.is_empty() => *said = text,
+        Some(Value::String(said)) => *said += &format!("\n\n{text}"),
+        // Behind the mark up to which the prompt is cached.
+        Some(Value::Array(parts)) => parts.push(json!({"type": "text", "text": text})),
+        _ => messages.push(json!({"role": "user", "content": text})),
+    }
+}
+
+/// The same for models that know user and assistant alone, in turns.
+fn in_turns(messages: &[Message]) -> Vec<Message> {
+    let mut out: Vec<Message> = Vec::new();
+    for message in messages {
+        let speaker = match message.speaker {
+            Speaker::Assistant => Speaker::Assistant,
+            Speaker::System | Speaker::User => Speaker::User,
+        };
+        match out.last_mut().filter(|last| last.speaker == speaker) {
+            Some(last) => {
+                last.text += &format!("\n\n{}", message.text);
+                last.cache = message.cache;
+            }
+            None => out.push(Message { speaker, ..message.clone() }),
+        }
+    }
+    out
 }
 
 /// Whether every object in a schema is closed and requires all of its properties, as OpenAI's strict way wants it.
@@ -164,8 +197,33 @@ mod tests {
         assert!(by_tool.get("response_format").is_none());
         let by_object = body(AnswerMode::Object);
         assert_eq!(by_object["response_format"], json!({"type": "json_object"}));
-        let last = by_object["messages"][2]["content"].as_str().unwrap();
-        assert!(last.contains("JSON") && last.contains("additionalProperties"), "{last}");
+        let last = by_object["messages"][1]["content"].as_str().unwrap();
+        assert!(last.starts_with("go\n\n") && last.contains("additionalProperties"), "{last}");
+        assert_eq!(by_object["messages"].as_array().unwrap().len(), 2);
         assert!(body(AnswerMode::Prompt).get("response_format").is_none());
+    }
+
+    #[test]
+    fn the_schema_in_words_stands_where_the_user_speaks() {
+        let words = || "words".to_owned();
+        let mut marked = vec![json!({"role": "user", "content": [{"type": "text", "text": "go"}]})];
+        append(&mut marked, words());
+        assert_eq!(marked[0]["content"][1]["text"], "words");
+        let mut answered = vec![json!({"role": "assistant", "content": "no"})];
+        append(&mut answered, words());
+        assert_eq!(answered[1], json!({"role": "user", "content": "words"}));
+    }
+
+    #[test]
+    fn turns_of_two() {
+        let said = [
+            Message::system("rules").cached(),
+            Message::user("go"),
+            Message::assistant("a"),
+            Message::assistant("b"),
+            Message::user("again"),
+        ];
+        let turns = [Message::user("rules\n\ngo"), Message::assistant("a\n\nb"), Message::user("again")];
+        assert_eq!(in_turns(&said), turns);
     }
 }

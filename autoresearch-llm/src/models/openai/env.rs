@@ -65,8 +65,9 @@ impl OpenAiCompatible {
             None if to.is_some_and(|to| to.is_loopback()) => {}
             None => {
                 let other = if is_own { "" } else { " (or OPENAI_API_KEY)" };
+                let to = to.map(ToString::to_string).unwrap_or_default(); // without its query: keys stand there
                 return Err(wrong(format!(
-                    "there is no key: set AUTORESEARCH_LLM_KEY{other} to the one for {base}"
+                    "there is no key: set AUTORESEARCH_LLM_KEY{other} to the one for {to}"
                 )));
             }
         }
@@ -134,6 +135,9 @@ mod tests {
         assert!(from(&far).unwrap_err().contains("AUTORESEARCH_LLM_ALLOW_HTTP=1"));
         let told = [far[0], far[1], ("AUTORESEARCH_LLM_ALLOW_HTTP", "1")];
         assert!(from(&told).unwrap_err().contains("there is no key"));
+        let query = [("AUTORESEARCH_LLM_URL", "https://box/v1?key=canary"), far[1]];
+        let error = from(&query).unwrap_err();
+        assert!(error.contains("https://box/v1") && !error.contains("canary"), "{error}");
         assert!(from(&[("OPENAI_BASE_URL", "box"), far[1]]).unwrap_err().contains("OPENAI_BASE_URL"));
     }
 }

@@ -15,6 +15,7 @@ const NO_STRICT: u32 = 1 << 6;
 const NO_SCHEMA: u32 = 1 << 7;
 const NO_OBJECT: u32 = 1 << 8;
 const NO_TOOL: u32 = 1 << 9;
+const NO_ROLES: u32 = 1 << 10;
 
 /// What is known about a server; calls that are under way at the same time share it.
 #[derive(Debug)]
@@ -51,6 +52,10 @@ impl Now {
     }
     pub(super) fn strict(self) -> bool {
         self.bits & NO_STRICT == 0
+    }
+    /// Whether roles are said as they are: there is one for the system, and nobody has to speak in turns.
+    pub(super) fn roles(self) -> bool {
+        self.bits & NO_ROLES == 0
     }
 }
 
@@ -121,8 +126,29 @@ const JSON: &[&str] = &[
     "json schema contains features", // vLLM
 ];
 
+/// Limits in schemas that strict ways may not know. Whoever asks can do without them, which is better than to do without
+/// strictness for good.
+const BOUNDS: &[&str] = &["maxlength", "minlength", "maxitems", "minitems"];
+
+/// Words for a role of the system.
+const SYSTEM: &[&str] = &["system role", "'system'", "system message", "system prompt"];
+
+/// Refusals by the chat templates of Mistral, Gemma and Llama 2.
+fn is_about_roles(said: &str) -> bool {
+    said.contains("roles must alternate")
+        || said.contains("only user and assistant roles are supported")
+        || SYSTEM.iter().any(|text| said.contains(text)) && UNKNOWN.iter().any(|text| said.contains(text))
+        || said.contains("developer instruction is not enabled") // Gemini's API, of Gemma
+}
+
 fn lesson(then: Now, said: &str, param: Option<&str>) -> Option<u32> {
     let names = |field: &str| param.is_some_and(|p| p.split('.').next() == Some(field)) || word(said, field);
+    if said.contains("invalid schema") && BOUNDS.iter().any(|bound| word(said, bound)) {
+        return None;
+    }
+    if is_about_roles(said) {
+        return Some(NO_ROLES);
+    }
     // OpenAI's: a schema that is fine, but not for its strict way.
     if then.mode == AnswerMode::Schema && then.strict() && said.contains("invalid schema for response_format")
     {
@@ -234,9 +260,28 @@ mod tests {
     }
 
     #[test]
+    fn templates_that_want_turns_are_obeyed() {
+        for body in [
+            r#"{"object":"error","message":"Conversation roles must alternate user/assistant/user/assistant/...","type":"BadRequestError","param":null,"code":400}"#,
+            r#"{"error":{"message":"System role not supported","type":"BadRequestError","param":null,"code":400}}"#,
+            r#"{"error":{"code":500,"message":"Value is not callable: System role not supported at row 1","type":"server_error"}}"#,
+            r#"{"error":{"message":"Unsupported value: 'messages[0].role' does not support 'system' with this model.","type":"invalid_request_error","param":"messages[0].role","code":"unsupported_value"}}"#,
+        ] {
+            let habits = Habits::new(false);
+            let status = if body.contains("500") { 500 } else { 400 };
+            let failure = Complaint::read(body.as_bytes()).failure(Some(status), &Secrets::default());
+            assert!(habits.learn(habits.now(AnswerMode::Schema), &failure), "{body}");
+            let now = habits.now(AnswerMode::Schema);
+            assert!(!now.roles() && now.strict() && now.mode == AnswerMode::Schema, "{body}");
+            assert!(!habits.learn(now, &failure), "{body}");
+        }
+    }
+
+    #[test]
     fn values_that_are_wrong_teach_nothing() {
         let habits = Habits::new(false);
         for body in [
+            r#"{"error":{"message":"Invalid schema for response_format 'p': In context=('properties', 'title'), 'maxLength' is not permitted.","type":"invalid_request_error","param":"response_format","code":null}}"#,
             r#"{"error":{"message":"max_tokens is too large: 100000. This model supports at most 16384 completion tokens.","type":"invalid_request_error","param":"max_tokens","code":"invalid_value"}}"#,
             r#"{"error":{"code":400,"message":"Unable to generate parser for this template. Automatic parser generation failed: JSON schema error at #: unrecognized type nonsense","type":"invalid_request_error"}}"#,
             r#"{"error":{"message":"temperature must be between 0 and 2","param":"temperature"}}"#,
