@@ -69,9 +69,9 @@ impl Drop for Family {
     }
 }
 
-/// Ends all of them: in this thread if that is soon done, else in one of its own.
+/// Ends all of them: in this thread if that is done within `at_once`, else in one of its own.
 fn finish(mut members: Members, at_once: Duration) {
-    if members.end(at_once).is_ok() {
+    if !at_once.is_zero() && members.end(at_once).is_ok() {
         return;
     }
     let rest = move || {
