@@ -4,6 +4,8 @@ use crate::tree::{Globs, SourceTree};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+type Text<'a> = dyn Fn(&str) -> Option<Arc<str>> + 'a;
+
 /// The paths of a tree and which of them may be edited.
 pub(super) struct Scope<'a> {
     paths: BTreeSet<String>,
@@ -11,7 +13,7 @@ pub(super) struct Scope<'a> {
     names: BTreeSet<String>,
     pub(super) editable: Box<dyn Fn(&str) -> bool + 'a>,
     /// The text of a file.
-    pub(super) text: Box<dyn Fn(&str) -> Option<Arc<str>> + 'a>,
+    pub(super) text: Box<Text<'a>>,
     /// Whole files were asked for.
     pub(super) whole: bool,
 }
