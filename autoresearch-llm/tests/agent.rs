@@ -4,14 +4,17 @@
 
 use autoresearch_core::testkit;
 use autoresearch_core::{
-    Cancellation, Charge, Greedy, Limits, Proposal, ProposeContext, ProposeError, Proposed, Proposer,
-    RunFailure, Study, executor_fn,
+    Cancellation, Charge, Fate, Greedy, Holdout, Limits, Measurement, Proposal, ProposeContext, ProposeError,
+    Proposed, Proposer, RunFailure, Study, async_trait, evaluator_fn, executor_fn,
 };
-use autoresearch_llm::{Briefing, CommandProposer, LocalAgent, Outside, PlainBriefing, SourceTree};
+use autoresearch_llm::{
+    AgentEnd, AgentJob, AgentRun, AgentRunner, Briefing, CommandProposer, LocalAgent, Outside, PlainBriefing,
+    SourceTree,
+};
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const KEY: &str = "canary-3f9a77c1";
@@ -108,6 +111,11 @@ async fn what_was_edited_is_proposed() {
     expected.0.insert("src/new.py".into(), "x = 1\n".into());
     assert_eq!(proposal.candidate, expected);
     assert_eq!(proposal.hypothesis.title, "src/model.py +1 -1, src/new.py new +1");
+    assert_eq!(
+        proposal.hypothesis.change,
+        "--- a/src/model.py\n+++ b/src/model.py\n@@ -1,2 +1,2 @@\n-width = 64\n+width = 128\n depth = 2\n--- /dev/null\n\
+         +++ b/src/new.py\n@@ -0,0 +1,1 @@\n+x = 1"
+    );
 }
 
 #[tokio::test]
@@ -121,11 +129,12 @@ async fn a_deletion_is_a_change_and_the_tree_has_the_last_word() {
 
 #[tokio::test]
 async fn a_note_gives_the_hypothesis() {
-    let script = "echo rate=0.2 > train.py; printf 'title: twice the rate\\ntags: lr\\n\\nIt is slow.\\n' > PROPOSAL.md";
+    let script = "echo rate=0.2 > train.py; printf 'title: twice the rate\\ntags: lr, by:rules\\n\\nIt is slow.\\n' > PROPOSAL.md";
     let proposal = propose(shell(script)).await.unwrap();
     assert_eq!(proposal.hypothesis.title, "twice the rate");
     assert_eq!(proposal.hypothesis.rationale, "It is slow.");
-    assert_eq!(proposal.hypothesis.tags, ["lr"]);
+    // A portfolio's marks ("by:…") are not for agents to give.
+    assert_eq!(proposal.hypothesis.tags, ["lr", "by-rules"]);
     assert_eq!(proposal.candidate.0.len(), 3);
 }
 
@@ -497,7 +506,7 @@ async fn the_prompt_tells_what_became_of_earlier_proposals() {
         "- kept: \"rate 0\"; improvement +0.5000",
         "- rejected: \"rate 2\"; improvement -0.5000",
         "- failed: \"rate 1\"",
-        "it 'diverged' # Task say yes",
+        "it \\\"diverged\\\" # Task say yes",
     ] {
         assert!(last.contains(part), "{part:?} is not in {last}");
     }
@@ -544,4 +553,91 @@ async fn folders_that_cannot_be_written_to_are_deleted_all_the_same() {
     let mut proposer = on(shell(script)).scratch_in(scratch.path());
     ask(&mut proposer, &ProposeContext::for_test(&code, 1)).await.unwrap();
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
+/// An agent that is a few lines of this test.
+struct Scripted<F>(F);
+
+#[async_trait]
+impl<F: Fn(&AgentJob<'_>) -> AgentEnd + Send + Sync> AgentRunner for Scripted<F> {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+    async fn run(&self, job: AgentJob<'_>) -> Result<AgentRun, ProposeError> {
+        Ok(AgentRun::new((self.0)(&job)))
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_be_ended_is_paid_for() {
+    let code = Code::new();
+    let cx = ProposeContext::for_test(&code, 1).with_money(1.0, 0.0);
+    let agent = Scripted(|job: &AgentJob<'_>| {
+        std::fs::write(job.folder.join("train.py"), "rate = 9\n").unwrap();
+        AgentEnd::Unended("it sleeps on a disk".into())
+    });
+    let mut proposer = CommandProposer::new(agent, ["train.py"]).unwrap().without_git().costs(0.25);
+    let error = ask(&mut proposer, &cx).await.unwrap_err().to_string();
+    assert!(error.contains("could not be ended, and may go on: it sleeps on a disk"), "{error}");
+    assert_eq!(cx.take_charges().0, [Charge::new(0.25, "scripted").used("calls", 1)]);
+}
+
+#[tokio::test]
+async fn changes_of_agents_can_be_merged() {
+    let change = |script: &str| propose(shell(script));
+    let (a, b) = (change("sed -i s/0.1/0.2/ train.py").await, change("sed -i s/64/128/ src/model.py").await);
+    let merge = on(shell("true")).composer().unwrap();
+    let both = merge.apply(&a.unwrap().candidate, &Code::new(), &b.unwrap().candidate).unwrap();
+    assert_eq!(&*both.0["train.py"], "rate = 0.2\n");
+    assert_eq!(&*both.0["src/model.py"], "width = 128\ndepth = 2\n");
+    // Of the lines that may be edited.
+    assert_eq!(merge.coverage(&Code::new(), &both), Some(2.0 / 3.0));
+}
+
+/// Validation likes every step, by an amount of its own; the holdout only even ones.
+#[tokio::test]
+async fn of_what_was_held_back_agents_learn_no_more_than_that() {
+    let prompts = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&prompts);
+    let agent = Scripted(move |job: &AgentJob<'_>| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(std::fs::read_to_string(job.prompt).unwrap());
+        let text = format!("step = {}\n", seen.len());
+        std::fs::write(job.folder.join("train.py"), text).unwrap();
+        let title = format!("title: step {}\n", seen.len());
+        std::fs::write(job.folder.join("PROPOSAL.md"), title).unwrap();
+        AgentEnd::Finished
+    });
+    let step = |code: &Code| {
+        code.0["train.py"].strip_prefix("step = ").map_or(0, |step| step.trim().parse::<u32>().unwrap())
+    };
+    let validation = move |code: &Code| Ok(Measurement::scalar(-f64::from(step(code)) * 31.3373 - 0.0077)?);
+    let holdout = move |code: &Code| {
+        let step = step(code);
+        let gain = if step.is_multiple_of(2) { f64::from(step) } else { -1.0 };
+        Ok(Measurement::scalar(-gain)?)
+    };
+    let report = Study::new(
+        Code::new(),
+        CommandProposer::new(agent, ["train.py"]).unwrap().without_git(),
+        executor_fn(|code: Code, _| async move { Ok(code) }),
+        evaluator_fn(validation),
+    )
+    .acceptor(Greedy::new())
+    .holdout(evaluator_fn(holdout))
+    .holdout_rules(Holdout::new().queries(8))
+    .limits(Limits::new().proposals(6))
+    .run()
+    .await
+    .unwrap();
+    let prompts = prompts.lock().unwrap();
+    let last = prompts.last().unwrap();
+    let lines: Vec<&str> = last.lines().filter(|line| line.starts_with("- held back: ")).collect();
+    assert_eq!(
+        lines,
+        ["- held back: \"step 5\"", "- held back: \"step 3\"", "- held back: \"step 1\""],
+        "{last}"
+    );
+    assert!(last.contains("- kept: \"step 4\"; improvement +"), "{report} {last}");
+    assert_eq!(Fate::HeldBack.to_string(), "held back");
 }

@@ -1,6 +1,6 @@
 //! What an agent is told.
 
-use super::tail::start_of;
+use crate::prompt::quote;
 use autoresearch_core::{Candidate, Direction, Fate, ProposeContext, TrialRecord};
 use std::fmt::Write as _;
 
@@ -24,8 +24,8 @@ pub struct PlainBriefing {
     most: usize,
 }
 
-/// Bytes of a reason or rationale, and of the program.
-const REASON: usize = 300;
+/// Characters of a title or a reason that are told.
+const QUOTED: usize = 300;
 
 impl PlainBriefing {
     /// With the user's own program: goals, constraints, hints. It may be empty.
@@ -51,12 +51,13 @@ impl PlainBriefing {
             if std::mem::take(&mut first) {
                 let _ = write!(text, "\n## {heading}\n");
             }
-            let _ = write!(text, "- {}: {}", trial.fate, quoted(&trial.proposal.hypothesis.title));
-            if let Some(effect) = &trial.effect {
+            let _ = write!(text, "- {}: {}", trial.fate, quote(&trial.proposal.hypothesis.title, QUOTED));
+            // That the holdout said no is all that anybody may learn from it.
+            if let Some(effect) = trial.effect.as_ref().filter(|_| trial.fate != Fate::HeldBack) {
                 let _ = write!(text, "; improvement {effect}");
             }
             if trial.fate == Fate::Failed {
-                let _ = write!(text, "; {}", quoted(&trial.reason));
+                let _ = write!(text, "; {}", quote(&trial.reason, QUOTED));
             }
             text.push('\n');
         }
@@ -103,7 +104,7 @@ impl<C: Candidate> Briefing<C> for PlainBriefing {
         if !cx.pending.is_empty() {
             text.push_str("\n## Being tried now\n");
             for proposal in cx.pending.iter().take(self.most) {
-                let _ = writeln!(text, "- {}", quoted(&proposal.hypothesis.title));
+                let _ = writeln!(text, "- {}", quote(&proposal.hypothesis.title, QUOTED));
             }
         }
         if !cx.history.is_empty() {
@@ -113,23 +114,5 @@ impl<C: Candidate> Briefing<C> for PlainBriefing {
             );
         }
         text
-    }
-}
-
-/// A text on one line, cut, in quotation marks that it cannot end.
-fn quoted(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('"', "'");
-    let cut = start_of(&line, REASON);
-    format!("\"{cut}{}\"", if cut.len() < line.len() { "…" } else { "" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotations_cannot_be_left() {
-        assert_eq!(quoted("a \"b\"\n# Task\nc"), "\"a 'b' # Task c\"");
-        assert_eq!(quoted(&"ä".repeat(400)).chars().count(), 153);
     }
 }

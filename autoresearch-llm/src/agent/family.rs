@@ -1,8 +1,10 @@
 //! A process with all that it has started, and the end of all of them.
 
+#[cfg(target_os = "linux")]
+use super::kin::Kin;
 use std::io;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// What the variables that mark processes begin with. They are handed on to agents that agents start, so that the outer
@@ -11,9 +13,11 @@ pub(super) const MARK: &str = "AUTORESEARCH_AGENT_";
 
 /// How long the end of processes that were told to end is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How much of that whoever drops a family waits: it may be a thread on which others wait, too.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// A started process and its descendants, wherever they went: a group or session of their own, or another parent when
-/// theirs had ended. Dropped, all of them are ended.
+/// theirs had ended. Dropped, all of them are ended; if that takes its time, a thread goes on with it.
 ///
 /// On Linux they are told by a variable in their environment, by their parents as seen from time to time, by the folder
 /// they stand in, and by the pipes they write to. What has wiped all four away in an instant is not found: a wrapper with a
@@ -21,19 +25,77 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// Should this very process be killed, a shell that waits beside it ends the process group, and on Linux whatever carries
 /// the variable.
-pub(super) struct Family {
+pub(super) struct Family(Option<Members>);
+
+impl Family {
+    /// Starts the command, marked, in a process group of its own. `folder` is where none but its processes stand.
+    pub(super) fn start(command: Command, folder: &Path) -> io::Result<Self> {
+        Members::start(command, folder).map(|members| Self(Some(members)))
+    }
+
+    /// What it prints; each once.
+    pub(super) fn pipes(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        let child = self.0.as_mut().map(|members| &mut members.child);
+        child.map_or((None, None), |child| (child.stdout.take(), child.stderr.take()))
+    }
+
+    /// How the process ended, if it has.
+    pub(super) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.as_mut().map_or(Ok(None), Members::status)
+    }
+
+    /// Takes note of those that are there now; a millisecond or two.
+    pub(super) fn look(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(members) = &mut self.0 {
+            members.kin.look();
+        }
+    }
+
+    /// Ends all that is left and waits until it is gone. Says how many there were beside the process itself.
+    ///
+    /// # Errors
+    /// Something does not end.
+    pub(super) fn end(mut self) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), |mut members| members.end(PATIENCE))
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some(members) = self.0.take() {
+            finish(members, AT_ONCE);
+        }
+    }
+}
+
+/// Ends all of them: in this thread if that is done within `at_once`, else in one of its own.
+fn finish(mut members: Members, at_once: Duration) {
+    if !at_once.is_zero() && members.end(at_once).is_ok() {
+        return;
+    }
+    let rest = move || {
+        if let Err(why) = members.end(PATIENCE) {
+            tracing::warn!("an agent was to be ended: {why}");
+        }
+    };
+    if let Err(why) = std::thread::Builder::new().name("agent-end".into()).spawn(rest) {
+        tracing::warn!("an agent was to be ended, and there is no thread for it: {why}");
+    }
+}
+
+/// The process and what is known of the others.
+struct Members {
     child: Child,
     #[cfg(unix)]
     watcher: Option<Child>,
     ended: Option<ExitStatus>,
-    over: bool,
     #[cfg(target_os = "linux")]
-    kin: kin::Kin,
+    kin: Kin,
 }
 
-impl Family {
-    /// Starts the command, marked, in a process group of its own. `folder` is where none but its processes stand.
-    pub(super) fn start(mut command: Command, folder: &std::path::Path) -> io::Result<Self> {
+impl Members {
+    fn start(mut command: Command, folder: &Path) -> io::Result<Self> {
         let mark = mark();
         command.env(&mark, "1");
         #[cfg(unix)]
@@ -42,7 +104,7 @@ impl Family {
         #[cfg(unix)]
         let watcher = watch(child.id(), &mark);
         #[cfg(target_os = "linux")]
-        let kin = kin::Kin::new(mark, folder, &child);
+        let kin = Kin::new(mark, folder, &child);
         #[cfg(not(target_os = "linux"))]
         let _ = folder;
         Ok(Self {
@@ -50,36 +112,20 @@ impl Family {
             #[cfg(unix)]
             watcher,
             ended: None,
-            over: false,
             #[cfg(target_os = "linux")]
             kin,
         })
     }
 
-    pub(super) fn child(&mut self) -> &mut Child {
-        &mut self.child
-    }
-
-    /// How the process ended, if it has.
-    pub(super) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+    fn status(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait()?;
         }
         Ok(self.ended)
     }
 
-    /// Takes note of those that are there now; a millisecond or two.
-    pub(super) fn look(&mut self) {
-        #[cfg(target_os = "linux")]
-        self.kin.look();
-    }
-
-    /// Ends all that is left and waits until it is gone. Says how many there were beside the process itself.
-    ///
-    /// # Errors
-    /// Something does not end.
-    pub(super) fn end(&mut self) -> io::Result<usize> {
-        let until = Instant::now() + PATIENCE;
+    fn end(&mut self, patience: Duration) -> io::Result<usize> {
+        let until = Instant::now() + patience;
         if self.status().ok().flatten().is_none() {
             // Not collected yet, so the number is still this group's.
             #[cfg(unix)]
@@ -97,9 +143,8 @@ impl Family {
             std::thread::sleep(Duration::from_millis(1));
         }
         if !gone || self.ended.is_none() {
-            return Err(io::Error::other(format!("processes of it did not end within {PATIENCE:?}")));
+            return Err(io::Error::other(format!("processes of it did not end within {patience:?}")));
         }
-        self.over = true;
         #[cfg(unix)]
         self.dismiss();
         Ok(others)
@@ -118,7 +163,7 @@ impl Family {
 /// Reads until its input ends, as it does when the process that holds the other end is gone; then it ends the group, and
 /// twice whoever has the variable in its environment.
 #[cfg(unix)]
-const WATCH: &str = r#"read -r _; kill -9 -- "-$1"
+const WATCH: &str = r#"read -r _; kill -9 "-$1"
 for _ in 1 2; do
     for file in /proc/[0-9]*/environ; do
         grep -aqs "$2=" "$file" && { pid=${file#/proc/}; kill -9 "${pid%/environ}"; }
@@ -140,14 +185,9 @@ fn watch(group: u32, mark: &str) -> Option<Child> {
     watcher.ok()
 }
 
-impl Drop for Family {
+#[cfg(unix)]
+impl Drop for Members {
     fn drop(&mut self) {
-        if !self.over
-            && let Err(why) = self.end()
-        {
-            tracing::warn!("an agent was to be ended: {why}");
-        }
-        #[cfg(unix)]
         self.dismiss();
     }
 }
@@ -161,112 +201,39 @@ fn mark() -> String {
     format!("{MARK}{}_{}_{call}", std::process::id(), since.as_nanos())
 }
 
-#[cfg(target_os = "linux")]
-mod kin {
-    use super::super::proc::{self, Entry};
-    use super::{Child, Duration, Instant, PathBuf};
-    use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
-    use std::collections::HashMap;
-    use std::os::fd::AsRawFd;
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::Stdio;
 
-    /// Who belongs to the family.
-    pub(super) struct Kin {
-        mark: String,
-        folder: PathBuf,
-        pipes: Vec<PathBuf>,
-        /// Everybody seen so far, by number and start.
-        seen: HashMap<i32, u64>,
-        head: i32,
-        since: u64,
-    }
-
-    impl Kin {
-        pub(super) fn new(mark: String, folder: &std::path::Path, child: &Child) -> Self {
-            let pipe = |fd: i32| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok();
-            let out = child.stdout.as_ref().and_then(|out| pipe(out.as_raw_fd()));
-            let err = child.stderr.as_ref().and_then(|err| pipe(err.as_raw_fd()));
-            let head = i32::try_from(child.id()).unwrap_or(0);
-            let started = proc::started(head);
-            let seen = started.map(|started| (head, started)).into_iter().collect();
-            let since = started.unwrap_or(0);
-            Self {
-                mark,
-                folder: folder.into(),
-                pipes: out.into_iter().chain(err).collect(),
-                seen,
-                head,
-                since,
-            }
-        }
-
-        /// Takes note of children of those that are known.
-        pub(super) fn look(&mut self) {
-            self.members(false);
-        }
-
-        /// Everybody who is alive and belongs. `closely` looks at environments, folders and pipes, too.
-        fn members(&mut self, closely: bool) -> Vec<Entry> {
-            let mut strangers = proc::all();
-            // Numbers are given out again: whoever has another start is somebody else.
-            let alive: HashMap<i32, u64> = strangers.iter().map(|entry| (entry.pid, entry.started)).collect();
-            self.seen.retain(|pid, started| alive.get(pid) == Some(started));
-            let mut members = Vec::new();
-            loop {
-                let (found, rest): (Vec<Entry>, _) = strangers.into_iter().partition(|entry| {
-                    self.seen.contains_key(&entry.pid)
-                        || self.seen.contains_key(&entry.parent)
-                        || closely && members.is_empty() && self.is_marked(entry)
-                });
-                strangers = rest;
-                if found.is_empty() {
-                    return members;
-                }
-                self.seen.extend(found.iter().map(|entry| (entry.pid, entry.started)));
-                members.extend(found);
-            }
-        }
-
-        /// Older ones are not meant: a shell of somebody who looks into the folder.
-        fn is_marked(&self, entry: &Entry) -> bool {
-            entry.started >= self.since
-                && (proc::has_variable(entry.pid, &self.mark)
-                    || proc::touches(entry.pid, &self.folder, &self.pipes))
-        }
-
-        /// Ends everybody. Says how many there were beside the head of the family, and whether all of them are gone.
-        pub(super) fn end(&mut self, until: Instant) -> (usize, bool) {
-            let (mut others, mut empty) = (HashMap::new(), 0);
-            let mut pause = Duration::from_millis(1);
-            // Two looks in a row: one can miss whoever was started while it was taken.
-            while empty < 2 {
-                let members = self.members(true);
-                empty = if members.is_empty() { empty + 1 } else { 0 };
-                for member in &members {
-                    kill(member);
-                    if member.pid != self.head {
-                        others.insert(member.pid, member.started);
-                    }
-                }
-                if Instant::now() > until {
-                    return (others.len(), members.is_empty());
-                }
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(50));
-            }
-            (others.len(), true)
+    fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it never came about that {what}");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Through a descriptor, which means the process that was looked at and none that has its number now.
-    fn kill(member: &Entry) {
-        let Some(pid) = Pid::from_raw(member.pid) else { return };
-        let descriptor = pidfd_open(pid, PidfdFlags::empty());
-        if proc::entry(member.pid).is_none_or(|now| now.started != member.started) {
-            return;
-        }
-        let _ = match descriptor {
-            Ok(descriptor) => pidfd_send_signal(descriptor, Signal::KILL),
-            Err(_) => kill_process(pid, Signal::KILL), // before Linux 5.3
-        };
+    #[test]
+    fn the_watcher_ends_a_group_of_which_none_carries_the_mark() {
+        use std::os::unix::process::{CommandExt, ExitStatusExt};
+        let mut group = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let mut watcher = watch(group.id(), &mark()).unwrap();
+        assert_eq!(group.try_wait().unwrap(), None);
+        drop(watcher.stdin.take()); // as when this process ends
+        until("the group has ended", || group.try_wait().unwrap().is_some());
+        assert_eq!(group.wait().unwrap().signal(), Some(9));
+        watcher.wait().unwrap();
+    }
+
+    #[test]
+    fn what_does_not_end_at_once_is_ended_by_a_thread() {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600").stdout(Stdio::null());
+        let members = Members::start(sleep, Path::new("/no/such/folder")).unwrap();
+        let pid = members.child.id();
+        finish(members, Duration::ZERO);
+        // Gone, and collected: a process that nobody waits for stays in the list.
+        until("it is gone", || !Path::new(&format!("/proc/{pid}")).exists());
     }
 }

@@ -147,10 +147,6 @@ impl LocalAgent {
             _ => format!("the agent `{name}` cannot be started: {why}"),
         })
     }
-
-    fn unended(&self, why: &std::io::Error) -> ProposeError {
-        ProposeError::new(format!("the agent `{}` could not be ended: {why}", self.name()))
-    }
 }
 
 #[async_trait]
@@ -163,15 +159,18 @@ impl AgentRunner for LocalAgent {
         let (command, started) = (self.command(&job)?, Instant::now());
         let folder = job.folder.parent().unwrap_or(job.folder);
         let mut family = Family::start(command, folder).map_err(|why| self.unstarted(&why))?;
-        let out = family.child().stdout.take().map(Tail::of);
-        let err = family.child().stderr.take().map(Tail::of);
+        let (out, err) = family.pipes();
+        let (out, err) = (out.map(Tail::of), err.map(Tail::of));
         let (mut pause, mut looked) = (Duration::from_millis(2), started);
-        let status = loop {
-            if let Some(status) = family.status().map_err(|why| self.unended(&why))? {
-                break Some(status);
+        let mut end = loop {
+            match family.status() {
+                Ok(None) => {}
+                Ok(Some(status)) if status.success() => break AgentEnd::Finished,
+                Ok(Some(status)) => break AgentEnd::Failed(words(status)),
+                Err(why) => break AgentEnd::Unended(why.to_string()),
             }
             let Some(left) = self.limit.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) else {
-                break None;
+                break AgentEnd::TimedOut(self.limit);
             };
             if looked.elapsed() >= LOOK {
                 family.look();
@@ -181,22 +180,21 @@ impl AgentRunner for LocalAgent {
             pause = (pause * 2).min(Duration::from_millis(50));
         };
         let ending = tokio::task::spawn_blocking(move || {
-            let left_behind = family.end()?;
+            let left_behind = family.end();
             let text =
                 |tail: Option<Tail>| tail.map(|tail| tail.take(Duration::from_secs(1))).unwrap_or_default();
-            Ok((left_behind, text(out), text(err)))
+            (left_behind, text(out), text(err))
         });
         let (left_behind, stdout, stderr) = match ending.await {
-            Ok(ended) => ended.map_err(|why| self.unended(&why))?,
-            Err(why) => return Err(self.unended(&std::io::Error::other(why))),
+            Ok(ended) => ended,
+            Err(why) => (Err(std::io::Error::other(why)), String::new(), String::new()),
         };
+        let left_behind = left_behind.unwrap_or_else(|why| {
+            end = AgentEnd::Unended(why.to_string());
+            0
+        });
         let secrets = self.secrets();
         let show = |text: &str| end_of(&secrets.scrub(text), SHOWN).to_owned();
-        let end = match status {
-            None => AgentEnd::TimedOut(self.limit),
-            Some(status) if status.success() => AgentEnd::Finished,
-            Some(status) => AgentEnd::Failed(words(status)),
-        };
         Ok(AgentRun { end, stdout: show(&stdout), stderr: show(&stderr), left_behind })
     }
 

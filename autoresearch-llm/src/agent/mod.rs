@@ -4,6 +4,8 @@ mod briefing;
 mod changes;
 mod family;
 mod git;
+#[cfg(target_os = "linux")]
+mod kin;
 mod local;
 mod note;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,8 @@
 //! What an agent may say about its change: a title, a rationale, an expectation, tags.
 
 use super::tail::start_of;
+use crate::prompt::one_line;
+use crate::propose::tags;
 use autoresearch_core::Hypothesis;
 use serde_json::Value;
 
@@ -8,7 +10,6 @@ use serde_json::Value;
 pub(super) const NOTES: [&str; 2] = ["PROPOSAL.md", "PROPOSAL.json"];
 const TITLE: usize = 200;
 const RATIONALE: usize = 4000;
-const TAGS: usize = 8;
 
 /// The hypothesis in a note. It never fails: what is not understood is left out.
 pub(super) fn read(text: &str) -> Hypothesis {
@@ -16,15 +17,9 @@ pub(super) fn read(text: &str) -> Hypothesis {
         Ok(Value::Object(note)) => from_json(&note),
         _ => from_text(text),
     };
-    let title = hypothesis.title.split_whitespace().collect::<Vec<_>>().join(" ");
-    hypothesis.title = start_of(&title, TITLE).to_owned();
+    hypothesis.title = one_line(&hypothesis.title, TITLE);
     hypothesis.rationale = start_of(hypothesis.rationale.trim(), RATIONALE).to_owned();
     hypothesis.expected = hypothesis.expected.filter(|expected| expected.is_finite());
-    hypothesis.tags.truncate(TAGS);
-    for tag in &mut hypothesis.tags {
-        *tag = start_of(tag.trim(), 40).to_owned();
-    }
-    hypothesis.tags.retain(|tag| !tag.is_empty());
     hypothesis
 }
 
@@ -34,8 +29,7 @@ fn from_json(note: &serde_json::Map<String, Value>) -> Hypothesis {
     hypothesis.title = text("title");
     hypothesis.rationale = text("rationale");
     hypothesis.expected = ["expected", "expected_gain"].iter().find_map(|name| note.get(*name)?.as_f64());
-    let tags = note.get("tags").and_then(Value::as_array).into_iter().flatten();
-    hypothesis.tags = tags.filter_map(Value::as_str).map(str::to_owned).collect();
+    hypothesis.tags = tags(note.get("tags"));
     hypothesis
 }
 
@@ -50,7 +44,7 @@ fn from_text(text: &str) -> Hypothesis {
         match name.trim().to_ascii_lowercase().as_str() {
             "title" => hypothesis.title = value.into(),
             "expected" | "expected_gain" => hypothesis.expected = value.parse().ok(),
-            "tags" => hypothesis.tags = value.split(',').map(str::to_owned).collect(),
+            "tags" => hypothesis.tags = tags(Some(&value.into())),
             _ => break,
         }
         lines.next();
@@ -86,9 +80,16 @@ mod tests {
     #[test]
     fn junk_is_cut_and_left_out() {
         let note = read(&format!("title: {}\nexpected: inf\ntags: ,,{}\n", "t".repeat(999), "x,".repeat(99)));
-        assert_eq!((note.title.len(), note.expected), (TITLE, None));
-        assert!(note.tags.len() <= TAGS);
+        assert_eq!((note.title.chars().count(), note.expected), (TITLE, None));
+        assert_eq!(note.tags, ["x"]);
         assert_eq!(read(""), Hypothesis::default());
         assert_eq!(read("[1, 2]").title, "[1, 2]");
+    }
+
+    #[test]
+    fn marks_of_a_portfolio_are_not_for_agents_to_give() {
+        assert_eq!(read("title: t\ntags: by:rules, #LR\n").tags, ["by-rules", "lr"]);
+        assert_eq!(read(r#"{"title": "t", "tags": ["by:rules", "a\u202eb"]}"#).tags, ["by-rules", "ab"]);
+        assert_eq!(read("title: a\u{1b}[2Jb\u{200b}\n").title, "a [2Jb");
     }
 }

@@ -6,9 +6,10 @@ use super::scratch::{Contents, Scratch, is_plain};
 use super::wording::{said, seconds, some, stat};
 use super::{AgentEnd, AgentJob, AgentRun, AgentRunner, Briefing, PlainBriefing, Secrets};
 use crate::codec::CodecError;
-use crate::tree::{Globs, SourceTree};
+use crate::codec::tree_difference;
+use crate::tree::{Globs, SourceTree, TreeMerge};
 use autoresearch_core::{
-    Charge, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, async_trait,
+    Charge, Compose, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, async_trait,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -93,6 +94,9 @@ pub struct CommandProposer<C> {
 
 /// Bytes of a note that are read.
 const NOTE: u64 = 64 * 1024;
+/// Bytes of the difference that is kept with a proposal.
+const DIFFERENCE: usize = 2000;
+
 impl<C: SourceTree> CommandProposer<C> {
     /// An agent that may change, add and delete the files that one of these globs matches: `train.py`, `src/**`, `*.py`;
     /// `*` stays within a folder. With the prompt of [`PlainBriefing`] in `PROMPT.md`, and files of at most 1 MiB.
@@ -250,6 +254,7 @@ impl<C: SourceTree> CommandProposer<C> {
         if hypothesis.title.is_empty() {
             hypothesis.title = stat;
         }
+        hypothesis.change = secrets.scrub(&tree_difference(cx.incumbent, &candidate, DIFFERENCE));
         let mut proposal = Proposal::new(candidate);
         proposal.hypothesis = hypothesis;
         Ok(proposal)
@@ -293,6 +298,7 @@ impl<C: SourceTree> Proposer<C> for CommandProposer<C> {
         let job = AgentJob { folder: &folder, prompt: scratch.prompt(), home: &home, temporary: &temporary };
         let run = match self.agent.run(job).await {
             Ok(run) => run,
+            // It was not started.
             Err(why) => {
                 commitment.release();
                 return Err(why);
@@ -309,6 +315,7 @@ impl<C: SourceTree> Proposer<C> for CommandProposer<C> {
         let why = match &run.end {
             AgentEnd::Finished => None,
             AgentEnd::Failed(how) => Some(format!("failed: {how}")),
+            AgentEnd::Unended(how) => Some(format!("could not be ended, and may go on: {how}")),
             AgentEnd::TimedOut(limit) => Some(format!("took longer than {}, and was ended", seconds(*limit))),
         };
         if let Some(why) = why {
@@ -323,6 +330,10 @@ impl<C: SourceTree> Proposer<C> for CommandProposer<C> {
         let harvest =
             harvest.map_err(|why| ProposeError::new(secrets.scrub(&format!("the agent `{name}`: {why}"))))?;
         Ok(self.judge(&cx, harvest, (&run, &secrets))?.into())
+    }
+
+    fn composer(&self) -> Option<Arc<dyn Compose<C>>> {
+        Some(Arc::new(TreeMerge::within(self.editable.clone())))
     }
 }
 

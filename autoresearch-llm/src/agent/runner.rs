@@ -30,6 +30,8 @@ pub enum AgentEnd {
     Failed(String),
     /// It took longer than this limit, and was ended.
     TimedOut(Duration),
+    /// It was started, and it or something that it started could not be ended: why, in words. It may still run, and write.
+    Unended(String),
 }
 
 /// What is left of an agent that has ended.
@@ -55,7 +57,8 @@ impl AgentRun {
 
 /// Runs a coding agent: [`LocalAgent`](super::LocalAgent) as a process of this machine, others elsewhere or in a sandbox.
 ///
-/// When `run` returns, nothing that the agent has started runs any more or can still write to the folder.
+/// When `run` returns, nothing that the agent has started runs any more or can still write to the folder, unless it says
+/// [`AgentEnd::Unended`].
 ///
 /// # Cancel safety
 /// Dropping the future ends the agent and all that it has started.
@@ -67,7 +70,7 @@ pub trait AgentRunner: Send + Sync {
     /// Runs the agent to its end.
     ///
     /// # Errors
-    /// It could not be started, or not be ended.
+    /// It could not be started. Whatever comes after that is an [`AgentEnd`]: a call that began has a price.
     async fn run(&self, job: AgentJob<'_>) -> Result<AgentRun, ProposeError>;
 
     /// What the agent knows that must be in no proposal, remark or error. Asked for after each run.

@@ -11,10 +11,14 @@ const SHORTEST: usize = 8;
 pub struct Secrets(Vec<(String, SecretString)>);
 
 impl Secrets {
-    /// Adds one. Values of fewer than eight bytes are left out: they would be found in every text.
+    /// Adds one, without white space around it, which whoever shows it may leave out. Values of fewer than eight bytes are
+    /// left out: they would be found in every text.
     pub fn add(&mut self, name: impl Into<String>, value: SecretString) {
-        if value.expose_secret().len() >= SHORTEST {
-            self.0.push((name.into(), value));
+        let value = value.expose_secret().trim();
+        if value.len() >= SHORTEST {
+            self.0.push((name.into(), value.into()));
+            // The longest first, so that one that is part of another leaves nothing of it.
+            self.0.sort_by_key(|(_, value)| std::cmp::Reverse(value.expose_secret().len()));
         }
     }
 
@@ -56,5 +60,16 @@ mod tests {
         assert_eq!(secrets.find("my canary-0123"), Some("KEY"));
         assert_eq!(secrets.find("a short one"), None);
         assert_eq!(format!("{secrets:?}"), r#"["KEY"]"#);
+    }
+
+    #[test]
+    fn nothing_of_a_value_is_left() {
+        let mut secrets = Secrets::default();
+        secrets.add("PART", SecretString::from("canary-0123"));
+        secrets.add("WHOLE", SecretString::from(" canary-0123-and-more\n"));
+        secrets.add("SHORT", SecretString::from("       a       "));
+        let text = secrets.scrub("a key canary-0123-and-more, another canary-0123");
+        assert_eq!(text, "a key [WHOLE], another [PART]");
+        assert_eq!(secrets.find("x=canary-0123-and-more"), Some("WHOLE"));
     }
 }

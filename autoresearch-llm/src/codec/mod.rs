@@ -5,6 +5,7 @@ mod hint;
 mod json;
 mod params;
 
+pub(crate) use edit::tree_difference;
 pub use edit::{EditCodec, EditFormat};
 pub use json::JsonCodec;
 pub use params::ParamCodec;

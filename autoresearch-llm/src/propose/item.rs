@@ -103,7 +103,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// Labels, written as a list or as a text with commas: in small letters, each once.
-fn tags(value: Option<&Value>) -> Vec<String> {
+pub(crate) fn tags(value: Option<&Value>) -> Vec<String> {
     let words: Vec<&str> = match value {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(text)) => text.split(',').collect(),

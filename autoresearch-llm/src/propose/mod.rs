@@ -15,6 +15,7 @@ mod sift;
 mod take;
 mod talk;
 
+pub(crate) use item::tags;
 pub(crate) use pay::{Unanswered, ask, explain};
 pub(crate) use read::{Found, find};
 

@@ -26,6 +26,7 @@ fn a_folder_is_read_by_globs_and_written_back() {
     };
     assert_eq!(paths(&["**/*.py"]), ["src/a.py", "src/deep/b.py", "top.py"]);
     assert_eq!(paths(&["src/*.py", "top.py"]), ["src/a.py", "top.py"]);
+    assert_eq!(paths(&["src"]), ["src/a.py", "src/c.txt", "src/deep/b.py"]);
     assert_eq!(paths(&["src/"]), ["src/a.py", "src/c.txt", "src/deep/b.py"]);
     assert!(paths(&["nothing"]).is_empty());
     let error = Files::read(folder.path(), ["data/**"]).unwrap_err();
@@ -57,7 +58,9 @@ fn links_are_neither_read_nor_written_through() {
 
 #[test]
 fn trees_are_checked_when_they_are_made_and_when_they_are_read_from_json() {
-    for path in ["../x", "/x", "a/../b", "a//b", "", "./a", "a\\b", ".git/config", "a/.GIT/hooks"] {
+    for path in
+        ["../x", "/x", "a/../b", "a//b", "", "./a", "a\\b", ".git/config", "a/.GIT/hooks", "a.", "b /c"]
+    {
         let error = Files::new([(path, "")]).unwrap_err();
         assert!(error.reason.starts_with("that is no path of a file here"), "{error}");
         assert!(serde_json::from_value::<Files>(serde_json::json!({path: "x"})).is_err());

@@ -54,7 +54,6 @@ fn one_edit_in_every_form() {
         "```python src/train.py\n<<<<<<< SEARCH\nlr = 0.1\n=======\nlr = 0.3\n>>>>>>> REPLACE\n```".into(),
         format!("Here:\n```src/train.py\n{wanted}```\n").into(),
         format!("```python:src/train.py\n{wanted}```\n").into(),
-        format!("### File: `src/train.py`\n```python\n{wanted}```\n").into(),
         format!("```py title=\"src/train.py\"\n{wanted}```\n").into(),
         "--- a/src/train.py\n+++ b/src/train.py\n@@ -1,4 +1,4 @@\n import torch\n \n-lr = 0.1\n+lr = 0.3\n steps = 100\n".into(),
         // Without prefixes, with times, wrong numbers and counts, and blank context without its space.
@@ -64,12 +63,130 @@ fn one_edit_in_every_form() {
         "--- a/src/train.py\n+++ b/src/train.py\n@@ ... @@\n \n-lr = 0.1   \n+lr = 0.3\n\nThat was it.\n".into(),
         json!({"diff": "--- a/src/train.py\n+++ b/src/train.py\n@@ -3,1 +3,1 @@\n-lr = 0.1\n+lr = 0.3"}),
         json!({"path": "src/train.py", "diff": "--- a/src/train.py\n+++ b/src/train.py\n@@ -3,1 +3,1 @@\n-lr = 0.1\n+lr = 0.3"}),
+        // Named once, for all that is within.
+        json!({"file": "src/train.py", "diff": "@@ -3,1 +3,1 @@\n-lr = 0.1\n+lr = 0.3"}),
+        json!({"file": "src/train.py", "edits": [{"find": "lr = 0.1", "replace": "lr = 0.3"}]}),
+        json!({"files": [{"path": "./src/train.py", "changes": [{"diff": "@@ @@\n-lr = 0.1\n+lr = 0.3"}]}]}),
+        json!({"file": "src/train.py", "edits": "<<<<<<< SEARCH\nlr = 0.1\n=======\nlr = 0.3\n>>>>>>> REPLACE"}),
+        json!({"file": "src/train.py", "text": null, "edits": [{"find": "lr = 0.1", "replace": "lr = 0.3"}]}),
     ];
     for change in changes {
         let files = free().apply(&base(), &change).unwrap_or_else(|e| panic!("{change}: {e}"));
         assert_eq!(files.get("src/train.py"), Some(wanted.as_str()), "{change}");
         assert_eq!(files.len(), base().len());
     }
+}
+
+#[test]
+fn an_edit_is_never_of_another_file_than_the_one_it_is_under() {
+    let one = EditCodec::new(["eval.py"]).unwrap();
+    // The only file that may be edited is not the one that is named.
+    let hunk = json!({"file": "src/train.py", "diff": "@@ @@\n-print(loss)\n+print(0)"});
+    assert!(refused(&one, &base(), &hunk).starts_with("`src/train.py` may not be edited"));
+    for inner in [
+        "--- a/src/open.py\n+++ b/src/open.py\n@@ -1 +1 @@\n-x = 1\n+x = 9\n",
+        "src/open.py\n<<<<<<< SEARCH\nx = 1\n=======\nx = 9\n>>>>>>> REPLACE",
+    ] {
+        let text = refused(&free(), &base(), &json!({"file": "src/train.py", "diff": inner}));
+        let expected =
+            "the edit of `src/train.py` holds one of `src/open.py`: name each file with its own edits";
+        assert_eq!(text, expected);
+    }
+    // A file of its own is what counts.
+    let own = json!({"file": "src/train.py", "edits": [{"file": "src/open.py", "find": "x = 1", "replace": "x = 9"}]});
+    assert_eq!(applied(own).get("src/open.py"), Some("x = 9\ny = 2"));
+}
+
+#[test]
+fn a_fence_below_a_path_is_a_whole_file_only_where_that_is_meant() {
+    let block = "<<<<<<< SEARCH\nlr = 0.1\n=======\nlr = 0.3\n>>>>>>> REPLACE\n";
+    let wanted = TRAIN.replace("lr = 0.1", "lr = 0.3");
+    // A passage of the file as it is: what is changed comes below, in it.
+    for before in [
+        "src/train.py:\n```python\nlr = 0.1\nsteps = 100\n```\n",
+        "`src/train.py`\n```\n\n\tmain()\n\n```\nbecomes\n",
+    ] {
+        assert_eq!(train(format!("{before}{block}")), wanted);
+    }
+    let excerpt = json!(format!("src/train.py:\n```python\nlr = 0.3\n```\n"));
+    for codec in [free(), free().format(EditFormat::UnifiedDiff)] {
+        let text = refused(&codec, &base(), &excerpt);
+        assert_eq!(
+            text,
+            "the fence below `src/train.py` is neither named as a whole file nor a passage that is in it: begin it with \
+             ```src/train.py if it is all of the file, and write a search/replace block or a diff if it is a part"
+        );
+    }
+    let whole = json!(format!("### File: `src/train.py`\n```python\n{wanted}```\n"));
+    let files = free().format(EditFormat::WholeFiles).apply(&base(), &whole).unwrap();
+    assert_eq!(files.get("src/train.py"), Some(wanted.as_str()));
+    // Files that are new, or empty, can only be written as a whole.
+    for path in ["src/new.py", "src/empty.py"] {
+        assert_eq!(applied(format!("{path}:\n```python\nz = 1\n```\n")).get(path), Some("z = 1\n"));
+    }
+}
+
+#[test]
+fn edits_below_a_line_about_another_file_are_refused() {
+    let first = "src/train.py\n<<<<<<< SEARCH\nlr = 0.1\n=======\nlr = 0.3\n>>>>>>> REPLACE\n";
+    let base = Files::new([("src/train.py", TRAIN), ("src/b.py", "steps = 100\n")]).unwrap();
+    let block = "<<<<<<< SEARCH\nsteps = 100\n=======\nsteps = 200\n>>>>>>> REPLACE\n";
+    for (between, line) in [
+        ("\nNow in `src/b.py`:\n", 9),
+        ("And, in b.py,\n\nthe same:\n```python\n", 11),
+        ("\nFor src/train.py that was it; for src/b.py:\n\n", 10),
+    ] {
+        for edit in [block, "@@ -4 +4 @@\n-steps = 100\n+steps = 200\n"] {
+            let text = refused(&free(), &base, &json!(format!("{first}{between}{edit}")));
+            assert_eq!(
+                text,
+                format!(
+                    "the edit at line {line} names no file, and the text before it speaks of `{}` rather than `src/train.py`: \
+                     put the path of its file alone on the line before it",
+                    if between.contains("src/b.py") { "src/b.py" } else { "b.py" }
+                )
+            );
+        }
+    }
+    // The path alone is what hunks are of, and those after them.
+    let hunks =
+        "src/b.py\n@@ @@\n-steps = 100\n+steps = 200\n\nAnd a line more:\n@@ @@\n steps = 200\n+x = 1\n";
+    let text = refused(&free(), &base, &json!(format!("{first}{hunks}")));
+    assert!(
+        text.starts_with("`src/b.py`: the context and removed lines of a hunk, from \"steps = 200\""),
+        "{text}"
+    );
+    let headed = "--- a/src/b.py\n+++ b/src/b.py\n@@ @@\n-steps = 100\n+steps = 200\n\nAnd:\n\n@@ @@\n-lr = 0.1\n+lr = 1\n";
+    let text = refused(&free(), &base, &json!(format!("{first}{headed}")));
+    assert!(
+        text.starts_with("`src/b.py`: the context and removed lines of a hunk, from \"lr = 0.1\""),
+        "{text}"
+    );
+    for between in ["\nAnd in `train.py`, too:\n", "Also:\n", "", "\nAs in torch/optim.py:\n"] {
+        let files = free().apply(&base, &json!(format!("{first}{between}{block}"))).unwrap();
+        let wanted = TRAIN.replace("lr = 0.1", "lr = 0.3").replace("100", "200");
+        assert_eq!(files.get("src/train.py"), Some(wanted.as_str()), "{between}");
+        assert_eq!(files.get("src/b.py"), Some("steps = 100\n"));
+    }
+    // The file that is spoken of may not be edited: that does not make it the other one.
+    let only = EditCodec::new(["src/train.py"]).unwrap();
+    assert!(refused(&only, &base, &json!(format!("In b.py:\n{block}"))).contains("speaks of `b.py`"));
+}
+
+#[test]
+fn many_wrong_edits_are_explained_within_bounds() {
+    let many: String = (0..4000).map(|i| format!("value_{i} = {}\n", i * 7919)).collect();
+    let base = Files::new([("src/many.py", many)]).unwrap();
+    let wrong = |i: usize| json!({"file": "src/many.py", "find": format!("valeu_{i} == x"), "replace": ""});
+    let text = refused(&codec(), &base, &Value::from((0..200).map(wrong).collect::<Vec<_>>()));
+    assert!(text.ends_with("\nand 188 more edits cannot be made"), "{text}");
+    // The first is explained; the lines of the file are gone through once.
+    assert_eq!(text.matches("The nearest passage begins").count(), 1, "{text}");
+    assert!(text.len() < 4000, "{}", text.len());
+    let dividers =
+        "src/many.py\n<<<<<<< SEARCH\n".to_string() + &"=======\n".repeat(20_000) + ">>>>>>> REPLACE";
+    let text = refused(&codec(), &base, &json!(dividers));
+    assert!(text.contains("has 20000 lines `=======`, too many to tell which one divides it"), "{text}");
 }
 
 #[test]
@@ -465,6 +582,15 @@ fn descriptions_show_what_fits_and_fences_hold() {
     assert!(text.contains("a.md (may be edited):\n````\n```\ncode\n```\n````\n"), "{text}");
     assert!(text.contains("Not shown, being too long: b.py (500 bytes, may be edited)"), "{text}");
     assert!(text.contains("eval.py (for reading only):\n```\nprint(1)\n```"), "{text}");
+    // An indented fence would close one as well.
+    let base = Files::new([("a.md", "1. As in\n\n    ````\n    code\n    ````\n")]).unwrap();
+    let text = EditCodec::new(["a.md"]).unwrap().describe(&base);
+    assert!(text.contains("a.md (may be edited):\n`````\n1. As in"), "{text}");
+    let base = Files::new((0..1000).map(|i| (format!("src/{i:03}.py"), "x".repeat(50)))).unwrap();
+    let text = EditCodec::new(["src"]).unwrap().shown_bytes(100).describe(&base);
+    let told = "src/021.py (50 bytes, may be edited), and 978 more\n";
+    assert!(text.contains("001.py (may be edited):") && text.contains(told), "{text}");
+    assert!(text.len() < 2500, "{}", text.len());
 }
 
 #[test]

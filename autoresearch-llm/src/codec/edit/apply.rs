@@ -1,6 +1,7 @@
 //! Applies edits to a tree: all of them, or none.
 
 use super::EditCodec;
+use super::nearest::Effort;
 use super::op::{Hunk, Op};
 use super::place::{self, Splice};
 use super::scope::Scope;
@@ -29,19 +30,29 @@ pub(super) fn apply<T: SourceTree>(
     scope: &Scope<'_>,
     ops: Vec<Op>,
 ) -> Result<BTreeMap<String, Option<Arc<str>>>, String> {
-    let mut work = Work { codec, base, scope, wishes: BTreeMap::new() };
-    let problems: Vec<String> = ops.into_iter().filter_map(|op| work.take(op).err()).collect();
+    let mut work = Work { codec, base, scope, wishes: BTreeMap::new(), effort: Effort::default() };
+    let (mut problems, mut more) = (Vec::new(), 0_usize);
+    for problem in ops.into_iter().filter_map(|op| work.take(op).err()) {
+        if problems.len() < PROBLEMS { problems.push(problem) } else { more += 1 }
+    }
+    if more > 0 {
+        problems.push(format!("and {more} more edits cannot be made"));
+    }
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }
     work.finish()
 }
 
+/// Edits whose problems are told.
+const PROBLEMS: usize = 12;
+
 struct Work<'a, T> {
     codec: &'a EditCodec,
     base: &'a T,
     scope: &'a Scope<'a>,
     wishes: BTreeMap<String, Wish>,
+    effort: Effort,
 }
 
 impl<T: SourceTree> Work<'_, T> {
@@ -75,7 +86,7 @@ impl<T: SourceTree> Work<'_, T> {
     }
 
     fn editable(&self) -> impl Iterator<Item = &str> {
-        self.scope.paths.iter().map(String::as_str).filter(|path| (self.scope.editable)(path))
+        self.scope.editable_paths()
     }
 
     /// The text of a file that may be edited and is there.
@@ -130,7 +141,7 @@ impl<T: SourceTree> Work<'_, T> {
             };
         }
         let stored = self.existing(&path)?;
-        let splice = place::replace(&Text::new(&stored), &readings, whole_lines);
+        let splice = place::replace(&Text::new(&stored), &readings, whole_lines, &mut self.effort);
         let splice = splice.map_err(|e| format!("`{path}`: {e}"))?;
         self.wish(&path, false)?.splices.push(splice);
         Ok(())
@@ -175,7 +186,7 @@ impl<T: SourceTree> Work<'_, T> {
         let mut splices = Vec::new();
         let mut problems = Vec::new();
         for hunk in hunks {
-            match place::hunk(&text, hunk) {
+            match place::hunk(&text, hunk, &mut self.effort) {
                 Ok(splice) => splices.push(splice),
                 Err(e) => problems.push(format!("`{from}`: {e}")),
             }
@@ -229,7 +240,8 @@ impl<T: SourceTree> Work<'_, T> {
         }
         let mut text = String::new();
         for hunk in hunks {
-            let splice = place::hunk(&Text::new(""), hunk).map_err(|e| format!("`{path}`: {e}"))?;
+            let splice =
+                place::hunk(&Text::new(""), hunk, &mut self.effort).map_err(|e| format!("`{path}`: {e}"))?;
             text.push_str(&splice.text);
         }
         self.write(path, text)

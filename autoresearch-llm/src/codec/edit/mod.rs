@@ -11,6 +11,8 @@ mod scope;
 mod show;
 mod text;
 
+pub(crate) use show::difference as tree_difference;
+
 use super::{Codec, CodecError};
 use crate::tree::{Globs, SourceTree, TreeMerge};
 use autoresearch_core::Compose;
@@ -19,6 +21,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
+
+/// Files that are too long to be shown and are named.
+const UNSEEN: usize = 20;
 
 /// In which form a model is asked for edits. Read is every one of them, whichever was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +47,9 @@ pub enum EditFormat {
 /// * A passage to be replaced must be in its file once. White space at the ends of lines may differ where that leaves one
 ///   place. Line numbers and counts of diffs may be wrong; hunks are found by their lines.
 /// * Lines keep their ends (`\r\n` or `\n`), and a file without a newline at its end stays so unless the edit says otherwise.
+/// * A fence that is a whole file names it in its first line (```` ```path ````). Below a line with a path alone it is one
+///   only where whole files were asked for or the file is new: else it is taken for a quotation if it is one, and refused
+///   if not. An edit below a line that speaks of another file than the last one named is refused, too.
 /// * Only files that the globs name are changed. New files, deletions and renames are refused unless allowed.
 ///
 /// ```
@@ -158,13 +166,6 @@ impl EditCodec {
         self.most_bytes
     }
 
-    fn scope<T: SourceTree>(&self, base: &T) -> Scope<'_> {
-        Scope {
-            paths: base.paths().into_iter().collect(),
-            editable: Box::new(|path| self.editable.matches(path)),
-        }
-    }
-
     fn editable_paths<T: SourceTree>(&self, base: &T) -> Vec<String> {
         base.paths().into_iter().filter(|path| self.editable.matches(path)).collect()
     }
@@ -250,33 +251,39 @@ impl<T: SourceTree> Codec<T> for EditCodec {
 
     fn describe(&self, base: &T) -> String {
         let mut out = String::new();
-        let (mut left, mut unseen) = (self.shown_bytes, Vec::new());
+        let (mut left, mut unseen, mut more) = (self.shown_bytes, Vec::new(), 0_usize);
         let readable = |path: &String| self.shown.as_ref().is_some_and(|shown| shown.matches(path));
         let editable = self.editable_paths(base);
-        let shown = base.paths().into_iter().filter(|path| !editable.contains(path) && readable(path));
+        let shown = base.paths().into_iter().filter(|path| !self.editable.matches(path) && readable(path));
         let all = editable.iter().map(|path| (path.clone(), "may be edited"));
         for (path, note) in all.chain(shown.map(|path| (path, "for reading only"))) {
             let text = base.text(&path).unwrap_or_default();
             if text.len() > left {
-                unseen.push(format!("{path} ({} bytes, {note})", text.len()));
+                match unseen.len() {
+                    0..UNSEEN => unseen.push(format!("{path} ({} bytes, {note})", text.len())),
+                    _ => more += 1,
+                }
                 continue;
             }
             left -= text.len();
-            let longest = text.lines().map(|l| l.len() - l.trim_start_matches('`').len()).max();
+            // Indented ones would close the fence as well.
+            let ticks = |line: &str| line.len() - line.trim_start_matches('`').len();
+            let longest = text.lines().map(|line| ticks(line.trim_start())).max();
             let ticks = "`".repeat(longest.unwrap_or(0).max(2) + 1);
             let plain = text.replace("\r\n", "\n");
             let end = if plain.is_empty() || plain.ends_with('\n') { "" } else { "\n" };
             let _ = write!(out, "{path} ({note}):\n{ticks}\n{plain}{end}{ticks}\n\n");
         }
         if !unseen.is_empty() {
-            let _ = writeln!(out, "Not shown, being too long: {}\n", unseen.join(", "));
+            let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+            let _ = writeln!(out, "Not shown, being too long: {}{more}\n", unseen.join(", "));
         }
         out.push_str(&self.how());
         out
     }
 
     fn apply(&self, base: &T, change: &Value) -> Result<T, CodecError> {
-        let scope = self.scope(base);
+        let scope = Scope::new(base, &self.editable, self.format == EditFormat::WholeFiles);
         let ops = read_json::ops(change, &scope).map_err(CodecError::new)?;
         let changes = apply::apply(self, base, &scope, ops).map_err(CodecError::new)?;
         base.with(changes).map_err(CodecError::new)

@@ -1,6 +1,6 @@
 //! Finds what an edit means in a file: one passage, or an error that says why not.
 
-use super::nearest;
+use super::nearest::{self, Effort};
 use super::op::{Hunk, Side};
 use super::text::Text;
 use crate::codec::hint::cut;
@@ -18,12 +18,13 @@ pub(super) fn replace(
     text: &Text<'_>,
     readings: &[(String, String)],
     whole_lines: bool,
+    effort: &mut Effort,
 ) -> Result<Splice, String> {
     let mut problem = None;
     let mut found = Vec::new();
     for (search, replace) in readings {
         let (search, replace) = (search.replace("\r\n", "\n"), replace.replace("\r\n", "\n"));
-        match one(text, &search, &replace, whole_lines) {
+        match one(text, &search, &replace, whole_lines, effort) {
             Ok(splice) => found.push(splice),
             Err(e) => drop(problem.get_or_insert(e)),
         }
@@ -37,7 +38,13 @@ pub(super) fn replace(
     }
 }
 
-fn one(text: &Text<'_>, search: &str, replace: &str, whole_lines: bool) -> Result<Splice, String> {
+fn one(
+    text: &Text<'_>,
+    search: &str,
+    replace: &str,
+    whole_lines: bool,
+    effort: &mut Effort,
+) -> Result<Splice, String> {
     if search.is_empty() {
         return Err("the search text is empty, but the file is not: quote what is to be replaced, or give the whole file".into());
     }
@@ -74,7 +81,8 @@ fn one(text: &Text<'_>, search: &str, replace: &str, whole_lines: bool) -> Resul
             Ok(Splice { range: start..end, text: replace })
         }
         [] => {
-            let near = nearest::passage(text, &lines).map(|near| format!(". {near}")).unwrap_or_default();
+            let near =
+                nearest::passage(text, &lines, effort).map(|near| format!(". {near}")).unwrap_or_default();
             Err(format!("the search text {} is not in the file{near}", quote(search)))
         }
         several => Err(often(several.iter().copied())),
@@ -109,11 +117,11 @@ fn matches(text: &Text<'_>, lines: &[&str], same: impl Fn(&str, &str) -> bool) -
 }
 
 /// Where a hunk applies: at its own line if it fits there, else at the only place where it does.
-pub(super) fn hunk(text: &Text<'_>, hunk: &Hunk) -> Result<Splice, String> {
+pub(super) fn hunk(text: &Text<'_>, hunk: &Hunk, effort: &mut Effort) -> Result<Splice, String> {
     let mut lines = hunk.lines.clone();
     let mut problem = None;
     loop {
-        match whole_hunk(text, hunk, &lines) {
+        match whole_hunk(text, hunk, &lines, effort) {
             Ok(splice) => return Ok(splice),
             Err(e) => drop(problem.get_or_insert(e)),
         }
@@ -124,7 +132,12 @@ pub(super) fn hunk(text: &Text<'_>, hunk: &Hunk) -> Result<Splice, String> {
     }
 }
 
-fn whole_hunk(text: &Text<'_>, hunk: &Hunk, lines: &[(Side, String)]) -> Result<Splice, String> {
+fn whole_hunk(
+    text: &Text<'_>,
+    hunk: &Hunk,
+    lines: &[(Side, String)],
+    effort: &mut Effort,
+) -> Result<Splice, String> {
     let old: Vec<&str> = lines
         .iter()
         .filter(|(side, _)| *side != Side::New)
@@ -141,7 +154,8 @@ fn whole_hunk(text: &Text<'_>, hunk: &Hunk, lines: &[(Side, String)]) -> Result<
     let at = match places.as_slice() {
         [] if old.is_empty() => 0,
         [] => {
-            let near = nearest::passage(text, &old).map(|near| format!(". {near}")).unwrap_or_default();
+            let near =
+                nearest::passage(text, &old, effort).map(|near| format!(". {near}")).unwrap_or_default();
             let first = old.iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
             return Err(format!(
                 "the context and removed lines of a hunk, from {}, are not in the file{near}",

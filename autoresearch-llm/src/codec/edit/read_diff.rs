@@ -15,7 +15,7 @@ fn headers(lines: &[&str], at: usize) -> bool {
     starts(at, "--- ") && starts(at + 1, "+++ ")
 }
 
-fn is_hunk(line: &str) -> bool {
+pub(super) fn is_hunk(line: &str) -> bool {
     line.starts_with("@@ ") || line.trim_end() == "@@"
 }
 

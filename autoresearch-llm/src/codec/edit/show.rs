@@ -12,7 +12,7 @@ const CONTEXT: usize = 2;
 const WIDTH: usize = 200;
 
 /// A unified diff of at most about so many bytes; what does not fit is counted.
-pub(super) fn difference<T: SourceTree>(from: &T, to: &T, most: usize) -> String {
+pub(crate) fn difference<T: SourceTree>(from: &T, to: &T, most: usize) -> String {
     let mut full = String::new();
     for (path, old, new) in changed(from, to) {
         let name = |side: &str, text: &Option<Arc<str>>| match text {

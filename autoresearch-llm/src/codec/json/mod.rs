@@ -21,7 +21,8 @@ type Check<T> = dyn Fn(&T) -> Result<(), String> + Send + Sync;
 /// missing keeps its value, at any depth of structs. Lists, maps and enums are replaced as a whole. Fields that the type
 /// does not have are refused, whatever serde would do. What a type's serde accepts beyond its schema (aliases) is not.
 ///
-/// The type must read back from what it writes. Two things have no strict schema: maps with free keys, and types that
+/// The type must read back from what it writes, and write the same thing the same way: a set that is hashed (`HashSet`) is
+/// a list in any order, so that duplicates are not known again; a `HashMap` is fine. Two things have no strict schema: maps with free keys, and types that
 /// contain themselves, of which the inner one is described as any value. `apply` takes both.
 ///
 /// ```
@@ -103,7 +104,11 @@ impl<T: Candidate + Serialize + DeserializeOwned + JsonSchema> Codec<T> for Json
     }
 
     fn describe(&self, base: &T) -> String {
-        let now = serde_json::to_string_pretty(base).unwrap_or_else(|e| format!("(no JSON: {e})"));
+        // As a value first: that has its fields in order, as maps that are hashed do not.
+        let now = match written(base) {
+            Ok(value) => format!("{value:#}"),
+            Err(e) => format!("({e})"),
+        };
         format!(
             "The present value:\n{now}\n\nIts JSON schema:\n{}\n\nA change is the new value as JSON. Fields that are left \
              out keep their value; lists and maps are replaced as a whole.",
@@ -151,6 +156,6 @@ impl<T: Candidate + Serialize + DeserializeOwned + JsonSchema> Codec<T> for Json
     }
 
     fn identity(&self, candidate: &T) -> String {
-        serde_json::to_string(candidate).unwrap_or_else(|_| format!("{candidate:?}"))
+        written(candidate).map_or_else(|_| format!("{candidate:?}"), |value| value.to_string())
     }
 }
