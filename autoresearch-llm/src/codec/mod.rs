@@ -27,6 +27,23 @@ impl CodecError {
     }
 }
 
+/// A part of what may be changed: what [`Codec::focus`] draws.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Focus {
+    /// The JSON schema of a change to that part alone; what it takes, [`Codec::schema`] takes.
+    pub schema: Value,
+    /// What is to be changed, in a sentence or two, for the prompt.
+    pub said: String,
+}
+
+impl Focus {
+    /// This part.
+    pub fn new(schema: Value, said: impl Into<String>) -> Self {
+        Self { schema, said: said.into() }
+    }
+}
+
 /// What a change is in words that a model can write, and how to apply it. Pure: no I/O, no clock.
 ///
 /// A *change* is a JSON value of the codec's own schema: some parameters with new values, the fields of a struct, a list
@@ -57,6 +74,12 @@ pub trait Codec<C: Candidate>: Send + Sync {
     /// A mistake of whoever set it up: a parameter space that makes no sense, no file that may be edited.
     fn usable(&self, _base: &C) -> Result<(), CodecError> {
         Ok(())
+    }
+
+    /// A part of what may be changed, drawn with this seed, for a model that cannot get away from what was tried: asked
+    /// about one thing at a time it says something else. By default there are no parts.
+    fn focus(&self, _base: &C, _seed: u64) -> Option<Focus> {
+        None
     }
 
     /// Whether an answer that is no JSON at all may be handed to [`apply`](Self::apply) as a JSON string: for changes that

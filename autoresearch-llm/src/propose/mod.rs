@@ -130,6 +130,8 @@ struct Learned {
     form: Form,
     /// The API does not take other temperatures than its own or the user's.
     cold: bool,
+    /// So many calls to come begin with a part of what may be changed, since the model could not get away from what was tried.
+    narrow: u32,
     /// The history was told that the API does not say what calls take.
     silent: bool,
 }
@@ -166,6 +168,7 @@ impl<C: Candidate> LlmProposer<C> {
                 answer_tokens: None,
                 form: Form::Bounded,
                 cold: false,
+                narrow: 0,
                 silent: false,
             },
             failed: (0, 0),

@@ -1,10 +1,11 @@
 //! Changes of parameters.
 
+mod focus;
 mod read;
 mod schema;
 
 use super::hint::{quoted, shown};
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, Focus};
 use autoresearch_core::{
     Candidate, Compose, FieldMerge, Param, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError,
 };
@@ -187,6 +188,10 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
 
     fn identity(&self, candidate: &C) -> String {
         self.space.effective(candidate).map_or_else(|_| format!("{candidate:?}"), |value| value.to_string())
+    }
+
+    fn focus(&self, base: &C, seed: u64) -> Option<Focus> {
+        focus::focus(&self.space, &self.space.active(base).ok()?, &self.now(base), seed)
     }
 
     fn usable(&self, _base: &C) -> Result<(), CodecError> {
