@@ -140,7 +140,7 @@ impl Proposer<ParamSet> for Watched {
         self.0.observe(settled);
     }
     fn composer(&self) -> Option<Arc<dyn Compose<ParamSet>>> {
-        self.0.composer()
+        Proposer::composer(&self.0)
     }
 }
 

@@ -18,12 +18,23 @@ use std::sync::Arc;
 #[error("{message}")]
 pub struct CodecError {
     message: String,
+    unchanged: bool,
 }
 
 impl CodecError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), unchanged: false }
+    }
+
+    /// The change is well-formed and changes nothing: like a repetition, it is a reason to ask for something else.
+    pub fn unchanged(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unchanged: true }
+    }
+
+    /// Whether it is that nothing changes.
+    pub fn is_unchanged(&self) -> bool {
+        self.unchanged
     }
 }
 
@@ -33,7 +44,7 @@ impl CodecError {
 pub struct Focus {
     /// The JSON schema of a change to that part alone; what it takes, [`Codec::schema`] takes.
     pub schema: Value,
-    /// What is to be changed, in a sentence or two, for the prompt.
+    /// What is to be changed, in words that go on after "This time: ", for the prompt.
     pub said: String,
 }
 

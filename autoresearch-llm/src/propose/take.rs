@@ -151,7 +151,10 @@ impl<C: Candidate> Talk<'_, C> {
             "" => "…".into(), // no API takes an empty message
             said => cut(said, SAID),
         };
-        if self.stuck || self.turns.last().is_some_and(|(before, _)| *before == said) {
+        if self.stuck
+            || (self.repeats && self.focus.is_some())
+            || self.turns.last().is_some_and(|(before, _)| *before == said)
+        {
             // Small models copy what they see: what was said stands in the way of anything else.
             self.turns.clear();
             self.heat += 1;

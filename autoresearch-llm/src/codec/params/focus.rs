@@ -6,58 +6,72 @@ use crate::codec::hint::shown;
 use autoresearch_core::{Param, ParamKind, ParamSet, ParamSpace, ParamValue};
 use serde_json::{Value, json};
 
-/// Draws one of these parameters, and a value for it that it does not have now.
+/// How many values are offered of a parameter that can take any number of them.
+const OFFERED: usize = 5;
+
+/// Draws one of the parameters that have an effect, and some values for it that it does not have now.
 ///
-/// With it come those without a value that it may make matter.
+/// Values are offered, and not only ranges, since servers that hold a model to a schema do not hold it to the bounds of
+/// numbers, and small models copy numbers that they see. With the parameter come those that it may make matter and that
+/// have no value which would do.
 pub(super) fn focus(space: &ParamSpace, active: &[&Param], now: &ParamSet, seed: u64) -> Option<Focus> {
     let at = usize::try_from(seed % u64::try_from(active.len()).ok()?.max(1)).ok()?;
     let param = *active.get(at)?;
-    let wakes = |other: &&Param| {
-        other.when.iter().any(|condition| condition.on == param.name) && now.get(&other.name).is_none()
-    };
-    let with: Vec<&Param> = space.params().iter().filter(wakes).collect();
-    let mut own = pair(param, now);
-    if let Some(value) = own.pointer_mut("/properties/value") {
-        leave_out(value, &param.kind, now.get(&param.name));
+    let mut drawn = vec![param];
+    for other in space.params().iter().filter(|other| !active.contains(other)) {
+        let is_on = |name: &String| drawn.iter().any(|one| one.name == *name);
+        let unfit = now.get(&other.name).is_none_or(|value| !other.kind.contains(value));
+        if unfit && other.when.iter().any(|condition| is_on(&condition.on)) {
+            drawn.push(other);
+        }
     }
-    let each: Vec<Value> = std::iter::once(own).chain(with.iter().map(|other| pair(other, now))).collect();
+    let (mut each, mut said) = (Vec::new(), String::from("change nothing but"));
+    for (i, one) in drawn.into_iter().enumerate() {
+        let values = offered(one, now.get(&one.name), seed);
+        let mut pair = pair(one, now);
+        if let Some(value) = pair.pointer_mut("/properties/value").filter(|_| !values.is_empty()) {
+            value["enum"] = values.iter().map(|value| json!(value)).collect();
+        }
+        each.push(pair);
+        let listed: Vec<String> = values.iter().map(|value| shown(Some(value))).collect();
+        let too = if i == 0 { "" } else { ", and, where that matters then," };
+        said += &format!("{too} `{}`, to {}", one.name, listed.join(" or "));
+    }
+    said += ".";
     let schema = json!({
         "type": "array",
         "items": {"anyOf": each},
         "minItems": 1,
         "maxItems": each.len(),
     });
-    let mut said = format!("Change `{}`, which is {} now", param.name, shown(now.get(&param.name)));
-    for other in with {
-        said += &format!(", and `{}` with it where that matters then", other.name);
-    }
-    said += ", and nothing else.";
-    // The parameters are drawn by the seed as well; another number makes the value independent of that.
-    let drawn = space.sample(seed.rotate_left(32) ^ 0x5bd1_e995).ok();
-    let drawn = drawn.as_ref().and_then(|set| set.get(&param.name)).map(|value| short(value, &param.kind));
-    if let Some(value) = drawn.filter(|value| Some(value) != now.get(&param.name)) {
-        said += &format!(" It could be {}, for instance, if you know nothing better.", shown(Some(&value)));
-    }
     Some(Focus::new(schema, said))
 }
 
-/// Takes what stands now from what is listed.
-fn leave_out(schema: &mut Value, kind: &ParamKind, now: Option<&ParamValue>) {
-    let now = now.map_or(Value::Null, |now| json!(now));
-    match kind {
-        ParamKind::Bool if now.is_boolean() && schema["type"] == "boolean" => {
-            schema["enum"] = json!([now == false])
+/// Values that the parameter does not have now: all others of a list, some of a range.
+fn offered(param: &Param, now: Option<&ParamValue>, seed: u64) -> Vec<ParamValue> {
+    let all = match &param.kind {
+        ParamKind::Bool => vec![ParamValue::Bool(false), ParamValue::Bool(true)],
+        ParamKind::Choice { values } => values.clone(),
+        kind => {
+            let mut alone = param.clone();
+            alone.when.clear();
+            let alone = ParamSpace::new().param(alone);
+            let draw = |i: u64| alone.sample(seed.rotate_left(32).wrapping_add(i)).ok();
+            let value = |set: ParamSet| set.get(&param.name).map(|value| short(value, kind));
+            (0..4 * OFFERED as u64).filter_map(|i| draw(i).and_then(value)).collect()
         }
-        ParamKind::Choice { .. } => {
-            if let Some(listed) = schema["enum"].as_array_mut().filter(|listed| listed.len() > 1) {
-                listed.retain(|value| *value != now);
-            }
+    };
+    let most = if matches!(param.kind, ParamKind::Choice { .. }) { all.len() } else { OFFERED };
+    let mut others: Vec<ParamValue> = Vec::new();
+    for value in all {
+        if others.len() < most && Some(&value) != now && !others.contains(&value) {
+            others.push(value);
         }
-        _ => {}
     }
+    others
 }
 
-/// Three significant digits are enough for an example.
+/// Three significant digits are enough.
 fn short(value: &ParamValue, kind: &ParamKind) -> ParamValue {
     match (value, kind) {
         (ParamValue::Float(x), ParamKind::Float { low, high, .. }) => {

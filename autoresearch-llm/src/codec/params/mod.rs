@@ -153,7 +153,7 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
         let changed: C = self.space.changed(base, set).map_err(say)?;
         let after = self.space.values(&changed).map_err(say)?;
         if after == now {
-            return Err(CodecError::new(unchanged(&read, &now)));
+            return Err(CodecError::unchanged(unchanged(&read, &now)));
         }
         let active = self.space.active(&changed).map_err(say)?;
         let before = self.space.active(base).map_err(say)?;
