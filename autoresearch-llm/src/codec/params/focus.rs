@@ -4,7 +4,7 @@ use super::schema::pair;
 use crate::codec::Focus;
 use crate::codec::hint::shown;
 use autoresearch_core::{Param, ParamKind, ParamSet, ParamSpace, ParamValue};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How many values are offered of a parameter that can take any number of them.
 const OFFERED: usize = 5;
