@@ -140,13 +140,14 @@ async fn a_model_that_copies_itself_begins_anew_and_more_adventurous() {
 async fn a_model_that_repeats_itself_is_asked_about_one_thing_at_a_time() {
     let space = ParamSpace::new().int("depth", 1..=1000).int("width", 1..=1000).float("rate", 0.0..=1.0);
     let base = ParamSet::new().with("depth", 1).with("width", 1).with("rate", 0.5);
-    let set = |name: &str, value: i64| answer([json!([{"parameter": name, "value": value}])]);
-    let same = || set("depth", 1);
+    fn set(name: &str, value: i64) -> String {
+        answer([json!([{"parameter": name, "value": value}])])
+    }
     // Twice the same; then it does as it is told, five times, and once more when it is free to choose again.
     let mut asked = 0;
     let model = ScriptedModel::by(move |_| {
         asked += 1;
-        Ok(ChatReply::new(if asked < 3 { same() } else { set("width", 10 + asked) }))
+        Ok(ChatReply::new(if asked < 3 { set("depth", 1) } else { set("width", 10 + asked) }))
     });
     let mut proposer = LlmProposer::new(model.clone(), ParamCodec::over(space));
     for _ in 0..6 {
