@@ -24,7 +24,7 @@ pub use chat::{
     AnswerSchema, ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Finish, Message, Speaker,
     Usage,
 };
-pub use codec::{Codec, CodecError, EditCodec, EditFormat, JsonCodec, ParamCodec};
+pub use codec::{Codec, CodecError, EditCodec, EditFormat, Focus, JsonCodec, ParamCodec};
 pub use critic::{Critic, CriticFn, ModelCritic, Opinion, critic_fn};
 pub use http::Retry;
 #[cfg(feature = "genai")]

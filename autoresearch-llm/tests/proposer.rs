@@ -2,10 +2,10 @@
 
 mod recipe;
 
-use autoresearch_core::{Proposal, ProposeContext, Proposer, testkit::conformance};
+use autoresearch_core::{ParamSet, ParamSpace, Proposal, ProposeContext, Proposer, testkit::conformance};
 use autoresearch_llm::{
-    ChatError, ChatErrorKind, ChatReply, Finish, LlmProposer, ModelCritic, Opinion, Price, ScriptedModel,
-    Templates, Usage, critic_fn,
+    ChatError, ChatErrorKind, ChatReply, Finish, LlmProposer, ModelCritic, Opinion, ParamCodec, Price,
+    ScriptedModel, Templates, Usage, critic_fn,
 };
 use recipe::*;
 use serde_json::json;
@@ -134,6 +134,36 @@ async fn a_model_that_copies_itself_begins_anew_and_more_adventurous() {
     assert_eq!(model.asked().len(), 4, "one of them was turned away");
     ask(&mut proposer, cx(1)).await.error();
     assert_eq!(model.asked().len(), 7);
+}
+
+#[tokio::test]
+async fn a_model_that_repeats_itself_is_asked_about_one_thing_at_a_time() {
+    let space = ParamSpace::new().int("depth", 1..=1000).int("width", 1..=1000).float("rate", 0.0..=1.0);
+    let base = ParamSet::new().with("depth", 1).with("width", 1).with("rate", 0.5);
+    fn set(name: &str, value: i64) -> String {
+        answer([json!([{"parameter": name, "value": value}])])
+    }
+    // Twice the same; then it does as it is told, five times, and once more when it is free to choose again.
+    let mut asked = 0;
+    let model = ScriptedModel::by(move |_| {
+        asked += 1;
+        Ok(ChatReply::new(if asked < 3 { set("depth", 1) } else { set("width", 10 + asked) }))
+    });
+    let mut proposer = LlmProposer::new(model.clone(), ParamCodec::over(space));
+    for _ in 0..6 {
+        let cx = ProposeContext::for_test(&base, 7);
+        assert_eq!(ask(&mut proposer, cx).await.made().len(), 1);
+    }
+    let about = "This time: change nothing but `";
+    let (asked, mut seen) = (model.asked(), Vec::new());
+    for request in &asked {
+        let schema = request.answer.as_ref().expect("a schema").schema.to_string();
+        let parameters = schema.matches("\"parameter\":{").count();
+        let narrow = said(request).contains(about);
+        assert_eq!(parameters, if narrow { 1 } else { 3 });
+        seen.push(narrow);
+    }
+    assert_eq!(seen, [false, false, true, true, true, true, true, false]);
 }
 
 #[tokio::test]

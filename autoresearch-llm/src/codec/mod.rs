@@ -19,12 +19,40 @@ use std::sync::Arc;
 #[error("{message}")]
 pub struct CodecError {
     message: String,
+    unchanged: bool,
 }
 
 impl CodecError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), unchanged: false }
+    }
+
+    /// The change is well-formed and changes nothing: like a repetition, it is a reason to ask for something else.
+    pub fn unchanged(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unchanged: true }
+    }
+
+    /// Whether it is that nothing changes.
+    pub fn is_unchanged(&self) -> bool {
+        self.unchanged
+    }
+}
+
+/// A part of what may be changed: what [`Codec::focus`] draws.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Focus {
+    /// The JSON schema of a change to that part alone; what it takes, [`Codec::schema`] takes.
+    pub schema: Value,
+    /// What is to be changed, in words that go on after "This time: ", for the prompt.
+    pub said: String,
+}
+
+impl Focus {
+    /// This part.
+    pub fn new(schema: Value, said: impl Into<String>) -> Self {
+        Self { schema, said: said.into() }
     }
 }
 
@@ -58,6 +86,12 @@ pub trait Codec<C: Candidate>: Send + Sync {
     /// A mistake of whoever set it up: a parameter space that makes no sense, no file that may be edited.
     fn usable(&self, _base: &C) -> Result<(), CodecError> {
         Ok(())
+    }
+
+    /// A part of what may be changed, drawn with this seed, for a model that cannot get away from what was tried: asked
+    /// about one thing at a time it says something else. By default there are no parts.
+    fn focus(&self, _base: &C, _seed: u64) -> Option<Focus> {
+        None
     }
 
     /// Whether an answer that is no JSON at all may be handed to [`apply`](Self::apply) as a JSON string: for changes that

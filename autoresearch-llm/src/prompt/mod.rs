@@ -189,6 +189,7 @@ fn sample() -> Brief {
         since_baseline: "a".into(),
         space: "b".into(),
         plain: false,
+        focus: "change it.".into(),
         schema: "{}".into(),
         counts: Counts { settled: 4, kept: 1, failed: 1 },
         pending: told(),

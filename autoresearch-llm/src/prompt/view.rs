@@ -30,6 +30,8 @@ pub struct Brief {
     pub space: String,
     /// The answer is to be plain text, with one change.
     pub plain: bool,
+    /// What the proposal is to be about, where the model could not get away from what was tried.
+    pub focus: String,
     /// The answer's JSON schema, where the model's API is not told it.
     pub schema: String,
     /// How many were judged, and what came of them.

@@ -89,8 +89,11 @@ impl Item {
 }
 
 fn is_copied(text: &str) -> bool {
-    let text = text.trim().trim_end_matches('.');
-    COPIED.iter().any(|copied| text.eq_ignore_ascii_case(copied))
+    let text = text.trim().to_lowercase();
+    // Some go on from there. A label is short, and may begin like another.
+    COPIED.iter().any(|copied| {
+        text.trim_end_matches('.') == *copied || copied.contains(' ') && text.starts_with(copied)
+    })
 }
 
 /// A number, written as one or as a text.
@@ -141,7 +144,7 @@ mod tests {
         assert_eq!(item.expected, Some(0.02));
         // A portfolio's marks ("by:…") are not for models to give.
         assert_eq!(item.tags, ["learning-rate", "optimiser", "by-me"]);
-        let copied = json!({"title": "What changes, in one line", "tags": ["a-label"], "change": 1});
+        let copied = json!({"title": "What changes, in one line, and what it helps to improve", "tags": ["a-label"], "change": 1});
         let copied = Item::read(&copied).expect("it has a change");
         assert!(copied.title.is_empty() && copied.tags.is_empty(), "small models copy what the prompt says");
         let beside = Item::read(&json!({"title": "t", "expected_gain": null, "lr": 0.1})).expect("a change");

@@ -53,6 +53,11 @@ const MOST_ASKED: usize = 16;
 /// gave nothing is a failure of the proposer, not a trial: the study asks again after a pause, and ends after several
 /// in a row.
 ///
+/// # Models that repeat themselves
+/// A model that says the same again, or nothing new twice, begins anew, without what was said, and is asked about a part of
+/// what may be changed that is drawn at random, with values to choose from, where the codec knows parts
+/// ([`Codec::focus`]); so are the next four calls. What was tried is refused as ever.
+///
 /// # Money
 /// With a [`price`](Self::price) the most that a call may cost is set aside before it is made, so that
 /// [`Limits::money`](autoresearch_core::Limits::money) is not exceeded; the study ends with that reason when the next
@@ -131,6 +136,8 @@ struct Learned {
     form: Form,
     /// The API does not take other temperatures than its own or the user's.
     cold: bool,
+    /// So many calls to come begin with a part of what may be changed, since the model could not get away from what was tried.
+    narrow: u32,
     /// The history was told that the API does not say what calls take.
     silent: bool,
 }
@@ -167,6 +174,7 @@ impl<C: Candidate> LlmProposer<C> {
                 answer_tokens: None,
                 form: Form::Bounded,
                 cold: false,
+                narrow: 0,
                 silent: false,
             },
             failed: (0, 0),

@@ -26,13 +26,15 @@ impl Form {
 }
 
 /// An object of several proposals, each a hypothesis with a change of this schema. Every property is required and no
-/// other allowed, as strict modes want it.
-pub(crate) fn envelope(change: &Value, most: usize, form: Form) -> AnswerSchema {
+/// other allowed, as strict modes want it. Texts are limited so that one proposal fits into so many tokens.
+pub(crate) fn envelope(change: &Value, most: usize, tokens: u32, form: Form) -> AnswerSchema {
     let text = |most: u32| match form {
         Form::Bounded => json!({"type": "string", "maxLength": most}),
         _ => json!({"type": "string"}),
     };
-    let (mut title, mut rationale, mut tag) = (text(120), text(600), text(32));
+    // A token is two characters at least; names, numbers and punctuation want their share.
+    let (mut title, mut rationale, mut tag) =
+        (text((tokens / 3).clamp(24, 120)), text(tokens.clamp(40, 600)), text((tokens / 8).clamp(12, 32)));
     title["description"] = "what changes, in one line".into();
     rationale["description"] = "why it should help".into();
     tag["description"] = "a short label for the kind of change".into();
@@ -112,7 +114,7 @@ mod tests {
     fn strict_modes_can_take_it() {
         let change = json!({"type": "number", "minimum": 0});
         for form in [Form::Bounded, Form::Plain, Form::Prompted] {
-            let schema = envelope(&change, 4, form).schema;
+            let schema = envelope(&change, 4, 1000, form).schema;
             assert!(is_strict(&schema), "{schema}");
             assert_eq!(schema["properties"]["proposals"]["items"]["properties"]["change"], change);
             let limits = schema.to_string().contains("maxLength");

@@ -52,7 +52,10 @@ impl<'a, C: Candidate> Sieve<'a, C> {
     /// It does not apply, or is not new; the text is for the model.
     pub(crate) fn take(&mut self, item: &Item) -> Result<Proposal<C>, String> {
         let base = self.cx.incumbent;
-        let candidate = self.apply(&item.change).map_err(|e| cut(&e.to_string(), CHANGE))?;
+        let candidate = self.apply(&item.change).map_err(|e| {
+            let end = if e.is_unchanged() { NOT_NEW } else { "" };
+            format!("{}{end}", cut(&e.to_string(), CHANGE))
+        })?;
         let print = print(&self.codec.identity(&candidate));
         let same = self.here.get(&print).cloned().or_else(|| self.tried(print));
         if let Some(same) = same {

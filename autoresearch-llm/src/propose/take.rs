@@ -19,6 +19,9 @@ const GROWTH: u32 = 4;
 /// How many proposals of a call are taken at least, where there are more than were asked for.
 const AT_LEAST: usize = 16;
 
+/// How many calls begin with a part of what may be changed after one that could not get away from what was tried.
+const NARROW: u32 = 4;
+
 /// What cannot be used, and why.
 struct Complaint {
     /// Which part of the answer.
@@ -148,10 +151,17 @@ impl<C: Candidate> Talk<'_, C> {
             "" => "…".into(), // no API takes an empty message
             said => cut(said, SAID),
         };
-        if self.stuck || self.turns.last().is_some_and(|(before, _)| *before == said) {
+        if self.stuck
+            || (self.repeats && self.focus.is_some())
+            || self.turns.last().is_some_and(|(before, _)| *before == said)
+        {
             // Small models copy what they see: what was said stands in the way of anything else.
             self.turns.clear();
             self.heat += 1;
+            self.narrow();
+            if self.focus.is_some() {
+                self.own.learned.narrow = NARROW;
+            }
         } else {
             self.turns.push((said, back));
         }

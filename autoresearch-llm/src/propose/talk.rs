@@ -4,6 +4,7 @@ use super::pay::{self, Unanswered, ask, explain};
 use super::schema::{Form, envelope, is_about_schema};
 use super::{LlmProposer, brief};
 use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Message};
+use crate::codec::Focus;
 use crate::prompt::{Brief, one_line};
 use autoresearch_core::{Candidate, Proposal, ProposeContext, ProposeError};
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub(super) struct Talk<'a, C: Candidate> {
     system: String,
     fixed: Brief,
     change: Value,
+    /// The part that is to be changed, where the model could not get away from what was tried.
+    pub(super) focus: Option<Focus>,
     /// What is said first, as it was rendered last, and whether anything of the history is in it.
     pub(super) user: Option<(String, bool)>,
     /// Answers, and what was said to them.
@@ -66,7 +69,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
         let mut fixed = brief::fixed(cx, &*own.codec);
         fixed.program.clone_from(&own.program);
         let change = own.codec.schema(cx.incumbent);
-        Ok(Self {
+        let mut talk = Self {
             own,
             cx,
             target,
@@ -74,6 +77,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
             system,
             fixed,
             change,
+            focus: None,
             user: None,
             turns: Vec::new(),
             short: false,
@@ -85,7 +89,32 @@ impl<'a, C: Candidate> Talk<'a, C> {
             answers: 0,
             made: Vec::new(),
             last: String::new(),
-        })
+        };
+        let narrow = talk.own.learned.narrow;
+        talk.own.learned.narrow = narrow.saturating_sub(1);
+        if failures > 0 || narrow > 0 {
+            talk.narrow();
+            talk.heat = talk.heat.max(u32::from(talk.focus.is_some()));
+        }
+        Ok(talk)
+    }
+
+    /// Asks about a part from here on, drawn anew each time, if the codec knows parts.
+    pub(super) fn narrow(&mut self) {
+        self.focus = self.own.codec.focus(self.cx.incumbent, mix(!self.cx.seed, self.request));
+        self.fixed.focus = self.focus.as_ref().map_or_else(String::new, |focus| focus.said.clone());
+        self.user = None;
+    }
+
+    /// The schema of a change.
+    fn change(&self) -> &Value {
+        self.focus.as_ref().map_or(&self.change, |focus| &focus.schema)
+    }
+
+    /// The most tokens that one proposal may take.
+    fn each(&self) -> u32 {
+        let n = u32::try_from(self.target).unwrap_or(u32::MAX);
+        self.answer_tokens / n.max(1)
     }
 
     pub(super) async fn run(mut self) -> Result<Vec<Proposal<C>>, ProposeError> {
@@ -200,7 +229,9 @@ impl<'a, C: Candidate> Talk<'a, C> {
         request.answer = match self.own.learned.form {
             _ if self.own.is_plain() => None,
             Form::Prompted => None,
-            form => Some(envelope(&self.change, if self.short { 1 } else { self.target }, form)),
+            form => {
+                Some(envelope(self.change(), if self.short { 1 } else { self.target }, self.each(), form))
+            }
         };
         request
     }
@@ -241,7 +272,8 @@ impl<'a, C: Candidate> Talk<'a, C> {
             let mut brief = self.fixed.clone();
             (brief.wanted, brief.plain) = (self.target, self.own.is_plain());
             if self.own.learned.form == Form::Prompted {
-                brief.schema = envelope(&self.change, self.target, Form::Plain).schema.to_string();
+                brief.schema =
+                    envelope(self.change(), self.target, self.each(), Form::Plain).schema.to_string();
             }
             let history = brief::fill(&mut brief, &self.own.memory, self.cx, room, count);
             let text = self.own.templates.say_user(&brief).map_err(|e| ProposeError::new(e.to_string()))?;

@@ -229,6 +229,40 @@ fn the_schema_is_one_that_strict_modes_take() {
     assert_eq!(<ParamCodec as Codec<Recipe>>::schema(&codec().at_most(2), &base())["maxItems"], json!(2));
 }
 
+#[test]
+fn one_parameter_is_drawn_for_a_model_that_repeats_itself() {
+    let base = Recipe { optim: Optim { name: "sgd".into(), ..base().optim }, ..base() };
+    let (space, whole) = (Recipe::space(), codec().schema(&base));
+    let mut drawn = std::collections::BTreeSet::new();
+    for seed in 0..64 {
+        let focus = codec().focus(&base, seed).unwrap();
+        assert_eq!(codec().focus(&base, seed), Some(focus.clone()), "the same again for the same seed");
+        assert_strict(&focus.schema);
+        let listed = focus.schema["items"]["anyOf"].as_array().unwrap();
+        let names: Vec<&str> =
+            listed.iter().map(|p| p["properties"]["parameter"]["enum"][0].as_str().unwrap()).collect();
+        assert!(focus.said.starts_with(&format!("change nothing but `{}`, to ", names[0])), "{}", focus.said);
+        // Momentum has no valid value until Nesterov makes it matter.
+        let expected: &[&str] = if names[0] == "optim.nesterov" { &["optim.momentum"] } else { &[] };
+        assert_eq!(names[1..], *expected);
+        drawn.insert(names[0].to_string());
+        // Whatever is taken of what is offered leads somewhere else in the space.
+        for n in 0..8 {
+            let change = |pair: &Value| {
+                let offered = pair["properties"]["value"]["enum"].as_array().unwrap();
+                json!({"parameter": pair["properties"]["parameter"]["enum"][0], "value": offered[n % offered.len()]})
+            };
+            let change = Value::Array(listed.iter().map(change).collect());
+            assert!(jsonschema::is_valid(&focus.schema, &change), "{change}");
+            assert!(jsonschema::is_valid(&whole, &change), "{change}");
+            let changed = codec().apply(&base, &change).unwrap_or_else(|e| panic!("{change}: {e}"));
+            assert!(space.contains(&changed) && changed != base, "{change}");
+        }
+    }
+    assert_eq!(drawn.len(), 8, "all that have an effect: {drawn:?}");
+    assert_eq!(ParamCodec::over(ParamSpace::new()).focus(&ParamSet::new(), 1), None);
+}
+
 /// Values of all kinds, in and out of the ranges of the space.
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![

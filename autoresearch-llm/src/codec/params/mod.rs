@@ -1,10 +1,11 @@
 //! Changes of parameters.
 
+mod focus;
 mod read;
 mod schema;
 
 use super::hint::{quoted, shown};
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, Focus};
 use autoresearch_core::{
     Candidate, Compose, FieldMerge, Param, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError,
 };
@@ -152,7 +153,7 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
         let changed: C = self.space.changed(base, set).map_err(say)?;
         let after = self.space.values(&changed).map_err(say)?;
         if after == now {
-            return Err(CodecError::new(unchanged(&read, &now)));
+            return Err(CodecError::unchanged(unchanged(&read, &now)));
         }
         let active = self.space.active(&changed).map_err(say)?;
         let before = self.space.active(base).map_err(say)?;
@@ -187,6 +188,10 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
 
     fn identity(&self, candidate: &C) -> String {
         self.space.effective(candidate).map_or_else(|_| format!("{candidate:?}"), |value| value.to_string())
+    }
+
+    fn focus(&self, base: &C, seed: u64) -> Option<Focus> {
+        focus::focus(&self.space, &self.space.active(base).ok()?, &self.now(base), seed)
     }
 
     fn usable(&self, _base: &C) -> Result<(), CodecError> {

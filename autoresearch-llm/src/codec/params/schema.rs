@@ -21,7 +21,7 @@ pub(super) fn schema(space: &ParamSpace, now: &ParamSet, most: usize) -> Value {
     })
 }
 
-fn pair(param: &Param, now: &ParamSet) -> Value {
+pub(super) fn pair(param: &Param, now: &ParamSet) -> Value {
     json!({
         "type": "object",
         "properties": {
