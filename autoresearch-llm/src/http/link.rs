@@ -151,7 +151,10 @@ impl Link {
             let done = tokio::select! {
                 biased;
                 () = call.cancel.cancelled() => Err(cancelled().into()),
-                done = attempt => done.unwrap_or_else(|_| Err(self.late(to))),
+                done = attempt => match done {
+                    Ok(done) => done,
+                    Err(_) => Err(self.late(to)),
+                },
             };
             let mut failure = match done {
                 Ok(id) => return Ok(self.scrubbed(answer.reply(), id)),

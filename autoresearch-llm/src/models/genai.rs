@@ -172,6 +172,11 @@ impl GenAi {
         Ok((target, secrets, to.is_loopback()))
     }
 
+    fn late(&self) -> Failure {
+        let text = format!("no answer within {:?} (deadline of the call)", self.retry.deadline);
+        Failure { again: Again::Never, ..Failure::new(ChatErrorKind::Timeout, text) }
+    }
+
     fn asked(&self, request: &ChatRequest) -> (theirs::ChatRequest, ChatOptions) {
         let mut said: Vec<Message> =
             request.messages.iter().filter(|m| !m.text.is_empty()).cloned().collect();
@@ -337,10 +342,10 @@ impl ChatModel for GenAi {
             let done = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Err(http::cancelled().into()),
-                done = attempt => done.unwrap_or_else(|_| {
-                    let text = format!("no answer within {:?} (deadline of the call)", self.retry.deadline);
-                    Err(Failure { again: Again::Never, ..Failure::new(ChatErrorKind::Timeout, text) })
-                }),
+                done = attempt => match done {
+                    Ok(done) => done,
+                    Err(_) => Err(self.late()),
+                },
             };
             let Err(mut failure) = done else { return Ok(partial.reply(tool, &secrets)) };
             if partial.size() > 0 {
