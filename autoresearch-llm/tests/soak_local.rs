@@ -130,7 +130,7 @@ impl Proposer<ParamSet> for Watched {
         let own = start.elapsed().saturating_sub(measured.away - away);
         let n = measured.calls - calls;
         measured.own.extend(std::iter::repeat_n(own / u32::try_from(n.max(1)).unwrap(), n));
-        if made % 10 == 0 || answer.is_err() {
+        if made.is_multiple_of(10) || answer.is_err() {
             let (calls, took) = (measured.calls, measured.away);
             eprintln!("{made} proposals, {calls} calls, {took:.1?}: {:?}", answer.as_ref().err());
         }
@@ -375,7 +375,7 @@ async fn a_short_study_with_a_real_model_is_accounted_for() {
 }
 
 #[tokio::test]
-#[ignore = "takes half an hour"]
+#[ignore = "asks a real model for 200 proposals"]
 async fn a_long_study_with_a_real_model_is_accounted_for_to_the_last_answer() {
     soak(200).await;
 }
