@@ -2,7 +2,9 @@
 
 mod recipe;
 
-use autoresearch_core::{ParamSet, ParamSpace, Proposal, ProposeContext, Proposer, testkit::conformance};
+use autoresearch_core::{
+    ParamSet, ParamSpace, Proposal, ProposeContext, Proposed, Proposer, testkit::conformance,
+};
 use autoresearch_llm::{
     ChatError, ChatErrorKind, ChatReply, Finish, LlmProposer, ModelCritic, Opinion, ParamCodec, Price,
     ScriptedModel, Templates, Usage, critic_fn,
@@ -589,4 +591,53 @@ async fn it_is_a_proposer_like_any_other() {
         LlmProposer::new(model, Recipes).repairs(8).composer(autoresearch_core::FieldMerge::new())
     };
     conformance::proposer(by_seed, Recipe::start()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_broke_off_is_paid_for_and_made_again_with_money_of_its_own() {
+    let broke = || Err(ChatError::new(ChatErrorKind::Timeout, "silence"));
+    let model = ScriptedModel::replies([broke(), broke(), Ok(ChatReply::new(answer([lr(0.05)])))]);
+    let priced = || proposer(&model).price(Price::new(0.0, 1000.0).expect("a price")).answer_tokens(100);
+    let context = cx(1).with_money(1.0, 0.0);
+    let Ok(Proposed::Proposals(made)) = priced().propose(context.clone()).await else { panic!() };
+    assert_eq!((made.len(), model.asked().len()), (1, 3));
+    let spent: f64 = context.take_charges().0.iter().map(|charge| charge.amount).sum();
+    assert!((0.2..0.3).contains(&spent), "two in full and what the third took: {spent}");
+
+    // Where the limit leaves less than the next one may cost, it is not made.
+    let model = ScriptedModel::by(move |_| broke());
+    let mut poor = proposer(&model).price(Price::new(0.0, 1000.0).expect("a price")).answer_tokens(100);
+    let error = poor.propose(cx(1).with_money(0.25, 0.0)).await.expect_err("too poor");
+    assert!(error.is_unaffordable() && model.asked().len() == 2, "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_the_server_allows_is_asked_for_shorter() {
+    let mut refused = ChatError::new(ChatErrorKind::BadRequest, "max_tokens is too large: at most 512");
+    refused.answer_limit = Some(512);
+    let good = || Ok(ChatReply::new(answer([lr(0.05)])));
+    let model = ScriptedModel::replies([Err(refused), good(), good()]);
+    let mut asking = proposer(&model);
+    assert!(matches!(asking.propose(cx(1)).await, Ok(Proposed::Proposals(_))));
+    let asked: Vec<u32> = model.asked().iter().map(|request| request.max_tokens).collect();
+    assert_eq!(asked, [4096, 512]);
+}
+
+#[tokio::test]
+async fn a_model_that_goes_round_in_circles_is_not_quoted_without_end() {
+    let junk = format!("{{\"proposals\":[{}1]}}", "1,".repeat(5_000));
+    let model = ScriptedModel::by(move |_| Ok(ChatReply::new(junk.clone())));
+    let context = cx(1);
+    let error = proposer(&model).repairs(1).propose(context.clone()).await.expect_err("nothing to use");
+    assert!(error.to_string().contains("nothing of 2 answers"), "{error}");
+    let remarks = context.take_charges().1;
+    assert_eq!(remarks.len(), 2 * 51);
+    assert!(
+        remarks[50].contains("4951 more, proposal 51 of 5001 to proposal 5001 of 5001"),
+        "{}",
+        remarks[50]
+    );
+    let asked = model.asked();
+    let back = &asked[1].messages.last().expect("what was sent back").text;
+    assert!(back.contains("4993 more of the kind") && back.len() < 20_000, "{} bytes", back.len());
 }

@@ -133,6 +133,8 @@ pub struct LlmProposer<C: Candidate> {
 struct Learned {
     prompt_tokens: Option<u64>,
     answer_tokens: Option<u32>,
+    /// The longest answer that the server allows, once it has said so.
+    answer_limit: Option<u32>,
     form: Form,
     /// The API does not take other temperatures than its own or the user's.
     cold: bool,
@@ -172,6 +174,7 @@ impl<C: Candidate> LlmProposer<C> {
             learned: Learned {
                 prompt_tokens: None,
                 answer_tokens: None,
+                answer_limit: None,
                 form: Form::Bounded,
                 cold: false,
                 narrow: 0,

@@ -3,9 +3,13 @@
 use crate::chat::{ChatError, ChatErrorKind, ChatModel, ChatReply, ChatRequest, Usage};
 use crate::money::Price;
 use autoresearch_core::{Cancellation, Candidate, ProposeContext, ProposeError};
+use std::time::Duration;
 
 /// What an API puts around a message, in tokens.
 const AROUND: u64 = 12;
+
+/// How long a service is left alone that is away, or gives something that is no answer.
+const AWAY: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -58,32 +62,19 @@ pub(crate) async fn ask<C: Candidate>(
             Ok((reply, told))
         }
         Err(error) => {
-            if let Some(usage) = &error.usage {
-                // What the model knows of attempts that broke off.
-                set_aside.settle(usage.charge(price.map_or(0.0, |p| p.cost(usage)), model.name()));
-            } else if began(error.kind) {
-                set_aside.settle(Usage::new(prompt, 0).charge(most, model.name()));
-            } else {
-                set_aside.release();
+            match &error.usage {
+                // What the model knows of an answer that broke off.
+                Some(usage) if usage.calls > 0 => {
+                    set_aside.settle(usage.charge(price.map_or(0.0, |p| p.cost(usage)), model.name()));
+                }
+                None if error.may_be_billed() => {
+                    set_aside.settle(Usage::new(prompt, 0).charge(most, model.name()));
+                }
+                _ => set_aside.release(),
             }
             Err(Unanswered::Failed(error))
         }
     }
-}
-
-/// Whether a call that failed like this may be billed.
-fn began(kind: ChatErrorKind) -> bool {
-    use ChatErrorKind as Kind;
-    !matches!(
-        kind,
-        Kind::BadRequest
-            | Kind::Auth
-            | Kind::NotFound
-            | Kind::ContextOverflow
-            | Kind::RateLimited
-            | Kind::OutOfCredit
-            | Kind::Unavailable
-    )
 }
 
 /// What failed, and what to do about it.
@@ -103,5 +94,7 @@ pub(crate) fn explain(model: &str, error: &ChatError) -> ProposeError {
         ),
         _ => ("did not answer", ""),
     };
-    ProposeError::new(format!("the model {model} {what}: {error}{advice}"))
+    let failed = ProposeError::new(format!("the model {model} {what}: {error}{advice}"));
+    let away = error.kind.is_transient() || error.kind == Kind::BadReply;
+    if away { failed.ask_again_after(error.retry_after.unwrap_or(AWAY)) } else { failed }
 }

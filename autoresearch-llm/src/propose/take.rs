@@ -14,6 +14,10 @@ const SAID: usize = 8000;
 /// Characters of what cannot be used that the history quotes, and of the reason.
 const QUOTED: usize = 240;
 const WHY: usize = 400;
+/// How many parts of an answer the history explains one by one, and how many are sent back, with so much of the reason.
+const EXPLAINED: usize = 50;
+const SENT_BACK: usize = 8;
+const WHY_BACK: usize = 1200;
 /// How much more an answer may take than was planned, where it is cut off before it says anything.
 const GROWTH: u32 = 4;
 /// How many proposals of a call are taken at least, where there are more than were asked for.
@@ -49,9 +53,16 @@ impl<C: Candidate> Talk<'_, C> {
             }
         }
         let (name, answer) = (self.name().to_string(), self.answers);
-        for Complaint { what, why, said } in &complaints {
+        let few = complaints.iter().take(EXPLAINED);
+        for Complaint { what, why, said } in few {
             let (why, said) = (one_line(why, WHY), quote(said, QUOTED));
             self.cx.remark(format!("{name}, answer {answer}: {what} is not used: {why}. It says {said}"));
+        }
+        // A model that went round in circles: hundreds of entries that say the same.
+        if let [first, .., last] = complaints.get(EXPLAINED..).unwrap_or_default() {
+            let (n, first, last) = (complaints.len() - EXPLAINED, &first.what, &last.what);
+            self.cx
+                .remark(format!("{name}, answer {answer}: {n} more, {first} to {last}, are not used either"));
         }
         if let Some(complaint) = complaints.last() {
             self.last = format!("{}: {}", complaint.what, complaint.why);
@@ -64,7 +75,13 @@ impl<C: Candidate> Talk<'_, C> {
             self.short = true;
             self.grow();
         }
-        complaints.into_iter().map(|complaint| format!("{}: {}", complaint.what, complaint.why)).collect()
+        let more = complaints.len().saturating_sub(SENT_BACK);
+        let said = |complaint: &Complaint| format!("{}: {}", complaint.what, cut(&complaint.why, WHY_BACK));
+        let mut back: Vec<String> = complaints.iter().take(SENT_BACK).map(said).collect();
+        if more > 0 {
+            back.push(format!("{more} more of the kind"));
+        }
+        back
     }
 
     /// Tells what can be used from what cannot.
@@ -172,7 +189,8 @@ impl<C: Candidate> Talk<'_, C> {
     fn grow(&mut self) {
         let planned = self.planned_answer();
         let window = self.own.model.window().map_or(u32::MAX, |window| window / 2);
-        let more = self.answer_tokens.saturating_mul(2).min(planned.saturating_mul(GROWTH)).min(window);
+        let most = self.own.learned.answer_limit.unwrap_or(u32::MAX).min(window);
+        let more = self.answer_tokens.saturating_mul(2).min(planned.saturating_mul(GROWTH)).min(most);
         if more > self.answer_tokens {
             self.answer_tokens = more;
             self.own.learned.answer_tokens = Some(more);

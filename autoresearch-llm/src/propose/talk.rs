@@ -9,6 +9,7 @@ use crate::prompt::{Brief, one_line};
 use autoresearch_core::{Candidate, Proposal, ProposeContext, ProposeError};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tokens of a prompt where nothing is known about the model's window.
 const PROMPT: u32 = 16_384;
@@ -21,6 +22,8 @@ const HEAT: f64 = 0.2;
 const HOTTEST: f64 = 1.4;
 /// How often a prompt that does not fit is made shorter.
 const SHRINKS: u32 = 8;
+/// How often a call is made again that broke off and may be billed.
+const REPEATS: u32 = 4;
 
 pub(super) struct Talk<'a, C: Candidate> {
     pub(super) own: &'a mut LlmProposer<C>,
@@ -159,7 +162,7 @@ impl<'a, C: Candidate> Talk<'a, C> {
 
     /// Asks until there is an answer, whatever it says.
     async fn ask(&mut self) -> Result<ChatReply, ProposeError> {
-        let mut shrinks = 0;
+        let (mut shrinks, mut repeats) = (0, 0);
         loop {
             let request = self.say()?;
             let model = Arc::clone(&self.own.model);
@@ -178,6 +181,16 @@ impl<'a, C: Candidate> Talk<'a, C> {
                     ChatErrorKind::ContextOverflow if shrinks < SHRINKS && self.shrink(&request, &error) => {
                         shrinks += 1;
                         tracing::info!(%error, tokens = self.prompt_tokens, "asking with a shorter prompt");
+                    }
+                    ChatErrorKind::BadRequest if self.lower(&error) => {
+                        tracing::info!(%error, tokens = self.answer_tokens, "asking for a shorter answer");
+                    }
+                    // What broke off is paid for; another one is set aside for anew.
+                    _ if error.may_repeat() && repeats < REPEATS => {
+                        repeats += 1;
+                        let pause = error.retry_after.unwrap_or(Duration::from_secs(1 << repeats));
+                        tracing::info!(%error, ?pause, "asking again");
+                        tokio::time::sleep(pause).await;
                     }
                     ChatErrorKind::BadRequest if is_about_schema(&error.message) && self.simplify() => {
                         tracing::info!(%error, "asking with less of a schema");
@@ -295,8 +308,10 @@ impl<'a, C: Candidate> Talk<'a, C> {
 
     /// Makes the next request shorter than this one; says whether that is possible.
     fn shrink(&mut self, request: &ChatRequest, error: &ChatError) -> bool {
-        if self.turns.len() > 1 {
-            self.turns.drain(..self.turns.len() - 1);
+        if !self.turns.is_empty() {
+            // The latest of them stays, unless it is the only one.
+            let gone = (self.turns.len() - 1).max(1);
+            self.turns.drain(..gone);
             return true;
         }
         let sent = pay::estimate(&*self.own.model, request);
@@ -323,6 +338,16 @@ impl<'a, C: Candidate> Talk<'a, C> {
         self.prompt_tokens = fits.min(self.prompt_tokens / 8 * 7);
         self.own.learned.prompt_tokens = Some(self.prompt_tokens);
         self.user = None;
+        true
+    }
+
+    /// Keeps to the longest answer that the server allows; says whether that is shorter than what was asked for.
+    fn lower(&mut self, error: &ChatError) -> bool {
+        let limit = error.answer_limit.and_then(|limit| u32::try_from(limit).ok());
+        let Some(limit) = limit.filter(|limit| (1..self.answer_tokens).contains(limit)) else { return false };
+        self.answer_tokens = limit;
+        self.own.learned.answer_tokens = Some(limit);
+        self.own.learned.answer_limit = Some(limit);
         true
     }
 
