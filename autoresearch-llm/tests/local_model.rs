@@ -14,7 +14,7 @@ use tokio::time::timeout;
 #[tokio::test]
 async fn a_real_model() {
     let Some(server) = local::start().await else { return };
-    let model = OpenAiCompatible::new(&server.url, "smollm2").with_window(2048);
+    let model = OpenAiCompatible::new(&server.url, "smollm2").with_window(4096);
     let cancel = Cancellation::new();
 
     // Text, the same one for the same seed.
@@ -56,11 +56,11 @@ async fn a_real_model() {
     );
 
     // More than fits.
-    let long = ChatRequest::new(vec![Message::user("word ".repeat(3000))]);
+    let long = ChatRequest::new(vec![Message::user("word ".repeat(6000))]);
     let error = model.chat(&long, &cancel).await.unwrap_err();
     assert_eq!((error.kind, error.status), (ChatErrorKind::ContextOverflow, Some(400)), "{error}");
     let (prompt, window) = error.tokens.unwrap();
-    assert!(prompt > 3000 && window == 2048, "{error:?}");
+    assert!(prompt > 6000 && window == 4096, "{error:?}");
 
     // A call that is dropped in the middle of its answer leaves the server free for the next one.
     let endless = ChatRequest::new(vec![Message::user("Write a long story.")]).max_tokens(1500);

@@ -147,10 +147,12 @@ async fn the_schema_counts_where_usage_is_not_told() {
 }
 
 #[tokio::test]
-async fn connections_are_used_again() {
+async fn connections_of_a_client_are_used_again() {
     let script = vec![vec![send(good_chunked("fine")), Step::Next]; 20].concat();
     let server = RawServer::start(vec![script]).await;
-    let model = OpenAiCompatible::new(&server.url, "m");
+    // The client of our own keeps none to this machine.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let model = OpenAiCompatible::new(&server.url, "m").client(client);
     for _ in 0..20 {
         let clone = model.clone(); // clones share them
         assert_eq!(clone.chat(&request(), &Default::default()).await.unwrap().text, "fine");

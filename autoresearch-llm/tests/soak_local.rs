@@ -371,7 +371,7 @@ async fn soak(proposals: u64) {
 
 #[tokio::test]
 async fn a_short_study_with_a_real_model_is_accounted_for() {
-    soak(10).await;
+    soak(4).await;
 }
 
 #[tokio::test]

@@ -191,7 +191,9 @@ pub(crate) fn client(is_loopback: bool) -> Result<Client, ChatError> {
         .connect_timeout(CONNECT)
         .no_gzip() // small pieces, and as they come, whatever other crates switch on
         .user_agent(concat!("autoresearch/", env!("CARGO_PKG_VERSION")));
-    let client = if is_loopback { client.no_proxy() } else { client };
+    // Servers on this machine are small ones. llama.cpp's closes connections after an answer without saying so, and a call on
+    // one that is just being closed breaks off; a new one costs nothing here.
+    let client = if is_loopback { client.no_proxy().pool_max_idle_per_host(0) } else { client };
     client.build().map_err(|e| ChatError::new(ChatErrorKind::Connection, format!("no HTTP client: {e}")))
 }
 
