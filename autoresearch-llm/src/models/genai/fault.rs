@@ -2,7 +2,7 @@
 //!
 //! Their own text is not shown: it has the whole request in it, or the body of the answer, keys and all.
 
-use crate::chat::ChatErrorKind;
+use crate::chat::{ChatError, ChatErrorKind};
 use crate::http::{Complaint, Failure, Secrets, excerpt, retry_after};
 use ::genai::{Error, webc};
 use std::time::SystemTime;
@@ -17,19 +17,7 @@ pub(super) fn read(error: &Error, secrets: &Secrets) -> Failure {
             webc::Error::ResponseFailedStatus { body, .. } => {
                 Complaint::read(body.as_bytes()).failure(status, secrets)
             }
-            webc::Error::Reqwest(e) => {
-                let (kind, text) = match (e.is_connect(), e.is_timeout()) {
-                    (true, _) => (ChatErrorKind::Connection, "the provider cannot be connected to"),
-                    (_, true) => (ChatErrorKind::Timeout, "the connection timed out"),
-                    _ => (ChatErrorKind::Connection, "the connection broke off"),
-                };
-                // Where there is no connection nothing was sent, and nothing costs anything.
-                let mut failure = failure(kind, text);
-                if e.is_connect() {
-                    failure.error = failure.error.free();
-                }
-                failure
-            }
+            webc::Error::Reqwest(e) => of_network(e),
             webc::Error::ResponseFailedNotJson { body, content_type } => {
                 let said = Complaint::read(body.as_bytes()).message;
                 let text = format!("no answer of this API but {content_type}: {said}");
@@ -37,9 +25,10 @@ pub(super) fn read(error: &Error, secrets: &Secrets) -> Failure {
             }
             _ => failure(ChatErrorKind::BadReply, "the answer is none of this API"),
         },
-        Error::WebStream { error, cause, .. } => match error.downcast_ref::<Error>() {
-            Some(inner) => return read(inner, secrets),
-            None => {
+        Error::WebStream { error, cause, .. } => match (error.downcast_ref::<Error>(), network(&**error)) {
+            (Some(inner), _) => return read(inner, secrets),
+            (None, Some(e)) => of_network(e),
+            (None, None) => {
                 let text = format!("the connection broke off: {cause}");
                 failure(ChatErrorKind::Connection, &excerpt(&secrets.scrub(text), 300))
             }
@@ -74,4 +63,24 @@ pub(super) fn read(error: &Error, secrets: &Secrets) -> Failure {
         failure.error.request_id = id.or(failure.error.request_id);
     }
     failure
+}
+
+/// What reqwest reports, if that is what an error is about.
+fn network<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a reqwest::Error> {
+    std::iter::successors(Some(error), |e| e.source()).find_map(|e| match e.downcast_ref() {
+        Some(webc::Error::Reqwest(inner)) => Some(inner),
+        _ => e.downcast_ref(),
+    })
+}
+
+fn of_network(error: &reqwest::Error) -> Failure {
+    if error.is_connect() {
+        // Nothing was sent, so nothing can cost anything.
+        let text = "the provider cannot be connected to";
+        return ChatError::new(ChatErrorKind::Connection, text).free().into();
+    }
+    match error.is_timeout() {
+        true => Failure::new(ChatErrorKind::Timeout, "the connection timed out"),
+        false => Failure::new(ChatErrorKind::Connection, "the connection broke off"),
+    }
 }
