@@ -370,6 +370,7 @@ async fn soak(proposals: u64) {
 }
 
 #[tokio::test]
+#[ignore = "asks a real model for minutes"]
 async fn a_short_study_with_a_real_model_is_accounted_for() {
     soak(4).await;
 }

@@ -90,8 +90,10 @@ impl<T: JsonSchema> JsonCodec<T> {
 }
 
 fn written<T: Serialize>(candidate: &T) -> Result<Value, CodecError> {
-    serde_json::to_value(candidate)
-        .map_err(|e| CodecError::new(format!("the candidate cannot be written as JSON: {e}")))
+    let mut value = serde_json::to_value(candidate)
+        .map_err(|e| CodecError::new(format!("the candidate cannot be written as JSON: {e}")))?;
+    value.sort_all_objects(); // whatever order other crates have serde_json keep
+    Ok(value)
 }
 
 impl<T: Candidate + Serialize + DeserializeOwned + JsonSchema> Codec<T> for JsonCodec<T> {

@@ -141,7 +141,9 @@ impl<C: Candidate + Serialize + DeserializeOwned> Codec<C> for ParamCodec {
 
     fn apply(&self, base: &C, change: &Value) -> Result<C, CodecError> {
         let now = self.space.values(base).map_err(say)?;
-        let read = read::change(&self.space, &now, change).map_err(several)?;
+        let mut change = change.clone();
+        change.sort_all_objects(); // what is said of it does not depend on the order, whatever serde_json keeps
+        let read = read::change(&self.space, &now, &change).map_err(several)?;
         let changes: Vec<_> = read.iter().filter(|(name, to)| now.get(name) != to.as_ref()).collect();
         if changes.len() > self.most() {
             let (n, most) = (changes.len(), self.most());
