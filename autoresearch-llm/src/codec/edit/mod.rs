@@ -38,7 +38,7 @@ pub enum EditFormat {
     WholeFiles,
 }
 
-/// Changes of source files, for any [`SourceTree`], such as [`Files`].
+/// Changes of source files, for any [`SourceTree`], such as [`Files`](crate::Files).
 ///
 /// Edits are read as JSON (`[{"file", "find", "replace"}]`, `[{"file", "text"}]`, a diff as a text) and as plain text:
 /// search/replace blocks, unified diffs, whole files in fences that name them. All of an answer's edits are of the files as
