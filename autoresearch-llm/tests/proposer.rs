@@ -639,6 +639,12 @@ async fn a_model_that_goes_round_in_circles_is_not_quoted_without_end() {
         remarks[50]
     );
     let asked = model.asked();
+    let one_over = format!("{{\"proposals\":[{}1]}}", "1,".repeat(50));
+    let model = ScriptedModel::answers([one_over]);
+    let context = cx(1);
+    proposer(&model).repairs(0).propose(context.clone()).await.expect_err("nothing to use");
+    assert_eq!(context.take_charges().1.len(), 51, "the last one is explained as well");
+
     let back = &asked[1].messages.last().expect("what was sent back").text;
     assert!(back.contains("4993 more of the kind") && back.len() < 20_000, "{} bytes", back.len());
 }

@@ -59,8 +59,9 @@ impl<C: Candidate> Talk<'_, C> {
             self.cx.remark(format!("{name}, answer {answer}: {what} is not used: {why}. It says {said}"));
         }
         // A model that went round in circles: hundreds of entries that say the same.
-        if let [first, .., last] = complaints.get(EXPLAINED..).unwrap_or_default() {
-            let (n, first, last) = (complaints.len() - EXPLAINED, &first.what, &last.what);
+        let rest = complaints.get(EXPLAINED..).unwrap_or_default();
+        if let (Some(first), Some(last)) = (rest.first(), rest.last()) {
+            let (n, first, last) = (rest.len(), &first.what, &last.what);
             self.cx
                 .remark(format!("{name}, answer {answer}: {n} more, {first} to {last}, are not used either"));
         }
