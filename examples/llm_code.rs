@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let codec = EditCodec::new(["schedule.rhai"])?.format(EditFormat::WholeFiles);
     let report = Study::new(
         baseline,
-        LlmProposer::new(model, codec).program(PROGRAM),
+        LlmProposer::new(model, codec).program(PROGRAM).answer_tokens(500), // the file is short
         executor_fn(|code: Files, run| async move { train(&code, run.seed) }),
         evaluator_fn(|net: &Net| Ok(Measurement::new(net.losses(1))?)),
     )
