@@ -1,0 +1,212 @@
+//! Jobs behind a sandbox.
+
+use crate::error::LaunchError;
+use crate::exit::JobExit;
+use crate::id::JobId;
+use crate::job::Job;
+use crate::launch::{Launcher, Watch};
+use crate::local::{Confine, Folders, LocalProcess};
+use autoresearch_core::async_trait;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// What of the system a job sees, where it is there; nothing of it can be written. Of `/etc` only what programs need to run:
+/// no passwords, no keys.
+const SYSTEM: [&str; 22] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/etc/alternatives",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki/tls/certs",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs",
+    "/etc/timezone",
+];
+
+/// Runs jobs as child processes that see and reach nothing but what the job names (Linux, with `bwrap` of bubblewrap).
+///
+/// ```no_run
+/// use autoresearch_jobs::{Bubblewrap, Job};
+/// use std::time::Duration;
+/// let sandbox = Bubblewrap::new();
+/// let job = Job::new(["python3", "candidate.py"])
+///     .copy("candidate.py", "proposed/candidate.py")
+///     .readable("data/train.bin")
+///     .wall_clock(Duration::from_secs(600))
+///     .memory(8 << 30);
+/// ```
+///
+/// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
+///   job's own folder, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
+///   folder, no store, no other runs. `/tmp` is the job's own and in memory; `TMPDIR` is in its folder.
+/// * No network, not even this machine's own, unless the job [asks for it](Job::network).
+/// * It sees none of the other processes, has no capabilities and no terminal, and ends with this process, also when that is
+///   killed.
+/// * Limits, clean-up and folders are those of [`LocalProcess`], on which it is built ([`on`](Self::on)).
+///
+/// That a signal has ended the command is told by the status 128 and the signal's number, as in shells: a command that ends with
+/// such a status by itself is taken for one that was ended so.
+///
+/// Where `bwrap` is missing or may not make namespaces, launches fail with a message that says what to do; a job is never run
+/// without the sandbox. What it cannot keep away are flaws of the kernel itself, and what a job that may use a GPU does to its
+/// driver: devices beyond the usual few (`/dev/null`, …) must be named as `writable`.
+#[derive(Clone)]
+pub struct Bubblewrap {
+    local: LocalProcess,
+    program: Arc<PathBuf>,
+    usable: Arc<OnceCell<PathBuf>>,
+}
+
+impl Default for Bubblewrap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Bubblewrap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bubblewrap").field("local", &self.local).field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+impl Bubblewrap {
+    /// With the `bwrap` that is found in `PATH`, on a [`LocalProcess`] as it is by default.
+    pub fn new() -> Self {
+        Self::on(LocalProcess::new())
+    }
+
+    /// With the slots, CPUs, GPUs and folder of this launcher.
+    pub fn on(local: LocalProcess) -> Self {
+        Self { local, program: Arc::new("bwrap".into()), usable: Arc::default() }
+    }
+
+    /// With this `bwrap`.
+    #[must_use]
+    pub fn program(self, path: impl Into<PathBuf>) -> Self {
+        Self { local: self.local, program: Arc::new(path.into()), usable: Arc::default() }
+    }
+
+    /// The program's path, when it was seen to work.
+    async fn usable(&self) -> Result<PathBuf, LaunchError> {
+        let tried = self.usable.get_or_try_init(|| async {
+            let program = Arc::clone(&self.program);
+            let tried = tokio::task::spawn_blocking(move || probe(&program)).await;
+            tried.map_err(|why| LaunchError::Infrastructure(why.to_string()))?
+        });
+        tried.await.cloned()
+    }
+
+    /// Whether sandboxes can be had here.
+    ///
+    /// # Errors
+    /// `bwrap` is missing, or may not make namespaces; the message says what to do.
+    pub async fn check(&self) -> Result<(), LaunchError> {
+        self.usable().await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Launcher for Bubblewrap {
+    async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
+        let sandbox = Arc::new(Sandbox { bwrap: self.usable().await? });
+        self.local.engine().launch(sandbox, id, job, watch).await
+    }
+}
+
+const INSTALL: &str = "install it (`apt-get install bubblewrap`, `dnf install bubblewrap`, `pacman -S bubblewrap`), or choose \
+                       another launcher if the code is trusted";
+
+fn probe(program: &Path) -> Result<PathBuf, LaunchError> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let path = match program.components().count() {
+        1 => std::env::split_paths(&search).map(|place| place.join(program)).find(|path| path.is_file()),
+        _ => std::path::absolute(program).ok().filter(|path| path.is_file()),
+    };
+    let path = path.ok_or_else(|| {
+        LaunchError::Setup(format!("a sandbox was asked for, and `{}` is not there; {INSTALL}", program.display()))
+    })?;
+    let mut command = Command::new(&path);
+    command.args(NAMESPACES).args(["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]);
+    let tried = command.stdin(Stdio::null()).output();
+    let tried = tried.map_err(|why| LaunchError::Setup(format!("`{}` cannot be started: {why}; {INSTALL}", path.display())))?;
+    if tried.status.success() {
+        return Ok(path);
+    }
+    Err(LaunchError::Setup(format!(
+        "a sandbox was asked for, and `{}` cannot make one: {}; unprivileged user namespaces must be allowed (`sysctl \
+         kernel.unprivileged_userns_clone=1`, `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container: \
+         `--security-opt seccomp=unconfined`)",
+        path.display(),
+        String::from_utf8_lossy(&tried.stderr).trim()
+    )))
+}
+
+const NAMESPACES: [&str; 3] = ["--unshare-all", "--die-with-parent", "--new-session"];
+
+struct Sandbox {
+    bwrap: PathBuf,
+}
+
+impl Confine for Sandbox {
+    fn words(&self, job: &Job, folders: &Folders, program: &Path) -> Result<Vec<OsString>, LaunchError> {
+        let mut words: Vec<OsString> = vec![self.bwrap.clone().into()];
+        let mut add = |these: &[&dyn AsRef<std::ffi::OsStr>]| words.extend(these.iter().map(|word| word.as_ref().into()));
+        for flag in NAMESPACES {
+            add(&[&flag]);
+        }
+        if job.network {
+            add(&[&"--share-net"]);
+        }
+        add(&[&"--cap-drop", &"ALL", &"--hostname", &"sandbox"]);
+        for path in SYSTEM {
+            // As links where they are links, as in systems with one `/usr`.
+            match std::fs::read_link(path) {
+                Ok(to) if path.matches('/').count() == 1 => add(&[&"--symlink", &to, &path]),
+                _ => add(&[&"--ro-bind-try", &path, &path]),
+            }
+        }
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--tmpfs", &"/tmp"]);
+        for path in job.readable.iter().map(PathBuf::as_path).chain([program]) {
+            let path = named(path)?;
+            if !SYSTEM.iter().any(|system| path.starts_with(system)) {
+                add(&[&"--ro-bind", &path, &path]);
+            }
+        }
+        for path in &job.writable {
+            let path = named(path)?;
+            add(&[&"--dev-bind", &path, &path]);
+        }
+        for folder in [&folders.work, &folders.home, &folders.temporary] {
+            add(&[&"--bind", &folder, &folder]);
+        }
+        add(&[&"--chdir", &folders.work, &"--"]);
+        Ok(words)
+    }
+}
+
+fn named(path: &Path) -> Result<PathBuf, LaunchError> {
+    match std::path::absolute(path) {
+        Ok(path) if path.exists() => Ok(path),
+        _ => Err(LaunchError::Setup(format!(
+            "the job names {}, which is not there; make it before the job starts, or leave it out",
+            path.display()
+        ))),
+    }
+}

@@ -1,0 +1,93 @@
+//! What a job may use, and what it needs.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// What a job may use at most. `None`: as much as there is.
+///
+/// A launcher that cannot enforce a limit refuses the job; it never leaves the limit out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobLimits {
+    /// Elapsed time, from the start of the command (not from when it began to wait for its place).
+    pub wall_clock: Option<Duration>,
+    /// Processor time of all processes of the job together; whole seconds are what systems know, so it is rounded up.
+    pub cpu_time: Option<Duration>,
+    /// Memory that is really in use, of all processes of the job together, in bytes.
+    pub memory: Option<u64>,
+    /// Address space of each process, in bytes. Far above what is in use: libtorch, CUDA and the like reserve a lot.
+    /// Exceeding it makes allocations fail; how that ends is the program's affair.
+    pub address_space: Option<u64>,
+    /// Standard output and standard error together, in bytes.
+    pub output: Option<u64>,
+    /// Any single file that the job writes, in bytes.
+    pub file_size: Option<u64>,
+}
+
+/// Which limit ended a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`JobLimits::wall_clock`].
+    WallClock,
+    /// [`JobLimits::cpu_time`].
+    CpuTime,
+    /// [`JobLimits::memory`].
+    Memory,
+    /// [`JobLimits::output`].
+    Output,
+    /// [`JobLimits::file_size`].
+    FileSize,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WallClock => "wall-clock time",
+            Self::CpuTime => "CPU time",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::FileSize => "file size",
+        })
+    }
+}
+
+/// What a job needs for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Resources {
+    /// CPUs; `None`: what the launcher gives by default.
+    pub cpus: Option<u32>,
+    /// GPUs.
+    pub gpus: u32,
+    /// The engine's own options, such as Slurm's `partition`. A launcher refuses those that it does not know.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Bytes, as people read them.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let (mut size, mut unit) = (n as f64, "bytes");
+    for larger in UNITS {
+        if size < 1024.0 {
+            break;
+        }
+        (size, unit) = (size / 1024.0, larger);
+    }
+    if unit == "bytes" { format!("{n} bytes") } else { format!("{size:.1} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(8 << 30), "8.0 GiB");
+    }
+}

@@ -1,0 +1,192 @@
+//! Who may run a run: a lock that the kernel takes away from a driver that is gone, and a note of what it had started.
+
+use super::cgroup::Cgroup;
+use super::files::remove;
+use super::kin::{Kin, MARK};
+use super::proc;
+use crate::error::LaunchError;
+use crate::id::JobId;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a lock is waited for that its holder is about to give back.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end of processes that were killed is waited for.
+pub(super) const END: Duration = Duration::from_secs(10);
+
+/// What is written down before anything is started, so that whoever comes later finds it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    id: JobId,
+    mark: String,
+    boot: String,
+    since: u64,
+    groups: Vec<PathBuf>,
+}
+
+/// The right to run a run on this machine, with a folder for it. Dropped, both are gone.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// Locked; the kernel unlocks it when this process is gone, however that came about.
+    _lock: File,
+    lock_path: PathBuf,
+    folder: PathBuf,
+    /// Something of it is still running: the note must stay, so that it is found again.
+    unended: bool,
+}
+
+impl Claim {
+    /// Takes the right, and ends what a driver that is gone has left of the run.
+    ///
+    /// # Errors
+    /// Another launch holds it and goes on; or the folder cannot be written.
+    pub(super) fn take(root: &Path, key: &str) -> Result<Self, LaunchError> {
+        let lock_path = root.join(format!("{key}.lock"));
+        let until = Instant::now() + PATIENCE;
+        let mut lock = loop {
+            let what = || format!("cannot open the lock {}", lock_path.display());
+            let open = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&lock_path);
+            let file = open.map_err(LaunchError::io(what()))?;
+            match file.try_lock() {
+                // Whoever had it before has taken the file away: this one is nobody's any more.
+                Ok(()) if !is_at(&file, &lock_path) => {}
+                Ok(()) => break file,
+                Err(fs::TryLockError::Error(why)) => return Err(LaunchError::io(what())(why)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() > until => {
+                    return Err(LaunchError::Infrastructure(busy(key, file)));
+                }
+                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        let folder = root.join(key);
+        let claim_error = LaunchError::io(format!("cannot write the lock {}", lock_path.display()));
+        let written = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
+        let mut claim = Self { _lock: lock, lock_path, folder, unended: false };
+        written.map_err(claim_error)?;
+        claim.end_what_was_left()?;
+        Ok(claim)
+    }
+
+    /// Its own folder, made anew; what is in it is private to the user.
+    pub(super) fn make_folder(&self) -> Result<&Path, LaunchError> {
+        let made = fs::DirBuilder::new().mode(0o700).create(&self.folder);
+        made.map_err(LaunchError::io(format!("cannot make the folder {}", self.folder.display())))?;
+        Ok(&self.folder)
+    }
+
+    /// Writes down what is about to be started, and how its processes are told.
+    pub(super) fn note(&self, id: &JobId, mark: &str, groups: &[Cgroup]) -> Result<Kin, LaunchError> {
+        let since = proc::now().unwrap_or(0).saturating_sub(1);
+        let paths = groups.iter().map(|group| group.path().to_path_buf()).collect();
+        let record = Record { id: id.clone(), mark: mark.into(), boot: proc::boot(), since, groups: paths };
+        let path = self.record();
+        let text = serde_json::to_vec(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
+        fs::write(&path, text).map_err(LaunchError::io(format!("cannot write {}", path.display())))?;
+        Ok(Kin::new(mark.into(), Some(self.folder.clone()), groups.to_vec(), since))
+    }
+
+    /// Something of it does not end: the note stays for whoever comes later.
+    pub(super) fn is_unended(&mut self) {
+        self.unended = true;
+    }
+
+    fn record(&self) -> PathBuf {
+        self.folder.join("record.json")
+    }
+
+    fn end_what_was_left(&mut self) -> Result<(), LaunchError> {
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        // Without a note nothing was started yet.
+        let record = fs::read(self.record()).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        if let Some(record) = record.filter(|record| record.boot == proc::boot()) {
+            let groups: Vec<Cgroup> = record.groups.iter().map(|path| Cgroup::at(path)).collect();
+            let mut kin = Kin::new(record.mark, Some(self.folder.clone()), groups, record.since);
+            let (ended, gone) = kin.end(END);
+            if !gone {
+                self.unended = true;
+                return Err(LaunchError::Infrastructure(format!(
+                    "processes of {}, which an earlier driver started, do not end; see `ps` for what stands in {}",
+                    record.id,
+                    self.folder.display()
+                )));
+            }
+            kin.groups().iter().for_each(Cgroup::remove);
+            tracing::info!(id = %record.id, ended, "what an earlier driver had left running was ended");
+        }
+        remove(&self.folder).map_err(LaunchError::io(format!("cannot delete {}", self.folder.display())))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.unended {
+            return;
+        }
+        if let Err(why) = remove(&self.folder) {
+            tracing::warn!("{} stays behind: {why}", self.folder.display());
+        }
+        // Still locked: who waits for it finds that it is gone, and makes another.
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+/// Ends what drivers that are gone have left in the folder. What cannot be ended is said, and found again later.
+pub(super) fn sweep(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".lock")) else { continue };
+        let free = File::open(entry.path()).is_ok_and(|file| file.try_lock_shared().is_ok());
+        if free && let Err(why) = Claim::take(root, key) {
+            tracing::warn!("{why}");
+        }
+    }
+}
+
+/// A name that no other launch of any process of this machine has.
+pub(super) fn mark() -> String {
+    static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
+    format!("{MARK}{}_{}_{launch}", std::process::id(), since.as_nanos())
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+fn busy(key: &str, mut lock: File) -> String {
+    let mut holder = String::new();
+    let _ = lock.read_to_string(&mut holder);
+    let holder = if holder.is_empty() { "another process".into() } else { format!("process {holder}") };
+    format!("{key} is being run by {holder}; two attempts at one run never run at once")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_exclusive_and_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let claim = Claim::take(root.path(), "s-r1").unwrap();
+        claim.make_folder().unwrap();
+        let refused = Claim::take(root.path(), "s-r1").unwrap_err().to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        Claim::take(root.path(), "s-r2").unwrap();
+        drop(claim);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        Claim::take(root.path(), "s-r1").unwrap();
+    }
+}

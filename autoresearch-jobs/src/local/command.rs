@@ -1,0 +1,117 @@
+//! The command line that a job becomes.
+//!
+//! Limits are set by a few lines of `/bin/sh` that then become the command (`exec`): the one way to set them between `fork` and
+//! `exec` that needs neither unsafe code nor a program that may not be there, and that leaves no moment in which the command
+//! runs without them. The same lines enter the control groups. Without limits and groups there is no shell.
+
+use super::cgroup::Cgroup;
+use crate::error::LaunchError;
+use crate::job::Job;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub(super) type Environment = BTreeMap<OsString, OsString>;
+
+/// The command, in a process group of its own, with the limits that the kernel keeps. `refused` is where it is written that one
+/// of them could not be set.
+pub(super) fn build(
+    words: &[OsString],
+    job: &Job,
+    environment: &Environment,
+    folder: &Path,
+    groups: &[Cgroup],
+    refused: &Path,
+) -> Command {
+    let script = script(job, groups.len());
+    let mut command = match script {
+        Some(script) => {
+            let mut sh = Command::new("/bin/sh");
+            sh.args(["-c", &script, "sh"]).arg(refused).args(groups.iter().map(Cgroup::door)).args(words);
+            sh
+        }
+        None => {
+            let mut command = Command::new(words.first().map_or(OsStr::new(""), |word| word));
+            command.args(words.iter().skip(1));
+            command
+        }
+    };
+    command.current_dir(folder).env_clear().envs(environment);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0);
+    command
+}
+
+fn script(job: &Job, groups: usize) -> Option<String> {
+    let mut lines = String::new();
+    let mut step = |what: &str, line: &str| {
+        lines.push_str(&format!("{line} || {{ echo '{what}' >\"$refused\"; exit 125; }}\n"));
+    };
+    for _ in 0..groups {
+        step("a control group", "echo 0 >\"$1\" && shift");
+    }
+    let limits = &job.limits;
+    if let Some(limit) = limits.cpu_time {
+        let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+        // First a signal that says what it is; a second later one that cannot be ignored.
+        step("CPU time", &format!("ulimit -S -t {seconds} && ulimit -H -t {}", seconds + 1));
+    }
+    if let Some(limit) = limits.file_size {
+        step("file size", &format!("ulimit -f {}", limit.div_ceil(512)));
+    }
+    if let Some(limit) = limits.address_space {
+        step("address space", &format!("ulimit -v {}", limit.div_ceil(1024)));
+    }
+    (!lines.is_empty()).then(|| format!("refused=$1; shift\n{lines}exec \"$@\""))
+}
+
+/// The file that the name means: in the folders of `PATH`, or, with a slash in it, from the job's folder.
+pub(super) fn find(program: &str, folder: &Path, environment: &Environment) -> Result<PathBuf, LaunchError> {
+    let runs = |path: &Path| {
+        path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        let path = folder.join(program);
+        return match (runs(&path), path.exists()) {
+            (true, _) => Ok(path),
+            (false, true) => Err(LaunchError::Setup(format!("{program} is not executable; `chmod +x {program}`, or name its interpreter"))),
+            (false, false) => Err(LaunchError::Setup(format!("the program {program} is not there; check the path"))),
+        };
+    }
+    let path = environment.get(OsStr::new("PATH")).cloned().unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let found = std::env::split_paths(&path).map(|place| place.join(program)).find(|path| runs(path));
+    found.ok_or_else(|| {
+        LaunchError::Setup(format!(
+            "the program `{program}` is not installed, or not in PATH ({}); install it or name it by its path",
+            path.to_string_lossy()
+        ))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn there_is_no_shell_without_need() {
+        assert_eq!(script(&Job::new(["true"]).wall_clock(Duration::from_secs(1)).memory(5).output(5), 0), None);
+        let script = script(&Job::new(["true"]).cpu_time(Duration::from_millis(1500)).file_size(1000), 1).unwrap();
+        assert!(script.contains("-S -t 2 ") && script.contains("-H -t 3 ") && script.contains("-f 2 "), "{script}");
+    }
+
+    #[test]
+    fn a_missing_program_is_said_to_be_missing() {
+        let environment = Environment::from([("PATH".into(), "/usr/bin:/bin".into())]);
+        let find = |program: &str| find(program, Path::new("/"), &environment).map_err(|why| why.to_string());
+        assert!(find("sh").unwrap().ends_with("bin/sh"));
+        assert_eq!(find("bin/sh").unwrap(), Path::new("/bin/sh"));
+        assert!(find("no-such-program").unwrap_err().contains("not in PATH (/usr/bin:/bin)"));
+        assert!(find("/etc/passwd").unwrap_err().contains("chmod +x"));
+        assert!(find("./no").unwrap_err().contains("not there"));
+    }
+}

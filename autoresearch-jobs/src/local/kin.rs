@@ -1,0 +1,147 @@
+//! All processes that a job has started, wherever they went, and the end of them.
+
+use super::cgroup::Cgroup;
+use super::proc::{self, Entry};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What the variables that mark processes begin with. Jobs within jobs keep the marks of the outer ones, so that who ends
+/// the outer one finds them.
+pub(super) const MARK: &str = "AUTORESEARCH_JOB_";
+
+/// Who belongs to a job: whoever is in its control groups, carries its mark in the environment, stands in its folder, is in
+/// its process group, or descends from somebody who was seen to.
+///
+/// A process that leaves the group, the session and its parents, wipes the mark away, stands elsewhere, and does all this
+/// between two looks, is found by control groups alone. Where those are not permitted, [`Bubblewrap`](crate::Bubblewrap) is
+/// the answer.
+#[derive(Debug)]
+pub(super) struct Kin {
+    mark: String,
+    /// A folder in which none but its processes stand.
+    folder: Option<PathBuf>,
+    groups: Vec<Cgroup>,
+    /// Everybody seen so far, by number and start.
+    seen: HashMap<i32, u64>,
+    head: i32,
+    /// Older ones are not meant.
+    since: u64,
+}
+
+impl Kin {
+    pub(super) fn new(mark: String, folder: Option<PathBuf>, groups: Vec<Cgroup>, since: u64) -> Self {
+        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since }
+    }
+
+    /// This is its first process.
+    pub(super) fn begins_with(&mut self, pid: i32) {
+        self.head = pid;
+        if let Some(started) = proc::started(pid) {
+            self.seen.insert(pid, started);
+        }
+    }
+
+    pub(super) fn groups(&self) -> &[Cgroup] {
+        &self.groups
+    }
+
+    /// Whether a control group keeps an eye on every process, so that looks from time to time are not needed.
+    fn is_tracked(&self) -> bool {
+        self.groups.iter().any(|group| group.is_unified())
+    }
+
+    /// What its processes use now: ticks of processor time and pages of memory. Takes note of new ones.
+    pub(super) fn usage(&mut self) -> (u64, u64) {
+        let members = self.members(false);
+        members.iter().fold((0, 0), |(ticks, pages), member| (ticks + member.ticks, pages + member.pages))
+    }
+
+    /// Takes note of children of those that are known, where nothing else does.
+    pub(super) fn look(&mut self) {
+        if !self.is_tracked() {
+            self.members(false);
+        }
+    }
+
+    /// Everybody who is alive and belongs. `closely` looks at environments and folders, too.
+    fn members(&mut self, closely: bool) -> Vec<Entry> {
+        let grouped: HashSet<i32> = self.groups.iter().flat_map(Cgroup::pids).collect();
+        let mut strangers = proc::all();
+        // Numbers are given out again: whoever has another start is somebody else.
+        let alive: HashMap<i32, u64> = strangers.iter().map(|entry| (entry.pid, entry.started)).collect();
+        self.seen.retain(|pid, started| alive.get(pid) == Some(started));
+        let mut members = Vec::new();
+        loop {
+            let first = members.is_empty();
+            let (found, rest): (Vec<Entry>, _) = strangers.into_iter().partition(|entry| {
+                self.seen.contains_key(&entry.pid)
+                    || self.seen.contains_key(&entry.parent)
+                    || grouped.contains(&entry.pid)
+                    || entry.started >= self.since
+                        && (entry.group == self.head && self.head > 0 || closely && first && self.is_marked(entry))
+            });
+            strangers = rest;
+            if found.is_empty() {
+                return members;
+            }
+            self.seen.extend(found.iter().map(|entry| (entry.pid, entry.started)));
+            members.extend(found);
+        }
+    }
+
+    fn is_marked(&self, entry: &Entry) -> bool {
+        proc::has_variable(entry.pid, &self.mark)
+            || self.folder.as_ref().is_some_and(|folder| proc::stands_in(entry.pid, folder))
+    }
+
+    /// Ends everybody. Says how many there were beside the first process, and whether all of them are gone.
+    pub(super) fn end(&mut self, patience: Duration) -> (u64, bool) {
+        // The kernel knows that nobody is left: most jobs end like this.
+        if self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
+            return (0, true);
+        }
+        let until = Instant::now() + patience;
+        let mut others = HashMap::new();
+        let mut pause = Duration::from_millis(1);
+        // After something was found, two looks in a row: one can miss whoever was started while it was taken.
+        let (mut empty, mut wanted) = (0, 1);
+        loop {
+            let members = self.members(true);
+            if members.is_empty() {
+                empty += 1;
+                if empty >= wanted {
+                    return (others.len() as u64, true);
+                }
+                continue;
+            }
+            (empty, wanted) = (0, 2);
+            for member in &members {
+                kill(member);
+                if member.pid != self.head {
+                    others.insert(member.pid, member.started);
+                }
+            }
+            self.groups.iter().for_each(Cgroup::kill);
+            if Instant::now() > until {
+                return (others.len() as u64, false);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Through a descriptor, which means the process that was looked at and none that has its number now.
+fn kill(member: &Entry) {
+    let Some(pid) = Pid::from_raw(member.pid) else { return };
+    let descriptor = pidfd_open(pid, PidfdFlags::empty());
+    if proc::entry(member.pid).is_none_or(|now| now.started != member.started) {
+        return;
+    }
+    let _ = match descriptor {
+        Ok(descriptor) => pidfd_send_signal(descriptor, Signal::KILL),
+        Err(_) => kill_process(pid, Signal::KILL), // before Linux 5.3
+    };
+}

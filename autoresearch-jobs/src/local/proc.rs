@@ -1,0 +1,120 @@
+//! What `/proc` says about the processes of this machine.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Clock ticks a second in what the kernel tells user space; the same on all of Linux's architectures.
+pub(super) const TICKS: f64 = 100.0;
+
+/// A process that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) group: i32,
+    /// When it was started, in ticks since the machine was: with the number it names a process for good, as numbers alone,
+    /// which are given out again, do not.
+    pub(super) started: u64,
+    /// Processor time in ticks, its own and that of children that it has waited for.
+    pub(super) ticks: u64,
+    /// Pages in memory.
+    pub(super) pages: u64,
+}
+
+/// All processes that have not ended, without this one and the first.
+pub(super) fn all() -> Vec<Entry> {
+    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+    let me = i32::try_from(std::process::id()).unwrap_or(0);
+    let pids = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|&pid| pid > 1 && pid != me).filter_map(entry).collect()
+}
+
+/// One process, unless it has ended.
+pub(super) fn entry(pid: i32) -> Option<Entry> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (entry, state) = parse(pid, &stat)?;
+    // What waits to be collected has ended, unless it is only its first thread that has.
+    let ended = matches!(state, b'Z' | b'X')
+        && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) < 2;
+    (!ended).then_some(entry)
+}
+
+/// When a process was started that has not been collected yet, whether it has ended or not.
+pub(super) fn started(pid: i32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse(pid, &stat).map(|(entry, _)| entry.started)
+}
+
+/// Now, in ticks since the machine was started.
+pub(super) fn now() -> Option<u64> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+    Some((seconds * TICKS) as u64)
+}
+
+/// Names this start of this machine.
+pub(super) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+}
+
+/// The process and its state. The name of the program, in parentheses, can hold anything.
+fn parse(pid: i32, stat: &[u8]) -> Option<(Entry, u8)> {
+    let after = stat.iter().rposition(|&byte| byte == b')')? + 1;
+    let fields: Vec<&str> = std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace().collect();
+    let state = *fields.first()?.as_bytes().first()?;
+    let number = |i: usize| fields.get(i)?.parse::<i64>().ok();
+    let ticks = (11..=14).filter_map(number).map(|ticks| ticks.max(0) as u64).sum();
+    let entry = Entry {
+        pid,
+        parent: number(1)? as i32,
+        group: number(2)? as i32,
+        started: fields.get(19)?.parse().ok()?,
+        ticks,
+        pages: number(21).map_or(0, |pages| pages.max(0) as u64),
+    };
+    Some((entry, state))
+}
+
+/// Whether a variable of this name is in the environment that the process was started with.
+pub(super) fn has_variable(pid: i32, name: &str) -> bool {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let mut variables = environment.split(|&byte| byte == 0);
+    variables
+        .any(|variable| variable.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
+}
+
+/// Whether the process stands in the folder.
+pub(super) fn stands_in(pid: i32, folder: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| {
+        // A folder that was deleted has this behind its name.
+        let cwd = cwd.as_os_str().as_bytes();
+        Path::new(OsStr::from_bytes(cwd.strip_suffix(b" (deleted)").unwrap_or(cwd))).starts_with(folder)
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_names_of_programs_do_no_harm() {
+        let stat = b"77 (a) R 1 (b) S 5 76 77 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 12345 1000 2 18446744073709551615";
+        let expected = Entry { pid: 77, parent: 5, group: 76, started: 12345, ticks: 10, pages: 2 };
+        assert_eq!(parse(77, stat), Some((expected, b'S')));
+        assert_eq!(parse(77, b"77 (a"), None);
+        assert_eq!(parse(77, b"77 (a) S"), None);
+    }
+
+    #[test]
+    fn this_process_has_not_ended_and_knows_its_folder() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let entry = entry(me).unwrap();
+        assert!(entry.pages > 0 && entry.started <= now().unwrap());
+        assert!(stands_in(me, &std::env::current_dir().unwrap()));
+        assert!(!stands_in(me, Path::new("/no/such/folder")));
+        assert!(all().iter().all(|entry| entry.pid != me));
+    }
+}
