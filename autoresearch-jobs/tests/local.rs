@@ -293,3 +293,10 @@ async fn each_job_has_cpus_and_gpus_of_its_own() {
     let distinct = |i: usize| words.iter().map(|words| words[i]).collect::<std::collections::BTreeSet<_>>().len();
     assert_eq!((distinct(0), distinct(1)), (cpus, cpus), "{seen:?}");
 }
+
+#[tokio::test]
+async fn it_keeps_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    autoresearch_jobs::testkit::conformance::launcher(|| LocalProcess::new().folder(root.path())).await;
+    assert_eq!(names(root.path()), [""; 0], "left behind");
+}

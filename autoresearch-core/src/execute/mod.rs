@@ -123,6 +123,21 @@ impl RunContext {
         self.meter.charge(Charge::new(amount, "runs"));
     }
 
+    /// Passes what [`report`](Self::report) is told on to this. For those who run executors elsewhere, and for tests; a study
+    /// sets it by itself.
+    #[must_use]
+    pub fn reporting(mut self, told: impl Fn(RunProgress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(move |_, progress| told(progress)));
+        self
+    }
+
+    /// Takes out the amounts that this context was [charged](Self::charge) since the last time. For those who run executors
+    /// elsewhere and pass them on; what is taken from a study's own context is lost to the study.
+    pub fn take_charges(&self) -> Vec<f64> {
+        let collected = self.meter.collect();
+        collected.charges.into_iter().chain(collected.wrong).map(|charge| charge.amount).collect()
+    }
+
     /// Tells displays how far the run is. Cheap, never blocks, may be ignored.
     pub fn report(&self, progress: RunProgress) {
         if let Some(sink) = &self.progress {

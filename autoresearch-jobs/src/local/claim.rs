@@ -108,7 +108,7 @@ impl Claim {
         if let Some(record) = record.filter(|record| record.boot == proc::boot()) {
             let groups: Vec<Cgroup> = record.groups.iter().map(|path| Cgroup::at(path)).collect();
             let mut kin = Kin::new(record.mark, Some(self.folder.clone()), groups, record.since);
-            let (ended, gone) = kin.end(END);
+            let (ended, gone) = kin.end(false, END);
             if !gone {
                 self.unended = true;
                 return Err(LaunchError::Infrastructure(format!(

@@ -96,10 +96,12 @@ impl Kin {
             || self.folder.as_ref().is_some_and(|folder| proc::stands_in(entry.pid, folder))
     }
 
-    /// Ends everybody. Says how many there were beside the first process, and whether all of them are gone.
-    pub(super) fn end(&mut self, patience: Duration) -> (u64, bool) {
-        // The kernel knows that nobody is left: most jobs end like this.
-        if self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
+    /// Ends everybody. Says how many there were beside the first process, and whether all of them are gone. `headless`: the
+    /// first process has ended by itself.
+    pub(super) fn end(&mut self, headless: bool, patience: Duration) -> (u64, bool) {
+        // The kernel knows that nobody is left: most jobs end like this. (One that has not ended may not have entered yet.)
+        if headless
+            && self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
             return (0, true);
         }
         let until = Instant::now() + patience;

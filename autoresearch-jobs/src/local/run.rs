@@ -34,6 +34,8 @@ struct Running {
     key: u64,
     kin: Kin,
     claim: Claim,
+    /// Its first process has ended by itself.
+    headless: bool,
     over: bool,
 }
 
@@ -50,7 +52,7 @@ impl Running {
     fn end(&mut self) -> Result<Over, LaunchError> {
         self.over = true;
         self.hub.pass(END);
-        let (left_behind, gone) = self.kin.end(END);
+        let (left_behind, gone) = self.kin.end(self.headless, END);
         let said = self.hub.finish(self.key, END);
         let groups = self.kin.groups();
         let peak = groups.iter().filter_map(Cgroup::peak).max();
@@ -143,7 +145,7 @@ fn prepare(
     let command = command::build(&words, job, &environment, &folders.work, &groups, &refused);
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
-    let running = Running { hub, key, kin, claim, over: false };
+    let running = Running { hub, key, kin, claim, headless: false, over: false };
     Ok(Prepared { running, command, stdout, stderr, patterns, folder: folders.work, refused })
 }
 
@@ -246,6 +248,7 @@ async fn run(
         limit = sample(&mut running.kin, job) => Stop::Limit(limit),
     };
     let wall_seconds = begun.elapsed().as_secs_f64();
+    running.headless = matches!(stop, Stop::Ended(_));
     let (running, over) = blocking(move || {
         let over = running.end();
         (running, over)

@@ -1,0 +1,367 @@
+//! Runs in worker processes.
+
+mod serve;
+mod wire;
+
+use crate::error::LaunchError;
+use crate::exit::JobExit;
+#[cfg(not(target_os = "linux"))]
+use crate::id::JobId;
+use crate::job::Job;
+use crate::launch::{Launcher, Watch};
+use autoresearch_core::{Candidate, Executor, FailureKind, RunContext, RunFailure, async_trait};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::type_name;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
+
+/// What programs read of the environment to find their libraries and their threads.
+const INHERITED: [&str; 12] = [
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
+    "RAYON_NUM_THREADS",
+    "TOKIO_WORKER_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "CUDA_HOME",
+    "CUDA_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+];
+
+/// Makes each run of an executor in a process of its own, so that a run that panics, aborts or takes all the memory fails
+/// alone, and can be limited, confined and sent elsewhere.
+///
+/// ```no_run
+/// use autoresearch_core::{RunContext, executor_fn};
+/// use autoresearch_jobs::WorkerExecutor;
+/// # let study = |_: WorkerExecutor<f64, _>| {};
+/// // The program says as its first line what its workers run …
+/// let train = || executor_fn(|rate: f64, run: RunContext| async move { Ok(rate + run.seed as f64) });
+/// autoresearch_jobs::worker_main::<f64, _>(train);
+/// // … and wraps the executor, with what each worker may use.
+/// let executor = WorkerExecutor::new(train()).job(|job| job.memory(8 << 30));
+/// # study(executor);
+/// ```
+///
+/// # How a worker comes to its executor
+/// A worker is this same program, started again with the same arguments, in the same folder as far as its launcher lets it
+/// see that. [`worker_main`], as the first line of `main`, builds the executor, makes the one run and ends the process: nothing
+/// else of `main` is done a second time. Without that line `main` goes on until it comes to [`new`](Self::new), which
+/// then does the same; all that stands before it happens in each worker, too, so it should read and not write. A worker
+/// that comes to neither ends with a message when an executor is called: workers never start workers of their own study.
+/// The executor is found by its type; two of one type in a program are told apart by [`named`](Self::named).
+///
+/// Why not the registration of functions before `main`, or a table of names? The first needs the linker's help, and the second
+/// forgets; the type is always there.
+///
+/// # What it needs
+/// Candidate and output as JSON, exactly: what does not survive that (numbers that are not finite) fails the run with a message.
+/// Paths in an output must lead into [`RunContext::directory`], which is the same folder for both.
+///
+/// # Whose fault
+/// What the executor returns is handed on as it is. A panic, an abort, a crash, a limit, and memory that runs out are the
+/// candidate's. A worker that could not begin (its executor could not be built, its program was rebuilt), that a person has ended
+/// with `SIGTERM`, or that the launcher lost, is the infrastructure's.
+///
+/// # After a restart
+/// Runs that had finished are found by [`reopen`](Executor::reopen), by the executor itself or by a note in the run's folder. Those
+/// that had not are ended by the launcher; workers also end by themselves within a second when the process that started them is
+/// gone.
+///
+/// # Cancel safety
+/// A run that is cancelled or dropped has its worker killed.
+pub struct WorkerExecutor<C, E> {
+    inner: E,
+    name: String,
+    program: Result<Program, String>,
+    launcher: Arc<dyn Launcher>,
+    job: Job,
+    of: PhantomData<fn() -> C>,
+}
+
+/// The first line of `main`: in a worker, builds the executor, makes the run and ends the process; else does nothing.
+///
+/// A program that is only a worker ([`WorkerExecutor::binary`]) consists of this line. Several executors of different types are
+/// served by several such lines, those of one type by [`worker_main_named`].
+pub fn worker_main<C, E>(executor: impl FnOnce() -> E)
+where
+    C: Candidate + DeserializeOwned,
+    E: Executor<C>,
+    E::Output: Serialize + DeserializeOwned,
+{
+    worker_main_named::<C, E>(&name_of::<C, E>(), executor);
+}
+
+/// The same as [`worker_main`] for an executor with a [name](WorkerExecutor::named).
+pub fn worker_main_named<C, E>(name: &str, executor: impl FnOnce() -> E)
+where
+    C: Candidate + DeserializeOwned,
+    E: Executor<C>,
+    E::Output: Serialize + DeserializeOwned,
+{
+    if serve::wanted().as_deref() == Some(name) {
+        serve::serve::<C, E>(&executor());
+    }
+}
+
+fn name_of<C, E>() -> String {
+    format!("{} of {}", type_name::<E>(), type_name::<C>())
+}
+
+impl<C, E> WorkerExecutor<C, E>
+where
+    C: Candidate + Serialize + DeserializeOwned,
+    E: Executor<C>,
+    E::Output: Serialize + DeserializeOwned,
+{
+    /// Runs the executor in workers that are this same program, as processes of this machine ([`on`](Self::on) says where else).
+    ///
+    /// In a worker that was started for this executor it makes the run and ends the process, and does not return.
+    pub fn new(inner: E) -> Self {
+        let this = Self {
+            inner,
+            name: name_of::<C, E>(),
+            program: Program::own(),
+            launcher: default_launcher(),
+            job: Job::default().inherit(INHERITED),
+            of: PhantomData,
+        };
+        this.serve_if_wanted()
+    }
+
+    /// Tells it from other executors of the same type.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self.serve_if_wanted()
+    }
+
+    fn serve_if_wanted(self) -> Self {
+        if serve::wanted().as_deref() == Some(&self.name) {
+            serve::serve::<C, E>(&self.inner);
+        }
+        self
+    }
+
+    /// Launches the workers with this.
+    #[must_use]
+    pub fn on(mut self, launcher: impl Launcher + 'static) -> Self {
+        self.launcher = Arc::new(launcher);
+        self
+    }
+
+    /// Changes the job that each worker is: limits, resources, variables, what it may read and write. The command and the files
+    /// that go in and out are not up for change.
+    #[must_use]
+    pub fn job(mut self, change: impl FnOnce(Job) -> Job) -> Self {
+        self.job = change(self.job);
+        self
+    }
+
+    /// Starts this program, which calls [`worker_main`] with the same executor, in place of this one.
+    #[must_use]
+    pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = Program::at(path.into(), Vec::new());
+        self
+    }
+
+    async fn launched(&self, request: &Request<C>, cx: &RunContext) -> Result<JobExit, LaunchError> {
+        let program = self.program.as_ref().map_err(|why| LaunchError::Setup(why.clone()))?;
+        program.check().map_err(LaunchError::Setup)?;
+        let text = serde_json::to_string(request).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
+        let here = std::env::current_dir().map_err(LaunchError::io("the current folder is gone"))?;
+        let mut job = self.job.clone();
+        job.command = ["/bin/sh", "-c", wire::ENTER, "sh"].map(String::from).into();
+        for word in [here.into_os_string(), program.path.clone().into()].into_iter().chain(program.args.iter().cloned()) {
+            job.command.push(word.into_string().map_err(|word| {
+                LaunchError::Setup(format!("{word:?} is no UTF-8, as a worker's folder, program and arguments must be"))
+            })?);
+        }
+        let job = job.file(REQUEST, text).env(NAME, &self.name);
+        let job = job.collect([OUTCOME, BEGUN], request.directory.join(".worker"));
+        let job = job.readable(&program.path).writable(&request.directory);
+        let context = cx.clone();
+        let watch = Watch::new(&cx.cancel).lines(move |line| {
+            if let Some(progress) = wire::from_line(line) {
+                context.report(progress);
+            }
+        });
+        self.launcher.launch(&request.id, &job, &watch).await
+    }
+
+    /// What came of the run.
+    fn outcome(&self, mut exit: JobExit, request: &Request<C>, cx: &RunContext) -> Result<E::Output, RunFailure> {
+        exit.stdout = wire::without_progress(&exit.stdout);
+        let has = |name: &str| exit.files.iter().any(|file| file == name);
+        if has(OUTCOME) && exit.limit.is_none() {
+            let path = request.directory.join(".worker").join(OUTCOME);
+            let text = fs::read(&path)?;
+            let outcome: Outcome<E::Output> = serde_json::from_slice(&text).map_err(|why| {
+                RunFailure::candidate(format!("the worker's outcome {} cannot be read: {why}", path.display()))
+            })?;
+            if outcome.launch != request.launch {
+                return Err(RunFailure::infrastructure(format!("{} is of another launch", path.display())));
+            }
+            outcome.charges.iter().for_each(|&amount| cx.charge(amount));
+            let output = outcome.result?;
+            self.keep(&output, request);
+            return Ok(output);
+        }
+        match (has(BEGUN), exit.failure()) {
+            (true, Some(failure)) => Err(failure),
+            (true, None) => Err(RunFailure::candidate("the run ended its process and gave no outcome")),
+            (false, Some(_)) => Err(RunFailure::infrastructure(format!("the worker could not begin: {exit}"))),
+            (false, None) => Err(RunFailure::infrastructure(format!(
+                "the worker ended without a run: its `main` came neither to `worker_main` nor to `WorkerExecutor::new` for {}",
+                self.name
+            ))),
+        }
+    }
+
+    /// Best effort: without it the run is made again after a restart.
+    fn keep(&self, output: &E::Output, request: &Request<C>) {
+        let kept = Kept {
+            identity: self.inner.identity(),
+            candidate: &request.candidate,
+            seed: request.seed,
+            fidelity: request.fidelity,
+            output,
+        };
+        let path = wire::kept(&request.directory);
+        let half = path.with_extension("half");
+        let written = serde_json::to_vec(&kept).map_err(std::io::Error::from);
+        let written = written.and_then(|text| fs::write(&half, text)).and_then(|()| fs::rename(&half, &path));
+        if let Err(why) = written {
+            tracing::warn!("{}: {why}; the run would be made again after a restart", path.display());
+        }
+    }
+
+    fn find(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {
+        let text = fs::read(wire::kept(&cx.directory().ok()?)).ok()?;
+        let kept: Kept<serde_json::Value, E::Output> = serde_json::from_slice(&text).ok()?;
+        let same = kept.identity == self.inner.identity()
+            && kept.candidate == serde_json::to_value(candidate).ok()?
+            && (kept.seed, kept.fidelity) == (cx.seed, cx.fidelity);
+        same.then_some(kept.output)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<C, E> Executor<C> for WorkerExecutor<C, E>
+where
+    C: Candidate + Serialize + DeserializeOwned,
+    E: Executor<C>,
+    E::Output: Serialize + DeserializeOwned,
+{
+    type Output = E::Output;
+
+    async fn execute(&self, candidate: C, cx: RunContext) -> Result<E::Output, RunFailure> {
+        if let Some(wanted) = serve::wanted() {
+            serve::unable(&format!("`main` came to a study before it came to the executor {wanted}"));
+        }
+        let survives = serde_json::to_vec(&candidate).and_then(|text| serde_json::from_slice::<C>(&text));
+        if let Err(why) = survives {
+            let message = format!("the candidate cannot be told as JSON, as numbers that are not finite cannot: {why}");
+            return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
+        }
+        let directory = std::path::absolute(cx.directory()?)?;
+        let request = Request::new(candidate, &cx, launch_name(), directory);
+        let exit = self.launched(&request, &cx).await?;
+        self.outcome(exit, &request, &cx)
+    }
+
+    async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {
+        match self.inner.reopen(candidate, cx).await {
+            Some(output) => Some(output),
+            None => self.find(candidate, cx),
+        }
+    }
+
+    fn identity(&self) -> String {
+        self.inner.identity()
+    }
+}
+
+impl<C, E: fmt::Debug> fmt::Debug for WorkerExecutor<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = &self.job.limits;
+        f.debug_struct("WorkerExecutor").field("inner", &self.inner).field("limits", limits).finish_non_exhaustive()
+    }
+}
+
+/// A program as it was when the study began.
+#[derive(Debug)]
+struct Program {
+    path: PathBuf,
+    args: Vec<OsString>,
+    was: (u64, Option<SystemTime>),
+}
+
+impl Program {
+    fn own() -> Result<Self, String> {
+        let path = std::env::current_exe().map_err(|why| format!("this program's own file cannot be found: {why}"))?;
+        Self::at(path, std::env::args_os().skip(1).collect())
+    }
+
+    fn at(path: PathBuf, args: Vec<OsString>) -> Result<Self, String> {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let was = stamp(&path)?;
+        Ok(Self { path, args, was })
+    }
+
+    /// A study whose program was rebuilt under it would compare runs of two programs.
+    fn check(&self) -> Result<(), String> {
+        match stamp(&self.path)? == self.was {
+            true => Ok(()),
+            false => Err(format!(
+                "{} is another file than when the study began; start the study again, and its workers with it",
+                self.path.display()
+            )),
+        }
+    }
+}
+
+fn stamp(path: &Path) -> Result<(u64, Option<SystemTime>), String> {
+    let about = fs::metadata(path).map_err(|why| format!("the worker's program {}: {why}", path.display()))?;
+    Ok((about.len(), about.modified().ok()))
+}
+
+fn launch_name() -> String {
+    static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}-{}", std::process::id(), since.as_nanos(), LAUNCHES.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(target_os = "linux")]
+fn default_launcher() -> Arc<dyn Launcher> {
+    Arc::new(crate::LocalProcess::new())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn default_launcher() -> Arc<dyn Launcher> {
+    Arc::new(NoneYet)
+}
+
+/// What there is before [`WorkerExecutor::on`] where there are no local processes.
+#[cfg(not(target_os = "linux"))]
+struct NoneYet;
+
+#[cfg(not(target_os = "linux"))]
+#[async_trait]
+impl Launcher for NoneYet {
+    async fn launch(&self, _id: &JobId, _job: &Job, _watch: &Watch) -> Result<JobExit, LaunchError> {
+        Err(LaunchError::setup("workers as processes of this machine need Linux; say with `.on(…)` where they are to run"))
+    }
+}

@@ -1,0 +1,120 @@
+//! What a study and its workers tell each other.
+
+use crate::id::JobId;
+use autoresearch_core::{Arm, Fidelity, RunContext, RunFailure, RunProgress};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Names the executor that a worker is to build.
+pub(super) const NAME: &str = "AUTORESEARCH_WORKER";
+/// Names the folder of the request and the outcome.
+pub(super) const FOLDER: &str = "AUTORESEARCH_WORKER_FOLDER";
+/// What is to be run.
+pub(super) const REQUEST: &str = "request.json";
+/// There from the moment on in which the executor is called: what goes wrong before is not the candidate's fault.
+pub(super) const BEGUN: &str = "begun";
+/// What came of it.
+pub(super) const OUTCOME: &str = "outcome.json";
+/// What lines of progress on standard output begin with.
+const PROGRESS: &str = "\u{1}autoresearch-progress ";
+
+/// Takes note of where it is, goes where the study stands (as far as that can be seen from here), and becomes the worker.
+pub(super) const ENTER: &str =
+    r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORESEARCH_WORKER_FOLDER; cd "$1" 2>/dev/null; shift; exec "$@""#;
+
+/// A run, and what its context says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request<C> {
+    pub(super) id: JobId,
+    /// Tells this launch from all others, so that no outcome is taken for another's.
+    pub(super) launch: String,
+    pub(super) candidate: C,
+    pub(super) arm: Arm,
+    pub(super) seed: u64,
+    pub(super) fidelity: Option<Fidelity>,
+    pub(super) directory: PathBuf,
+}
+
+impl<C> Request<C> {
+    pub(super) fn new(candidate: C, cx: &RunContext, launch: String, directory: PathBuf) -> Self {
+        let (id, arm) = (JobId::of(cx), cx.arm.clone());
+        Self { id, launch, candidate, arm, seed: cx.seed, fidelity: cx.fidelity, directory }
+    }
+}
+
+/// The context of a run that a study elsewhere has asked for.
+pub(super) fn context(request: &Request<impl Sized>) -> RunContext {
+    let mut cx = RunContext::for_test(request.seed).in_directory(&request.directory);
+    cx.study = request.id.study.as_str().into();
+    (cx.run, cx.attempt) = (request.id.run, request.id.attempt);
+    (cx.arm, cx.fidelity) = (request.arm.clone(), request.fidelity);
+    cx
+}
+
+/// How a run ended in its worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outcome<A> {
+    pub(super) launch: String,
+    pub(super) charges: Vec<f64>,
+    pub(super) result: Result<A, RunFailure>,
+}
+
+/// A finished run as it is found again after a restart.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Kept<C, A> {
+    pub(super) identity: String,
+    pub(super) candidate: C,
+    pub(super) seed: u64,
+    pub(super) fidelity: Option<Fidelity>,
+    pub(super) output: A,
+}
+
+/// Where that is, in the run's folder.
+pub(super) fn kept(directory: &Path) -> PathBuf {
+    directory.join(".worker").join("kept.json")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    step: u64,
+    of: Option<u64>,
+    loss: Option<f64>,
+}
+
+/// A line of progress.
+pub(super) fn to_line(progress: RunProgress) -> String {
+    let RunProgress { step, of, loss } = progress;
+    // Not a number is nothing to show, and JSON has no word for it.
+    let progress = Progress { step, of, loss: loss.filter(|loss| loss.is_finite()) };
+    format!("{PROGRESS}{}", serde_json::to_string(&progress).unwrap_or_default())
+}
+
+/// The progress that a line tells, if it is such a line.
+pub(super) fn from_line(line: &str) -> Option<RunProgress> {
+    // What the run has printed without ending the line stands before it.
+    let (_, json) = line.split_once(PROGRESS)?;
+    let Progress { step, of, loss } = serde_json::from_str(json).ok()?;
+    Some(RunProgress { step, of, loss })
+}
+
+/// The output without lines of progress.
+pub(super) fn without_progress(output: &str) -> String {
+    let lines = output.split_inclusive('\n').filter(|line| !line.contains(PROGRESS.trim_end()));
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_survives_the_way() {
+        let progress = RunProgress { step: 3, of: Some(10), loss: Some(0.1 + 0.2) };
+        assert_eq!(from_line(&to_line(progress)), Some(progress));
+        let nan = RunProgress { loss: Some(f64::NAN), ..progress };
+        assert_eq!(from_line(&to_line(nan)), Some(RunProgress { loss: None, ..progress }));
+        assert_eq!(from_line(&format!("epoch 1 {}", to_line(progress))), Some(progress));
+        assert_eq!(from_line("autoresearch-progress {}"), None);
+        assert_eq!(without_progress(&format!("a\n{}\nb", to_line(progress))), "a\nb");
+    }
+}
