@@ -82,7 +82,10 @@ impl Default for Bubblewrap {
 
 impl std::fmt::Debug for Bubblewrap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bubblewrap").field("local", &self.local).field("program", &self.program).finish_non_exhaustive()
+        f.debug_struct("Bubblewrap")
+            .field("local", &self.local)
+            .field("program", &self.program)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,12 +143,17 @@ fn probe(program: &Path) -> Result<PathBuf, LaunchError> {
         _ => std::path::absolute(program).ok().filter(|path| path.is_file()),
     };
     let path = path.ok_or_else(|| {
-        LaunchError::Setup(format!("a sandbox was asked for, and `{}` is not there; {INSTALL}", program.display()))
+        LaunchError::Setup(format!(
+            "a sandbox was asked for, and `{}` is not there; {INSTALL}",
+            program.display()
+        ))
     })?;
     let mut command = Command::new(&path);
     command.args(NAMESPACES).args(["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "/bin/true"]);
     let tried = command.stdin(Stdio::null()).output();
-    let tried = tried.map_err(|why| LaunchError::Setup(format!("`{}` cannot be started: {why}; {INSTALL}", path.display())))?;
+    let tried = tried.map_err(|why| {
+        LaunchError::Setup(format!("`{}` cannot be started: {why}; {INSTALL}", path.display()))
+    })?;
     if tried.status.success() {
         return Ok(path);
     }
@@ -167,7 +175,9 @@ struct Sandbox {
 impl Confine for Sandbox {
     fn words(&self, job: &Job, folders: &Folders, program: &Path) -> Result<Vec<OsString>, LaunchError> {
         let mut words: Vec<OsString> = vec![self.bwrap.clone().into()];
-        let mut add = |these: &[&dyn AsRef<std::ffi::OsStr>]| words.extend(these.iter().map(|word| word.as_ref().into()));
+        let mut add = |these: &[&dyn AsRef<std::ffi::OsStr>]| {
+            words.extend(these.iter().map(|word| word.as_ref().into()))
+        };
         for flag in NAMESPACES {
             add(&[&flag]);
         }

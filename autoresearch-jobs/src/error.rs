@@ -39,7 +39,9 @@ impl From<LaunchError> for RunFailure {
     fn from(error: LaunchError) -> Self {
         match error {
             LaunchError::Cancelled => Self::cancelled(),
-            LaunchError::Setup(message) | LaunchError::Infrastructure(message) => Self::infrastructure(message),
+            LaunchError::Setup(message) | LaunchError::Infrastructure(message) => {
+                Self::infrastructure(message)
+            }
         }
     }
 }

@@ -26,7 +26,8 @@ pub struct JobExit {
     pub limit: Option<LimitKind>,
     /// Elapsed time in seconds.
     pub wall_seconds: f64,
-    /// Processor time in seconds, where known: of the first process and of what it has waited for.
+    /// Processor time in seconds, where known: of the whole job where the launcher counts that, else of its first process and
+    /// of what that has waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
     /// The most memory in bytes, where known: of the whole job where the launcher counts that, else of its largest
@@ -87,7 +88,9 @@ impl JobExit {
         let kind = match (self.limit, self.ended) {
             (Some(LimitKind::WallClock | LimitKind::CpuTime), _) => FailureKind::Timeout,
             (Some(LimitKind::Memory), _) | (None, Ended::Signal(KILL)) => FailureKind::OutOfMemory,
-            (None, Ended::Signal(HUP | INT | TERM)) => return Some(RunFailure::infrastructure(self.to_string())),
+            (None, Ended::Signal(HUP | INT | TERM)) => {
+                return Some(RunFailure::infrastructure(self.to_string()));
+            }
             _ => FailureKind::Crash,
         };
         Some(RunFailure::candidate(self.to_string()).kind(kind))
@@ -140,7 +143,14 @@ impl fmt::Display for JobExit {
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         if !self.success() && !lines.is_empty() {
-            write!(f, "; it said last: {}", lines[lines.len().saturating_sub(5)..].join(" | "))?;
+            // Of a panic its message and not the end of the trace below that.
+            let panic =
+                lines.iter().rposition(|line| line.starts_with("thread '") && line.contains("panicked at"));
+            let told = match panic {
+                Some(at) => &lines[at..(at + 2).min(lines.len())],
+                None => &lines[lines.len().saturating_sub(5)..],
+            };
+            write!(f, "; it said last: {}", told.join(" | "))?;
         }
         Ok(())
     }
@@ -179,6 +189,9 @@ mod tests {
         exit.stderr = "one\ntwo\n\n".into();
         let shown = "the job was ended by SIGSEGV after 2.5 s, with 3.0 MiB at most, on node7; it said last: one | two";
         assert_eq!(exit.to_string(), shown);
+        let mut panicked = exit.clone();
+        panicked.stderr = "thread 'main' (7) panicked at x.rs:1:2:\nno data\nstack backtrace:\n 0: a\n 1: b\n 2: c\n 3: d\n".into();
+        assert!(panicked.to_string().ends_with("panicked at x.rs:1:2: | no data"), "{panicked}");
         let json = serde_json::to_string(&exit).unwrap();
         assert_eq!(serde_json::from_str::<JobExit>(&json).unwrap(), exit);
     }

@@ -61,7 +61,10 @@ fn safe(name: &str) -> String {
     if plain && !name.contains("--") {
         return name.into();
     }
-    let kept = name.chars().take(SHOWN).map(|c| if harmless(c.to_ascii_lowercase()) { c.to_ascii_lowercase() } else { '_' });
+    let kept = name
+        .chars()
+        .take(SHOWN)
+        .map(|c| if harmless(c.to_ascii_lowercase()) { c.to_ascii_lowercase() } else { '_' });
     let digest = Sha256::digest(name.as_bytes());
     let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("s{}--{hash}", kept.collect::<String>().replace("--", "__"))
@@ -75,7 +78,8 @@ mod tests {
     #[test]
     fn no_two_ids_share_a_name_and_each_is_a_safe_file_name() {
         let long = "x".repeat(300);
-        let studies = ["a", "A", "a/b", "a_b", "a.b", "..", "", "-a", "ä", "a--b", &long, &long[1..], "a b\n"];
+        let studies =
+            ["a", "A", "a/b", "a_b", "a.b", "..", "", "-a", "ä", "a--b", &long, &long[1..], "a b\n"];
         let mut names = BTreeSet::new();
         for study in studies {
             for (run, attempt) in [(1, 0), (1, 1), (11, 0)] {

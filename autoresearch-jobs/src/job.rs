@@ -223,7 +223,9 @@ impl Job {
         let wrong = |message: String| Err(LaunchError::Setup(message));
         match self.command.first() {
             None => return wrong("the job has no command; give a program and its arguments".into()),
-            Some(program) if program.is_empty() => return wrong("the job's program has an empty name".into()),
+            Some(program) if program.is_empty() => {
+                return wrong("the job's program has an empty name".into());
+            }
             Some(_) => {}
         }
         if let Some(text) = self.command.iter().chain(self.env.values()).find(|text| text.contains('\0')) {
@@ -232,11 +234,15 @@ impl Job {
         for path in self.files_in.keys().chain(&self.files_out) {
             let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
             if path.is_empty() || path.contains('\0') || !Path::new(path).components().all(inside) {
-                return wrong(format!("{path:?} is no path within the job's folder; give a relative one without `..`"));
+                return wrong(format!(
+                    "{path:?} is no path within the job's folder; give a relative one without `..`"
+                ));
             }
         }
         if !self.files_out.is_empty() && self.collect_into.is_none() {
-            return wrong("the job has files to collect and no folder to put them; say `collect_into`".into());
+            return wrong(
+                "the job has files to collect and no folder to put them; say `collect_into`".into(),
+            );
         }
         for name in self.env.keys().chain(&self.inherit) {
             if name.is_empty() || name.contains(['=', '\0']) {
@@ -248,8 +254,13 @@ impl Job {
         }
         let limits = &self.limits;
         let sizes = [limits.memory, limits.address_space, limits.file_size];
-        if sizes.contains(&Some(0)) || [limits.wall_clock, limits.cpu_time].iter().flatten().any(|d| d.is_zero()) {
-            return wrong("the job has a limit of 0, with which nothing runs; leave out what is not to be limited".into());
+        if sizes.contains(&Some(0))
+            || [limits.wall_clock, limits.cpu_time].iter().flatten().any(|d| d.is_zero())
+        {
+            return wrong(
+                "the job has a limit of 0, with which nothing runs; leave out what is not to be limited"
+                    .into(),
+            );
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 mod common;
 
 use autoresearch_core::RunId;
-use autoresearch_jobs::{Bubblewrap, Ended, Job, JobExit, JobId, LaunchError, Launcher, LimitKind, LocalProcess, Watch};
+use autoresearch_jobs::{
+    Bubblewrap, Ended, Job, JobExit, JobId, LaunchError, Launcher, LimitKind, LocalProcess, Watch,
+};
 use common::{alive, names, sh};
 use std::time::Duration;
 
@@ -27,7 +29,8 @@ impl Here {
     }
 
     async fn run(&self, job: &Job) -> JobExit {
-        let exit = self.launcher.launch(&JobId::new("sandbox", RunId(1), 0), job, &Watch::default()).await.unwrap();
+        let exit =
+            self.launcher.launch(&JobId::new("sandbox", RunId(1), 0), job, &Watch::default()).await.unwrap();
         assert_eq!(names(self.root.path()), [""; 0], "left behind");
         exit
     }
@@ -53,12 +56,15 @@ async fn a_job_sees_the_system_and_itself_and_writes_only_its_own() {
     let file = secret.path().join("store.db");
     std::fs::write(&file, "secret").unwrap();
     let home = std::env::var("HOME").unwrap();
-    for hidden in [file.to_str().unwrap(), &home, "/etc/shadow", "/root", "/home", "/var", env!("CARGO_MANIFEST_DIR")] {
+    for hidden in
+        [file.to_str().unwrap(), &home, "/etc/shadow", "/root", "/home", "/var", env!("CARGO_MANIFEST_DIR")]
+    {
         let said = here.said(&format!("ls -d {hidden} 2>/dev/null || echo hidden")).await;
         assert_eq!(said, "hidden\n", "{hidden}");
     }
     for place in ["/usr/x", "/etc/x", "/bin/x", "/lib/x", "/opt/x", "/dev/sda", "/proc/sys/kernel/hostname"] {
-        let said = here.said(&format!("(echo 1 >{place}) 2>/dev/null && test -s {place} || echo denied")).await;
+        let said =
+            here.said(&format!("(echo 1 >{place}) 2>/dev/null && test -s {place} || echo denied")).await;
         // What is not bound at all may be written, to a root that is in memory and gone with the job.
         let harmless = !std::path::Path::new(place).exists() || place.starts_with("/proc");
         assert!(said == "denied\n" || harmless, "{place}: {said}");
@@ -66,7 +72,8 @@ async fn a_job_sees_the_system_and_itself_and_writes_only_its_own() {
     }
     let said = here.said("echo 1 >own && cat own && touch $HOME/a $TMPDIR/b /tmp/c && ls /tmp").await;
     assert!(said.starts_with("1\n") && !said.contains("autoresearch"), "{said}");
-    let readable = sh(&format!("cat {0}; echo 1 2>/dev/null >{0} || echo denied", file.display())).readable(&file);
+    let readable =
+        sh(&format!("cat {0}; echo 1 2>/dev/null >{0} || echo denied", file.display())).readable(&file);
     assert_eq!(here.run(&readable).await.stdout, "secretdenied\n");
     let writable = sh(&format!("echo changed >{}", file.display())).writable(&file);
     assert!(here.run(&writable).await.success());
@@ -134,7 +141,9 @@ async fn a_sandbox_that_is_missing_is_said_to_be_and_never_left_out() {
     let touched = root.path().join("touched");
     let job = Job::new(["touch", touched.to_str().unwrap()]);
     // Missing, and one that cannot make a sandbox.
-    for (program, expected) in [("no-such-bwrap", "apt-get install bubblewrap"), ("/bin/false", "user namespaces")] {
+    for (program, expected) in
+        [("no-such-bwrap", "apt-get install bubblewrap"), ("/bin/false", "user namespaces")]
+    {
         let launcher = Bubblewrap::on(local.clone()).program(program);
         let gave = launcher.launch(&JobId::new("sandbox", RunId(1), 0), &job, &Watch::default()).await;
         assert!(matches!(&gave, Err(LaunchError::Setup(why)) if why.contains(expected)), "{gave:?}");

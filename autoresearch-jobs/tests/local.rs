@@ -39,7 +39,10 @@ async fn statuses_signals_and_output_are_told() {
     let exit = here.run(&sh("echo out; echo err >&2; exit 3")).await.unwrap();
     assert_eq!((exit.ended, exit.limit), (Ended::Status(3), None));
     assert_eq!((&*exit.stdout, &*exit.stderr), ("out\n", "err\n"));
-    assert!(exit.peak_memory.unwrap() > 0 && exit.cpu_seconds.unwrap() < 60.0 && !exit.place.is_empty(), "{exit:?}");
+    assert!(
+        exit.peak_memory.unwrap() > 0 && exit.cpu_seconds.unwrap() < 60.0 && !exit.place.is_empty(),
+        "{exit:?}"
+    );
     let exit = here.run(&sh("kill -SEGV $$")).await.unwrap();
     assert_eq!(exit.ended, Ended::Signal(11));
     assert!(here.run(&Job::new(["true"])).await.unwrap().success());
@@ -61,7 +64,9 @@ async fn the_environment_is_what_the_job_says() {
 #[tokio::test]
 async fn files_go_in_and_come_out() {
     let (here, into) = (Here::new(), tempfile::tempdir().unwrap());
-    let job = sh("pwd; cat in/a; touch $TMPDIR/x $HOME/y; mkdir out; echo 1 >out/a.txt; echo 2 >b.txt; ln -s /etc/passwd out/c.txt; exit 1");
+    let job = sh(
+        "pwd; cat in/a; touch $TMPDIR/x $HOME/y; mkdir out; echo 1 >out/a.txt; echo 2 >b.txt; ln -s /etc/passwd out/c.txt; exit 1",
+    );
     let exit = here.run(&job.file("in/a", "hello").collect(["out/*.txt"], into.path())).await.unwrap();
     assert_eq!(exit.files, ["out/a.txt"]);
     assert_eq!(names(&into.path().join("out")), ["a.txt"]);
@@ -86,7 +91,10 @@ async fn each_limit_ends_a_job_and_is_named() {
     let cases = [
         (sh("sleep 600").wall_clock(Duration::from_millis(50)), LimitKind::WallClock),
         (spin().cpu_time(Duration::from_secs(1)), LimitKind::CpuTime),
-        (sh("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done").output(10_000), LimitKind::Output),
+        (
+            sh("while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done").output(10_000),
+            LimitKind::Output,
+        ),
         (sh("exec head -c 1000000 /dev/zero >big").file_size(100_000), LimitKind::FileSize),
         (sh("exec tail /dev/zero").memory(64 << 20), LimitKind::Memory),
     ];
@@ -171,13 +179,16 @@ async fn nothing_of_a_job_outlives_it() {
 }
 
 /// Runs a job that tells its process numbers and stays, and ends the launch when it has.
-async fn interrupted(stop: impl AsyncFnOnce(&Cancellation, tokio::task::JoinHandle<Result<JobExit, LaunchError>>)) {
+async fn interrupted(
+    stop: impl AsyncFnOnce(&Cancellation, tokio::task::JoinHandle<Result<JobExit, LaunchError>>),
+) {
     let here = Here::new();
     let cancel = Cancellation::new();
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let watch = Watch::new(&cancel).lines(move |line| drop(told.send(line.to_owned())));
     let (launcher, job) = (here.launcher.clone(), sh("echo $$; setsid sleep 987 & echo $!; wait"));
-    let task = tokio::spawn(async move { launcher.launch(&JobId::new("local", RunId(1), 0), &job, &watch).await });
+    let task =
+        tokio::spawn(async move { launcher.launch(&JobId::new("local", RunId(1), 0), &job, &watch).await });
     let mut pids: Vec<i32> = Vec::new();
     while pids.len() < 2 {
         pids.push(heard.recv().await.unwrap().parse().unwrap());
@@ -262,7 +273,10 @@ async fn two_attempts_at_a_run_never_run_at_once() {
     heard.recv().await.unwrap();
     let again = JobId::new("local", RunId(1), 1);
     let refused = here.launcher.launch(&again, &sh("true"), &Watch::default()).await.unwrap_err();
-    assert!(matches!(&refused, LaunchError::Infrastructure(why) if why.contains("never run at once")), "{refused}");
+    assert!(
+        matches!(&refused, LaunchError::Infrastructure(why) if why.contains("never run at once")),
+        "{refused}"
+    );
     let other = JobId::new("local", RunId(2), 0);
     assert!(here.launcher.launch(&other, &sh("true"), &Watch::default()).await.unwrap().success());
     cancel.cancel();
@@ -282,7 +296,9 @@ async fn each_job_has_cpus_and_gpus_of_its_own() {
     let job = sh(script).gpus(1).env("MEETING", meeting.path().to_str().unwrap()).env("N", cpus.to_string());
     let runs = (1..=cpus).map(|run| {
         let (launcher, job) = (launcher.clone(), job.clone());
-        tokio::spawn(async move { launcher.launch(&JobId::new("local", RunId(run as u64), 0), &job, &Watch::default()).await })
+        tokio::spawn(async move {
+            launcher.launch(&JobId::new("local", RunId(run as u64), 0), &job, &Watch::default()).await
+        })
     });
     let mut seen = Vec::new();
     for run in runs.collect::<Vec<_>>() {
@@ -290,7 +306,8 @@ async fn each_job_has_cpus_and_gpus_of_its_own() {
     }
     let words: Vec<Vec<&str>> = seen.iter().map(|line| line.split_whitespace().collect()).collect();
     assert!(words.iter().all(|words| words.len() == 2 && words[0].parse::<u32>().is_ok()), "{seen:?}");
-    let distinct = |i: usize| words.iter().map(|words| words[i]).collect::<std::collections::BTreeSet<_>>().len();
+    let distinct =
+        |i: usize| words.iter().map(|words| words[i]).collect::<std::collections::BTreeSet<_>>().len();
     assert_eq!((distinct(0), distinct(1)), (cpus, cpus), "{seen:?}");
 }
 

@@ -17,12 +17,13 @@ fn main() {
 mod linux {
     use super::common::{alive, names, sh};
     use autoresearch_core::{
-        Cancellation, Executor, Fault, FailureKind, Fidelity, RunContext, RunFailure, RunId, RunProgress, async_trait,
+        Cancellation, Executor, FailureKind, Fault, Fidelity, RunContext, RunFailure, RunId, RunProgress,
+        async_trait,
     };
     use autoresearch_jobs::testkit::FakeLauncher;
     use autoresearch_jobs::{
-        Bubblewrap, Ended, JobExit, JobId, LaunchError, Launcher, LocalProcess, Watch, WorkerExecutor, worker_main,
-        worker_main_named,
+        Bubblewrap, Ended, JobExit, JobId, LaunchError, Launcher, LocalProcess, Watch, WorkerExecutor,
+        worker_main, worker_main_named,
     };
     use serde::{Deserialize, Serialize};
     use std::path::{Path, PathBuf};
@@ -71,7 +72,9 @@ mod linux {
                 Deed::TakeAllMemory => take_all_memory(),
                 Deed::Overflow => deeper(1) as f64,
                 Deed::Fail(Fault::Infrastructure) => return Err(RunFailure::infrastructure("HTTP 429")),
-                Deed::Fail(_) => return Err(RunFailure::candidate("diverged").kind(FailureKind::InvalidMetric)),
+                Deed::Fail(_) => {
+                    return Err(RunFailure::candidate("diverged").kind(FailureKind::InvalidMetric));
+                }
                 Deed::NotANumber => f64::NAN,
                 Deed::Stay => {
                     println!("noise of the run's own");
@@ -252,7 +255,12 @@ mod linux {
             (Deed::Exit(3), Fault::Candidate, FailureKind::Crash, "status 3"),
             (Deed::Exit(0), Fault::Candidate, FailureKind::Crash, "gave no outcome"),
             (Deed::Fail(Fault::Candidate), Fault::Candidate, FailureKind::InvalidMetric, "diverged"),
-            (Deed::Fail(Fault::Infrastructure), Fault::Infrastructure, FailureKind::Infrastructure, "HTTP 429"),
+            (
+                Deed::Fail(Fault::Infrastructure),
+                Fault::Infrastructure,
+                FailureKind::Infrastructure,
+                "HTTP 429",
+            ),
             (Deed::NotANumber, Fault::Candidate, FailureKind::InvalidMetric, "not finite"),
             (Deed::Score(f64::NAN), Fault::Candidate, FailureKind::InvalidCandidate, "not finite"),
         ];
@@ -289,11 +297,17 @@ mod linux {
     async fn what_cannot_begin() {
         let here = Here::new();
         let infrastructure = |failure: RunFailure, text: &str| {
-            assert!(failure.fault() == Fault::Infrastructure && failure.message().contains(text), "{failure}");
+            assert!(
+                failure.fault() == Fault::Infrastructure && failure.message().contains(text),
+                "{failure}"
+            );
         };
         // Its worker panics while it builds the executor.
         let broken = here.worker().named("another");
-        infrastructure(broken.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(), "its data are not there");
+        infrastructure(
+            broken.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(),
+            "its data are not there",
+        );
         let lost = WorkerExecutor::new(Lost).on(here.launcher());
         infrastructure(lost.execute(1, here.cx(7)).await.unwrap_err(), "before it came to the executor");
         // A program that knows nothing of workers.
@@ -306,7 +320,10 @@ mod linux {
         std::fs::write(&binary, "one").unwrap();
         let rebuilt = here.worker().binary(&binary);
         std::fs::write(&binary, "another").unwrap();
-        infrastructure(rebuilt.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(), "start the study again");
+        infrastructure(
+            rebuilt.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(),
+            "start the study again",
+        );
     }
 
     async fn a_lost_worker() {
@@ -357,7 +374,7 @@ mod linux {
         cx: RunContext,
     ) -> (tokio::task::JoinHandle<Result<Output, RunFailure>>, i32) {
         let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        let cx = cx.reporting(move |progress| drop(told.send(progress.step)));
+        let cx = cx.reporting(move |progress| _ = told.send(progress.step));
         let run = tokio::spawn(async move { worker.execute(Deed::Stay, cx).await });
         let pid = heard.recv().await.unwrap() as i32;
         assert!(alive(pid));

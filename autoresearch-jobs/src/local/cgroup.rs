@@ -123,6 +123,12 @@ impl Cgroup {
         fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok().filter(|_| self.memory)
     }
 
+    /// The processor time so far, of all that was ever in it. (The unified hierarchy always counts it.)
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        let used = number(&self.path.join("cpu.stat"), "usage_usec").filter(|_| self.unified)?;
+        Some(Duration::from_micros(used))
+    }
+
     /// Whether a process was killed since the memory was used up.
     pub(super) fn ran_out(&self) -> bool {
         let file = if self.unified { "memory.events" } else { "memory.oom_control" };
@@ -159,7 +165,9 @@ fn find() -> Option<Places> {
     for line in mounts.lines() {
         let Some((front, back)) = line.split_once(" - ") else { continue };
         let (front, back): (Vec<&str>, Vec<&str>) = (front.split(' ').collect(), back.split(' ').collect());
-        let (Some(root), Some(point), Some(kind)) = (front.get(3), front.get(4), back.first()) else { continue };
+        let (Some(root), Some(point), Some(kind)) = (front.get(3), front.get(4), back.first()) else {
+            continue;
+        };
         let counts_memory = back.last().is_some_and(|options| options.split(',').any(|o| o == "memory"));
         // Where this process is, as seen from the mount; else the top of what is mounted.
         let here = |controller: &str| {

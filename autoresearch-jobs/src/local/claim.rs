@@ -50,7 +50,8 @@ impl Claim {
         let until = Instant::now() + PATIENCE;
         let mut lock = loop {
             let what = || format!("cannot open the lock {}", lock_path.display());
-            let open = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&lock_path);
+            let open =
+                OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&lock_path);
             let file = open.map_err(LaunchError::io(what()))?;
             match file.try_lock() {
                 // Whoever had it before has taken the file away: this one is nobody's any more.
@@ -104,7 +105,8 @@ impl Claim {
             return Ok(());
         }
         // Without a note nothing was started yet.
-        let record = fs::read(self.record()).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        let record =
+            fs::read(self.record()).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
         if let Some(record) = record.filter(|record| record.boot == proc::boot()) {
             let groups: Vec<Cgroup> = record.groups.iter().map(|path| Cgroup::at(path)).collect();
             let mut kin = Kin::new(record.mark, Some(self.folder.clone()), groups, record.since);

@@ -77,11 +77,16 @@ pub(super) fn find(program: &str, folder: &Path, environment: &Environment) -> R
         let path = folder.join(program);
         return match (runs(&path), path.exists()) {
             (true, _) => Ok(path),
-            (false, true) => Err(LaunchError::Setup(format!("{program} is not executable; `chmod +x {program}`, or name its interpreter"))),
-            (false, false) => Err(LaunchError::Setup(format!("the program {program} is not there; check the path"))),
+            (false, true) => Err(LaunchError::Setup(format!(
+                "{program} is not executable; `chmod +x {program}`, or name its interpreter"
+            ))),
+            (false, false) => {
+                Err(LaunchError::Setup(format!("the program {program} is not there; check the path")))
+            }
         };
     }
-    let path = environment.get(OsStr::new("PATH")).cloned().unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let path =
+        environment.get(OsStr::new("PATH")).cloned().unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let found = std::env::split_paths(&path).map(|place| place.join(program)).find(|path| runs(path));
     found.ok_or_else(|| {
         LaunchError::Setup(format!(
@@ -99,9 +104,16 @@ mod tests {
 
     #[test]
     fn there_is_no_shell_without_need() {
-        assert_eq!(script(&Job::new(["true"]).wall_clock(Duration::from_secs(1)).memory(5).output(5), 0), None);
-        let script = script(&Job::new(["true"]).cpu_time(Duration::from_millis(1500)).file_size(1000), 1).unwrap();
-        assert!(script.contains("-S -t 2 ") && script.contains("-H -t 3 ") && script.contains("-f 2 "), "{script}");
+        assert_eq!(
+            script(&Job::new(["true"]).wall_clock(Duration::from_secs(1)).memory(5).output(5), 0),
+            None
+        );
+        let script =
+            script(&Job::new(["true"]).cpu_time(Duration::from_millis(1500)).file_size(1000), 1).unwrap();
+        assert!(
+            script.contains("-S -t 2 ") && script.contains("-H -t 3 ") && script.contains("-f 2 "),
+            "{script}"
+        );
     }
 
     #[test]

@@ -22,9 +22,10 @@ pub(super) fn put(job: &Job, folder: &Path) -> Result<(), LaunchError> {
             FileIn::At(from) => fs::copy(from, &path).map(drop),
         };
         put.map_err(|why| match (file, why.kind()) {
-            (FileIn::At(from), io::ErrorKind::NotFound) => {
-                LaunchError::Setup(format!("the job's file {} is not there; make it, or leave it out", from.display()))
-            }
+            (FileIn::At(from), io::ErrorKind::NotFound) => LaunchError::Setup(format!(
+                "the job's file {} is not there; make it, or leave it out",
+                from.display()
+            )),
             _ => LaunchError::Infrastructure(what(&why)),
         })?;
     }
@@ -37,7 +38,9 @@ pub(super) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
     for pattern in &job.files_out {
         let pattern = pattern.trim_start_matches("./");
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        set.add(glob.map_err(|why| LaunchError::Setup(format!("{pattern:?} is no pattern for files: {why}")))?);
+        set.add(
+            glob.map_err(|why| LaunchError::Setup(format!("{pattern:?} is no pattern for files: {why}")))?,
+        );
     }
     set.build().map_err(|why| LaunchError::Setup(why.to_string()))
 }
@@ -110,7 +113,11 @@ mod tests {
     #[test]
     fn what_matches_is_collected_and_links_are_not() {
         let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let job = Job::new(["true"]).file("a.json", "1").file("d/b.json", "2").file("d/e/c.bin", "3").file("x", "4");
+        let job = Job::new(["true"])
+            .file("a.json", "1")
+            .file("d/b.json", "2")
+            .file("d/e/c.bin", "3")
+            .file("x", "4");
         put(&job, from.path()).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", from.path().join("link.json")).unwrap();
         std::os::unix::fs::symlink("/etc", from.path().join("etc")).unwrap();

@@ -5,7 +5,7 @@
 //! pinned to, so that it needs no helper program. And waiting takes no timer: the thread sleeps in `poll` on the descriptors
 //! of children (`pidfd`) and pipes, whatever runtime there is above.
 
-use super::tail::{Told, Tail};
+use super::tail::{Tail, Told};
 use crate::launch::Watch;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -275,8 +275,11 @@ impl Live {
         // It has ended, or the descriptor would not be readable.
         match child.wait4() {
             Ok(used) => {
-                let head =
-                    Head { status: used.status, cpu: used.rusage.utime + used.rusage.stime, peak: used.rusage.maxrss };
+                let head = Head {
+                    status: used.status,
+                    cpu: used.rusage.utime + used.rusage.stime,
+                    peak: used.rusage.maxrss,
+                };
                 if let Some(ended) = self.ended.take() {
                     let _ = ended.send(head);
                 }
@@ -318,7 +321,9 @@ fn spawn(command: &mut Command, cpus: Option<&[usize]>) -> io::Result<(Child, Ow
     let mut child = spawned?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     // Not collected yet, so the number is still this child's.
-    let opened = pid.ok_or(io::ErrorKind::InvalidInput.into()).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+    let opened = pid
+        .ok_or(io::ErrorKind::InvalidInput.into())
+        .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
     match opened {
         Ok(descriptor) => Ok((child, descriptor)),
         Err(why) => {

@@ -80,7 +80,8 @@ impl Kin {
                     || self.seen.contains_key(&entry.parent)
                     || grouped.contains(&entry.pid)
                     || entry.started >= self.since
-                        && (entry.group == self.head && self.head > 0 || closely && first && self.is_marked(entry))
+                        && (entry.group == self.head && self.head > 0
+                            || closely && first && self.is_marked(entry))
             });
             strangers = rest;
             if found.is_empty() {
@@ -100,8 +101,7 @@ impl Kin {
     /// first process has ended by itself.
     pub(super) fn end(&mut self, headless: bool, patience: Duration) -> (u64, bool) {
         // The kernel knows that nobody is left: most jobs end like this. (One that has not ended may not have entered yet.)
-        if headless
-            && self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
+        if headless && self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
             return (0, true);
         }
         let until = Instant::now() + patience;

@@ -24,7 +24,11 @@ impl<T: Clone> Pool<T> {
     pub(super) fn new(things: impl IntoIterator<Item = T>) -> Self {
         let mut free: Vec<T> = things.into_iter().collect();
         free.reverse(); // the first ones are given first
-        Self { all: free.len(), permits: Arc::new(Semaphore::new(free.len())), free: Arc::new(Mutex::new(free)) }
+        Self {
+            all: free.len(),
+            permits: Arc::new(Semaphore::new(free.len())),
+            free: Arc::new(Mutex::new(free)),
+        }
     }
 
     pub(super) fn len(&self) -> usize {

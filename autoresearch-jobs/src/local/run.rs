@@ -43,6 +43,7 @@ struct Running {
 struct Over {
     left_behind: u64,
     said: Said,
+    cpu: Option<Duration>,
     peak: Option<u64>,
     ran_out: bool,
 }
@@ -56,6 +57,7 @@ impl Running {
         let said = self.hub.finish(self.key, END);
         let groups = self.kin.groups();
         let peak = groups.iter().filter_map(Cgroup::peak).max();
+        let cpu = groups.iter().find_map(Cgroup::cpu);
         let ran_out = groups.iter().any(Cgroup::ran_out);
         let Some(said) = said.filter(|_| gone) else {
             self.claim.is_unended();
@@ -65,7 +67,7 @@ impl Running {
             )));
         };
         groups.iter().for_each(Cgroup::remove);
-        Ok(Over { left_behind, said, peak, ran_out })
+        Ok(Over { left_behind, said, cpu, peak, ran_out })
     }
 }
 
@@ -131,7 +133,8 @@ fn prepare(
     let words = words(confine, job, &folders, &environment)?;
     let open = |path: &Option<PathBuf>| {
         let opened = path.as_ref().map(|path| {
-            File::create(path).map_err(LaunchError::io(format!("cannot write the output to {}", path.display())))
+            File::create(path)
+                .map_err(LaunchError::io(format!("cannot write the output to {}", path.display())))
         });
         opened.transpose()
     };
@@ -152,7 +155,10 @@ fn prepare(
 fn existing(folder: &Path) -> Result<PathBuf, LaunchError> {
     match std::path::absolute(folder) {
         Ok(path) if path.is_dir() => Ok(path),
-        _ => Err(LaunchError::Setup(format!("the job's folder {} is not there; make it first", folder.display()))),
+        _ => Err(LaunchError::Setup(format!(
+            "the job's folder {} is not there; make it first",
+            folder.display()
+        ))),
     }
 }
 
@@ -165,7 +171,8 @@ fn words(
 ) -> Result<Vec<OsString>, LaunchError> {
     let name = job.command.first().map_or("", String::as_str);
     let program = command::find(name, &folders.work, environment)?;
-    let mut words = confine.map(|confine| confine.words(job, folders, &program)).transpose()?.unwrap_or_default();
+    let mut words =
+        confine.map(|confine| confine.words(job, folders, &program)).transpose()?.unwrap_or_default();
     words.push(program.into());
     words.extend(job.command.iter().skip(1).map(OsString::from));
     Ok(words)
@@ -272,10 +279,13 @@ async fn run(
         return Err(LaunchError::Infrastructure(format!("the job's output could not be written: {why}")));
     }
     let ended = how(head, confined);
+    // What has happened in a sandbox is not accounted to its outermost process.
+    let cpu = over.cpu.or((!confined).then_some(head.cpu));
+    let peak_memory = over.peak.or((!confined).then_some(head.peak));
     if limit.is_none() {
         limit = match has_flooded.try_recv() {
             Ok(()) => Some(LimitKind::Output),
-            Err(_) => of_the_kernel(ended, head.cpu, &over, job),
+            Err(_) => of_the_kernel(ended, cpu.unwrap_or_default(), &over, job),
         };
     }
     let files = match &job.collect_into {
@@ -289,8 +299,8 @@ async fn run(
     let exit = JobExit {
         limit,
         wall_seconds,
-        cpu_seconds: Some(head.cpu.as_secs_f64()),
-        peak_memory: Some(over.peak.unwrap_or(head.peak)),
+        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
+        peak_memory,
         stdout: over.said.stdout,
         stderr: over.said.stderr,
         place: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into(),
@@ -330,7 +340,9 @@ fn of_the_kernel(ended: Ended, cpu: Duration, over: &Over, job: &Job) -> Option<
     let used_up = limits.cpu_time.is_some_and(|limit| cpu >= limit);
     match signal {
         _ if over.ran_out => Some(LimitKind::Memory),
-        XCPU | KILL if used_up => Some(LimitKind::CpuTime),
+        // The kernel counts ticks, and may be early by its own account of what was used.
+        XCPU if limits.cpu_time.is_some() => Some(LimitKind::CpuTime),
+        KILL if used_up => Some(LimitKind::CpuTime),
         XFSZ if limits.file_size.is_some() => Some(LimitKind::FileSize),
         _ => None,
     }
@@ -345,7 +357,7 @@ async fn sleep(limit: Option<Duration>) {
 
 /// Looks at what the job uses as often as needed; ends when it is too much.
 async fn sample(kin: &mut Kin, job: &Job) -> LimitKind {
-    let memory = job.limits.memory.filter(|_| !(cgroup::counts_memory() && !kin.groups().is_empty()));
+    let memory = job.limits.memory.filter(|_| !cgroup::counts_memory() || kin.groups().is_empty());
     let cpu = job.limits.cpu_time;
     let page = rustix::param::page_size() as u64;
     loop {

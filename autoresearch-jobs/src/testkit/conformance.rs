@@ -56,7 +56,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let base = std::env::var_os("AUTORESEARCH_CONFORMANCE_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        let base =
+            std::env::var_os("AUTORESEARCH_CONFORMANCE_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let folder = base.join(name());
         fs::create_dir_all(&folder).unwrap_or_else(|why| panic!("cannot make {}: {why}", folder.display()));
         Self(folder)
@@ -109,7 +110,9 @@ impl<L: Launcher + 'static> Check<L> {
     }
 
     async fn ended(&self, run: u64, job: &Job) -> JobExit {
-        self.launch(run, job).await.unwrap_or_else(|why| panic!("`{job}` ended somehow, and the launch gave: {why}"))
+        self.launch(run, job)
+            .await
+            .unwrap_or_else(|why| panic!("`{job}` ended somehow, and the launch gave: {why}"))
     }
 
     async fn exits_are_told(&self) {
@@ -132,12 +135,20 @@ impl<L: Launcher + 'static> Check<L> {
     async fn files_and_environment(&self) {
         let into = self.folder.0.join("collected");
         let script = "cat in/a.txt; echo \"[$GIVEN][$CARGO_MANIFEST_DIR][$HOME]\"; mkdir out; echo 1 >out/b.txt; echo 2 >c.txt; exit 1";
-        let job = sh(script).file("in/a.txt", "hello ").env("GIVEN", "a b").collect(["out/*.txt", "none"], &into);
+        let job =
+            sh(script).file("in/a.txt", "hello ").env("GIVEN", "a b").collect(["out/*.txt", "none"], &into);
         let exit = self.ended(2, &job).await;
-        assert!(exit.stdout.contains("hello [a b][]["), "files or variables are not there, or too many: {exit:?}");
+        assert!(
+            exit.stdout.contains("hello [a b][]["),
+            "files or variables are not there, or too many: {exit:?}"
+        );
         let home = std::env::var("HOME").unwrap_or_else(|_| "/".into());
         assert!(!exit.stdout.contains(&format!("[{home}]")), "the job's HOME is the driver's");
-        assert_eq!(exit.files, ["out/b.txt"], "the files that match are to be collected, also of a job that failed");
+        assert_eq!(
+            exit.files,
+            ["out/b.txt"],
+            "the files that match are to be collected, also of a job that failed"
+        );
         let text = fs::read_to_string(into.join("out/b.txt")).unwrap_or_default();
         assert_eq!(text, "1\n", "the collected file");
         assert!(!into.join("c.txt").exists(), "what was not asked for is collected");
@@ -158,7 +169,9 @@ impl<L: Launcher + 'static> Check<L> {
 
     async fn nonsense_is_refused(&self) {
         let none: [&str; 0] = [];
-        for job in [Job::new(none), sh("true").file("../up", ""), sh("true").option("no-such-option-anywhere", "1")] {
+        for job in
+            [Job::new(none), sh("true").file("../up", ""), sh("true").option("no-such-option-anywhere", "1")]
+        {
             let refused = self.launch(4, &job).await;
             assert!(matches!(refused, Err(LaunchError::Setup(_))), "{job:?} gave {refused:?}");
         }
@@ -187,7 +200,10 @@ impl<L: Launcher + 'static> Check<L> {
         if by_cancelling {
             cancel.cancel();
             let gave = in_time("a launch that was cancelled", launch).await;
-            assert!(matches!(gave, Ok(Err(LaunchError::Cancelled))), "a launch that was cancelled gave {gave:?}");
+            assert!(
+                matches!(gave, Ok(Err(LaunchError::Cancelled))),
+                "a launch that was cancelled gave {gave:?}"
+            );
         } else {
             launch.abort();
             let _ = in_time("a launch that was dropped", launch).await;

@@ -39,7 +39,9 @@ impl FakeLauncher {
     pub fn exits(exits: impl IntoIterator<Item = Result<JobExit, LaunchError>>) -> Self {
         let mut exits = exits.into_iter().collect::<Vec<_>>().into_iter();
         Self::answering(move |id, _, _| {
-            let none = || Err(LaunchError::Setup(format!("{id} was launched, and the test has no exit left for it")));
+            let none = || {
+                Err(LaunchError::Setup(format!("{id} was launched, and the test has no exit left for it")))
+            };
             exits.next().unwrap_or_else(none)
         })
     }

@@ -179,13 +179,19 @@ where
     async fn launched(&self, request: &Request<C>, cx: &RunContext) -> Result<JobExit, LaunchError> {
         let program = self.program.as_ref().map_err(|why| LaunchError::Setup(why.clone()))?;
         program.check().map_err(LaunchError::Setup)?;
-        let text = serde_json::to_string(request).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
+        let text =
+            serde_json::to_string(request).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         let here = std::env::current_dir().map_err(LaunchError::io("the current folder is gone"))?;
         let mut job = self.job.clone();
         job.command = ["/bin/sh", "-c", wire::ENTER, "sh"].map(String::from).into();
-        for word in [here.into_os_string(), program.path.clone().into()].into_iter().chain(program.args.iter().cloned()) {
+        for word in [here.into_os_string(), program.path.clone().into()]
+            .into_iter()
+            .chain(program.args.iter().cloned())
+        {
             job.command.push(word.into_string().map_err(|word| {
-                LaunchError::Setup(format!("{word:?} is no UTF-8, as a worker's folder, program and arguments must be"))
+                LaunchError::Setup(format!(
+                    "{word:?} is no UTF-8, as a worker's folder, program and arguments must be"
+                ))
             })?);
         }
         let job = job.file(REQUEST, text).env(NAME, &self.name);
@@ -201,14 +207,22 @@ where
     }
 
     /// What came of the run.
-    fn outcome(&self, mut exit: JobExit, request: &Request<C>, cx: &RunContext) -> Result<E::Output, RunFailure> {
+    fn outcome(
+        &self,
+        mut exit: JobExit,
+        request: &Request<C>,
+        cx: &RunContext,
+    ) -> Result<E::Output, RunFailure> {
         exit.stdout = wire::without_progress(&exit.stdout);
         let has = |name: &str| exit.files.iter().any(|file| file == name);
         if has(OUTCOME) && exit.limit.is_none() {
             let path = request.directory.join(".worker").join(OUTCOME);
             let text = fs::read(&path)?;
             let outcome: Outcome<E::Output> = serde_json::from_slice(&text).map_err(|why| {
-                RunFailure::candidate(format!("the worker's outcome {} cannot be read: {why}", path.display()))
+                RunFailure::candidate(format!(
+                    "the worker's outcome {} cannot be read: {why}",
+                    path.display()
+                ))
             })?;
             if outcome.launch != request.launch {
                 return Err(RunFailure::infrastructure(format!("{} is of another launch", path.display())));
@@ -221,7 +235,9 @@ where
         match (has(BEGUN), exit.failure()) {
             (true, Some(failure)) => Err(failure),
             (true, None) => Err(RunFailure::candidate("the run ended its process and gave no outcome")),
-            (false, Some(_)) => Err(RunFailure::infrastructure(format!("the worker could not begin: {exit}"))),
+            (false, Some(_)) => {
+                Err(RunFailure::infrastructure(format!("the worker could not begin: {exit}")))
+            }
             (false, None) => Err(RunFailure::infrastructure(format!(
                 "the worker ended without a run: its `main` came neither to `worker_main` nor to `WorkerExecutor::new` for {}",
                 self.name
@@ -273,7 +289,8 @@ where
         }
         let survives = serde_json::to_vec(&candidate).and_then(|text| serde_json::from_slice::<C>(&text));
         if let Err(why) = survives {
-            let message = format!("the candidate cannot be told as JSON, as numbers that are not finite cannot: {why}");
+            let message =
+                format!("the candidate cannot be told as JSON, as numbers that are not finite cannot: {why}");
             return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
         }
         let directory = std::path::absolute(cx.directory()?)?;
@@ -297,7 +314,10 @@ where
 impl<C, E: fmt::Debug> fmt::Debug for WorkerExecutor<C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limits = &self.job.limits;
-        f.debug_struct("WorkerExecutor").field("inner", &self.inner).field("limits", limits).finish_non_exhaustive()
+        f.debug_struct("WorkerExecutor")
+            .field("inner", &self.inner)
+            .field("limits", limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -311,7 +331,8 @@ struct Program {
 
 impl Program {
     fn own() -> Result<Self, String> {
-        let path = std::env::current_exe().map_err(|why| format!("this program's own file cannot be found: {why}"))?;
+        let path = std::env::current_exe()
+            .map_err(|why| format!("this program's own file cannot be found: {why}"))?;
         Self::at(path, std::env::args_os().skip(1).collect())
     }
 
@@ -334,7 +355,8 @@ impl Program {
 }
 
 fn stamp(path: &Path) -> Result<(u64, Option<SystemTime>), String> {
-    let about = fs::metadata(path).map_err(|why| format!("the worker's program {}: {why}", path.display()))?;
+    let about =
+        fs::metadata(path).map_err(|why| format!("the worker's program {}: {why}", path.display()))?;
     Ok((about.len(), about.modified().ok()))
 }
 
@@ -362,6 +384,8 @@ struct NoneYet;
 #[async_trait]
 impl Launcher for NoneYet {
     async fn launch(&self, _id: &JobId, _job: &Job, _watch: &Watch) -> Result<JobExit, LaunchError> {
-        Err(LaunchError::setup("workers as processes of this machine need Linux; say with `.on(…)` where they are to run"))
+        Err(LaunchError::setup(
+            "workers as processes of this machine need Linux; say with `.on(…)` where they are to run",
+        ))
     }
 }

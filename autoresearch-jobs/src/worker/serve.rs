@@ -63,7 +63,8 @@ where
     let folder: PathBuf = std::env::var_os(FOLDER).ok_or(format!("{FOLDER} is not set"))?.into();
     let path = folder.join(REQUEST);
     let text = fs::read(&path).map_err(|why| format!("{}: {why}", path.display()))?;
-    let request: Request<C> = serde_json::from_slice(&text).map_err(|why| format!("{}: {why}", path.display()))?;
+    let request: Request<C> =
+        serde_json::from_slice(&text).map_err(|why| format!("{}: {why}", path.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime: {why}"))?;
     #[cfg(unix)]
@@ -71,9 +72,8 @@ where
     let cx = wire::context(&request).reporting(tell());
     fs::write(folder.join(BEGUN), "").map_err(|why| format!("{}: {why}", folder.display()))?;
     let run = || runtime.block_on(executor.execute(request.candidate, cx.clone()));
-    let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        Err(RunFailure::candidate(format!("the run panicked: {}", what(&*panic))))
-    });
+    let result = catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(RunFailure::candidate(format!("the run panicked: {}", what(&*panic)))));
     let outcome = Outcome { launch: request.launch, charges: cx.take_charges(), result };
     write(&folder, outcome)
 }
@@ -85,12 +85,15 @@ fn write<A: Serialize + DeserializeOwned>(folder: &Path, mut outcome: Outcome<A>
         Ok(text)
     });
     let text = written.or_else(|why| {
-        let message = format!("the run's output cannot be told as JSON, as numbers that are not finite cannot: {why}");
+        let message =
+            format!("the run's output cannot be told as JSON, as numbers that are not finite cannot: {why}");
         outcome.result = Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
         serde_json::to_vec(&outcome).map_err(|why| why.to_string())
     })?;
     let (half, whole) = (folder.join(".half"), folder.join(OUTCOME));
-    fs::write(&half, text).and_then(|()| fs::rename(&half, &whole)).map_err(|why| format!("{}: {why}", whole.display()))
+    fs::write(&half, text)
+        .and_then(|()| fs::rename(&half, &whole))
+        .map_err(|why| format!("{}: {why}", whole.display()))
 }
 
 fn what(panic: &(dyn Any + Send)) -> &str {

@@ -19,8 +19,7 @@ pub(super) const OUTCOME: &str = "outcome.json";
 const PROGRESS: &str = "\u{1}autoresearch-progress ";
 
 /// Takes note of where it is, goes where the study stands (as far as that can be seen from here), and becomes the worker.
-pub(super) const ENTER: &str =
-    r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORESEARCH_WORKER_FOLDER; cd "$1" 2>/dev/null; shift; exec "$@""#;
+pub(super) const ENTER: &str = r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORESEARCH_WORKER_FOLDER; cd "$1" 2>/dev/null; shift; exec "$@""#;
 
 /// A run, and what its context says.
 #[derive(Debug, Serialize, Deserialize)]
