@@ -30,8 +30,8 @@ pub struct JobExit {
     /// of what that has waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
-    /// The most memory in bytes, where known: of the whole job where the launcher counts that, else of its largest
-    /// process.
+    /// The most memory in bytes, where known: of the whole job where the launcher counts that, else the most that was seen
+    /// from time to time or that its largest process had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// The end of standard output, at most [`SHOWN`](Self::SHOWN) bytes.

@@ -39,13 +39,19 @@ impl<F: Fn(&mut JobId, &mut Job, &mut Watch) + Send + Sync> Launcher for Mistake
 }
 
 #[cfg(target_os = "linux")]
+type Mistake = fn(&mut JobId, &mut Job, &mut Watch);
+
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn single_mistakes_are_found() {
-    let mistakes: [(fn(&mut JobId, &mut Job, &mut Watch), &str); 5] = [
+    let mistakes: [(Mistake, &str); 5] = [
         (|_, job, _| job.inherit = ["CARGO_MANIFEST_DIR".into()].into(), "too many"),
         (|_, job, _| job.files_out = Vec::new(), "are to be collected"),
         (|_, job, _| job.resources.options.clear(), "no-such-option-anywhere"),
-        (|_, _, watch| watch.cancel = autoresearch_core::Cancellation::new(), "that was cancelled before"),
+        (
+            |_, _, watch| watch.cancel = autoresearch_core::Cancellation::new(),
+            "that was cancelled before it began",
+        ),
         (|id, _, _| id.run = RunId(id.run.0 * 1000 + u64::from(id.attempt)), "goes on"),
     ];
     for (mistake, expected) in mistakes {

@@ -167,7 +167,8 @@ mod linux {
         if std::env::args().any(|arg| arg == "--list") {
             return;
         }
-        let tests: &[(&str, fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>)] = &[
+        type Test = fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+        let tests: &[(&str, Test)] = &[
             ("outcome, context, artifact, progress and charge come back", || Box::pin(outcomes_come_back())),
             ("failures are the candidate's", || Box::pin(failures_are_told())),
             ("memory that runs out is the candidate's", || Box::pin(memory_runs_out())),

@@ -28,8 +28,8 @@ const MOST_READS: u32 = 256;
 pub(super) struct Head {
     pub(super) status: ExitStatus,
     pub(super) cpu: Duration,
-    /// The most memory of its largest process, in bytes.
-    pub(super) peak: u64,
+    /// The most memory of its largest process, in bytes, where that is known.
+    pub(super) peak: Option<u64>,
 }
 
 /// What was said, when all is over.
@@ -275,11 +275,10 @@ impl Live {
         // It has ended, or the descriptor would not be readable.
         match child.wait4() {
             Ok(used) => {
-                let head = Head {
-                    status: used.status,
-                    cpu: used.rusage.utime + used.rusage.stime,
-                    peak: used.rusage.maxrss,
-                };
+                let cpu = used.rusage.utime + used.rusage.stime;
+                // A child begins with what this process had when it was started, as far as the kernel's account goes.
+                let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));
+                let head = Head { status: used.status, cpu, peak };
                 if let Some(ended) = self.ended.take() {
                     let _ = ended.send(head);
                 }
@@ -347,6 +346,13 @@ fn pin(cpus: &[usize]) -> io::Result<CpuSet> {
 pub(super) fn cpus() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
+}
+
+/// The most memory that this process has had, in bytes.
+fn own_peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// Reads what is there, without waiting.

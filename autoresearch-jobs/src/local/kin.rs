@@ -28,11 +28,13 @@ pub(super) struct Kin {
     head: i32,
     /// Older ones are not meant.
     since: u64,
+    /// The most pages in memory that were seen.
+    most: u64,
 }
 
 impl Kin {
     pub(super) fn new(mark: String, folder: Option<PathBuf>, groups: Vec<Cgroup>, since: u64) -> Self {
-        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since }
+        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since, most: 0 }
     }
 
     /// This is its first process.
@@ -55,14 +57,14 @@ impl Kin {
     /// What its processes use now: ticks of processor time and pages of memory. Takes note of new ones.
     pub(super) fn usage(&mut self) -> (u64, u64) {
         let members = self.members(false);
-        members.iter().fold((0, 0), |(ticks, pages), member| (ticks + member.ticks, pages + member.pages))
+        let used = members.iter().fold((0, 0), |(ticks, pages), one| (ticks + one.ticks, pages + one.pages));
+        self.most = self.most.max(used.1);
+        used
     }
 
-    /// Takes note of children of those that are known, where nothing else does.
-    pub(super) fn look(&mut self) {
-        if !self.is_tracked() {
-            self.members(false);
-        }
+    /// The most pages in memory that were ever seen; `None`: nobody looked in time.
+    pub(super) fn most(&self) -> Option<u64> {
+        Some(self.most).filter(|&most| most > 0)
     }
 
     /// Everybody who is alive and belongs. `closely` looks at environments and folders, too.

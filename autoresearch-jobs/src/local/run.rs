@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 /// How often memory and processor time are looked at where the kernel does not watch over them.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// How often new processes are taken note of where no control group does.
+/// How often new processes are taken note of, and memory.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Everything that a launch has on this machine. Dropped, all of it is gone.
@@ -281,7 +281,9 @@ async fn run(
     let ended = how(head, confined);
     // What has happened in a sandbox is not accounted to its outermost process.
     let cpu = over.cpu.or((!confined).then_some(head.cpu));
-    let peak_memory = over.peak.or((!confined).then_some(head.peak));
+    let page = rustix::param::page_size() as u64;
+    let of_head = head.peak.filter(|_| !confined);
+    let peak_memory = over.peak.or(of_head.max(running.kin.most().map(|pages| pages * page)));
     if limit.is_none() {
         limit = match has_flooded.try_recv() {
             Ok(()) => Some(LimitKind::Output),
@@ -363,7 +365,7 @@ async fn sample(kin: &mut Kin, job: &Job) -> LimitKind {
     loop {
         if memory.is_none() && cpu.is_none() {
             tokio::time::sleep(LOOK).await;
-            kin.look();
+            kin.usage();
             continue;
         }
         tokio::time::sleep(SAMPLE).await;

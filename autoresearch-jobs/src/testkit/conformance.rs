@@ -181,7 +181,7 @@ impl<L: Launcher + 'static> Check<L> {
         let (id, watch) = (self.id(4), Watch::new(&cancel));
         let launch = self.launcher.launch(&id, &job, &watch);
         let gave = in_time("a launch that was cancelled before", launch).await;
-        assert_eq!(gave, Err(LaunchError::Cancelled));
+        assert_eq!(gave, Err(LaunchError::Cancelled), "a launch that was cancelled before it began");
         assert!(!self.folder.0.join("started").exists(), "a job that was cancelled before was started");
     }
 
