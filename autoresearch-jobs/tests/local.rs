@@ -231,7 +231,7 @@ async fn a_launch_that_is_dropped_leaves_nothing() {
 #[tokio::test]
 async fn a_launch_may_be_dropped_at_any_moment() {
     let here = Here::new();
-    for microseconds in (0..6000).step_by(250) {
+    for microseconds in (0..6000).step_by(500) {
         let watch = Watch::default();
         let job = sh("setsid sleep 987 & sleep 987");
         let id = JobId::new("local", RunId(1), 0);

@@ -150,11 +150,10 @@ mod linux {
         worker_main::<i64, _>(|| Nested);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let args: Vec<String> = std::env::args().collect();
-        if let [_, flag, root] = &args[..]
-            && flag == "--driver"
-        {
-            runtime.block_on(driver(Path::new(root)));
-            return;
+        match &args[..] {
+            [_, flag, root] if flag == "--driver" => return runtime.block_on(driver(Path::new(root))),
+            [_, flag, root] if flag == "--confined" => return runtime.block_on(confined(Path::new(root))),
+            _ => {}
         }
         // Within a runtime, as an asynchronous `main` would be.
         runtime.block_on(async {
@@ -179,6 +178,7 @@ mod linux {
             ("a worker may have workers", || Box::pin(nested())),
             ("in a sandbox", || Box::pin(in_a_sandbox())),
             ("what a killed driver has left is ended", || Box::pin(a_killed_driver())),
+            ("what is in a sandbox ends with a killed driver", || Box::pin(a_killed_driver_of_a_sandbox())),
         ];
         let root = tempfile::tempdir().unwrap();
         let late = late.on(LocalProcess::new().folder(root.path()));
@@ -429,6 +429,49 @@ mod linux {
         });
         let [one, two] = jobs;
         let _ = tokio::join!(one, two);
+    }
+
+    /// A driver that is killed while its job runs in a sandbox.
+    async fn confined(root: &Path) {
+        let launcher = Bubblewrap::on(LocalProcess::new().folder(root));
+        let watch = Watch::default().lines(|line| println!("{line}"));
+        let job = sh("setsid sleep 98.4321 & echo up; wait");
+        let _ = launcher.launch(&JobId::new("killed", RunId(1), 0), &job, &watch).await;
+    }
+
+    /// The processes that sleep as the job of [`confined`] does.
+    fn sleepers() -> Vec<i32> {
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let sleeps = |pid: &i32| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command == b"sleep\x0098.4321\0" && alive(*pid)
+        };
+        pids.filter(sleeps).collect()
+    }
+
+    async fn a_killed_driver_of_a_sandbox() {
+        use std::io::BufRead;
+        let here = Here::new();
+        if let Err(why) = Bubblewrap::new().check().await {
+            println!("SKIPPED, no sandbox here: {why}");
+            return;
+        }
+        let mut driver = Command::new(std::env::current_exe().unwrap());
+        driver.arg("--confined").arg(here.locks()).stdout(Stdio::piped());
+        let mut driver = driver.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(driver.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        while sleepers().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        driver.kill().unwrap();
+        driver.wait().unwrap();
+        // Nobody launches anything; it ends by itself.
+        while !sleepers().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     async fn a_killed_driver() {

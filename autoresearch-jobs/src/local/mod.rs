@@ -46,8 +46,9 @@ use tokio::sync::OnceCell;
 /// # The end of a job
 /// When its first process ends, or it is told to stop, or the launch is dropped, everything that it has started is killed, not
 /// asked: its process group, and what went into other groups and sessions, lost its parents or cleared its environment. Where
-/// a control group may be made (root, or a delegated part of the unified hierarchy) nothing escapes; elsewhere processes are
-/// found by a variable that marks them, by their folder, group and parents.
+/// a control group may be made (root, or a delegated part of the unified hierarchy) the kernel knows all of them, however they
+/// hide; elsewhere processes are found by a variable that marks them, by their folder, group and parents, and one that has
+/// shed all four between two looks a quarter of a second apart is not.
 ///
 /// # When this process is killed
 /// Then nobody is left to end its jobs. They are found by a lock and a note in the [folder](Self::folder): the first launch of a
