@@ -38,6 +38,11 @@ pub(super) fn counts_memory() -> bool {
     places().memory.is_some() || places().unified.as_ref().is_some_and(|(_, memory)| *memory)
 }
 
+/// Whether the kernel can keep account of all processes of a job.
+pub(super) fn contains_all() -> bool {
+    places().unified.is_some()
+}
+
 /// The groups of a job, made now, which its first process is to enter: one that knows its processes, and one that counts
 /// its memory where a limit is given. None where they may not be made.
 pub(super) fn make(name: &str, memory: Option<u64>) -> io::Result<Vec<Cgroup>> {

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// the outer one finds them.
 pub(super) const MARK: &str = "AUTORESEARCH_JOB_";
 
+/// How long those are waited for who are about to end.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// Who belongs to a job: whoever is in its control groups, carries its mark in the environment, stands in its folder, is in
 /// its process group, or descends from somebody who was seen to.
 ///
@@ -30,11 +33,13 @@ pub(super) struct Kin {
     since: u64,
     /// The most pages in memory that were seen.
     most: u64,
+    /// Somebody who may have belonged was about to end at the last look.
+    ending: bool,
 }
 
 impl Kin {
     pub(super) fn new(mark: String, folder: Option<PathBuf>, groups: Vec<Cgroup>, since: u64) -> Self {
-        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since, most: 0 }
+        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since, most: 0, ending: false }
     }
 
     /// This is its first process.
@@ -87,6 +92,8 @@ impl Kin {
             });
             strangers = rest;
             if found.is_empty() {
+                // Their environments are gone already, so that nothing tells whose they were.
+                self.ending = strangers.iter().any(|entry| entry.ending && entry.started >= self.since);
                 return members;
             }
             self.seen.extend(found.iter().map(|entry| (entry.pid, entry.started)));
@@ -106,13 +113,17 @@ impl Kin {
         if headless && self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
             return (0, true);
         }
-        let until = Instant::now() + patience;
+        let (until, soon) = (Instant::now() + patience, Instant::now() + ENDING);
         let mut others = HashMap::new();
         let mut pause = Duration::from_millis(1);
         // After something was found, two looks in a row: one can miss whoever was started while it was taken.
         let (mut empty, mut wanted) = (0, 1);
         loop {
             let members = self.members(true);
+            if members.is_empty() && self.ending && Instant::now() < soon {
+                std::thread::sleep(pause);
+                continue;
+            }
             if members.is_empty() {
                 empty += 1;
                 if empty >= wanted {

@@ -101,6 +101,12 @@ impl LocalProcess {
         Self::with(Settings { gpus, ..self.0.settings.clone() })
     }
 
+    /// Whether no process can get away from a job here, however it hides: whether control groups may be made. Tries it, the first
+    /// time.
+    pub fn contains_all(&self) -> bool {
+        cgroup::contains_all()
+    }
+
     fn with(settings: Settings) -> Self {
         Self(Arc::new(Engine::new(settings)))
     }

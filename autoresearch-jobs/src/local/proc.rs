@@ -21,6 +21,9 @@ pub(super) struct Entry {
     pub(super) ticks: u64,
     /// Pages in memory.
     pub(super) pages: u64,
+    /// It has given its memory back and is about to end, as the first process of a sandbox is until all others in it are gone. (Or it
+    /// is the kernel's own.)
+    pub(super) ending: bool,
 }
 
 /// All processes that have not ended, without this one and the first.
@@ -72,6 +75,7 @@ fn parse(pid: i32, stat: &[u8]) -> Option<(Entry, u8)> {
         group: number(2)? as i32,
         started: fields.get(19)?.parse().ok()?,
         ticks,
+        ending: number(20) == Some(0) && number(1) != Some(2),
         pages: number(21).map_or(0, |pages| pages.max(0) as u64),
     };
     Some((entry, state))
@@ -102,7 +106,8 @@ mod tests {
     #[test]
     fn odd_names_of_programs_do_no_harm() {
         let stat = b"77 (a) R 1 (b) S 5 76 77 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 12345 1000 2 18446744073709551615";
-        let expected = Entry { pid: 77, parent: 5, group: 76, started: 12345, ticks: 10, pages: 2 };
+        let expected =
+            Entry { pid: 77, parent: 5, group: 76, started: 12345, ticks: 10, pages: 2, ending: false };
         assert_eq!(parse(77, stat), Some((expected, b'S')));
         assert_eq!(parse(77, b"77 (a"), None);
         assert_eq!(parse(77, b"77 (a) S"), None);
