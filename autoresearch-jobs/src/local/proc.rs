@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -36,8 +37,7 @@ pub(super) fn all() -> Vec<Entry> {
 
 /// One process, unless it has ended.
 pub(super) fn entry(pid: i32) -> Option<Entry> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (entry, state) = parse(pid, &stat)?;
+    let (entry, state) = parse(pid, &stat(pid)?)?;
     // What waits to be collected has ended, unless it is only its first thread that has.
     let ended = matches!(state, b'Z' | b'X')
         && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) < 2;
@@ -46,8 +46,15 @@ pub(super) fn entry(pid: i32) -> Option<Entry> {
 
 /// When a process was started that has not been collected yet, whether it has ended or not.
 pub(super) fn started(pid: i32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse(pid, &stat).map(|(entry, _)| entry.started)
+    parse(pid, &stat(pid)?).map(|(entry, _)| entry.started)
+}
+
+/// What the kernel says of a process in one line, in one read: there are many processes to ask about.
+fn stat(pid: i32) -> Option<Vec<u8>> {
+    let mut line = vec![0; 1024];
+    let read = fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line)).ok()?;
+    line.truncate(read);
+    Some(line)
 }
 
 /// Now, in ticks since the machine was started.
