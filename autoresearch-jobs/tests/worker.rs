@@ -472,6 +472,10 @@ mod linux {
         while !sleepers().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // Its folder and its control group are cleared away by whoever comes next.
+        let id = JobId::new("killed", RunId(2), 0);
+        assert!(here.launcher().launch(&id, &sh("true"), &Watch::default()).await.unwrap().success());
+        assert_eq!(names(&here.locks()), [""; 0], "left behind");
     }
 
     async fn a_killed_driver() {
