@@ -5,32 +5,17 @@
 //! pinned to, so that it needs no helper program. And waiting takes no timer: the thread sleeps in `poll` on the descriptors
 //! of children (`pidfd`) and pipes, whatever runtime there is above.
 
-use super::tail::{Tail, Told};
+use super::live::{Head, Live, Source};
 use crate::launch::Watch;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use wait4::Wait4;
-
-/// More than fits into any pipe.
-const MOST_READS: u32 = 256;
-
-/// How a first process ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    pub(super) status: ExitStatus,
-    pub(super) cpu: Duration,
-    /// The most memory of its largest process, in bytes, where that is known.
-    pub(super) peak: Option<u64>,
-}
 
 /// What was said, when all is over.
 #[derive(Debug, Default)]
@@ -178,189 +163,6 @@ impl Hub {
                     None => drop(answer.send(Said::default())),
                 },
             }
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Source {
-    Wake,
-    Child,
-    Stdout,
-    Stderr,
-}
-
-/// A child that is not done with.
-struct Live {
-    /// Until it is collected.
-    child: Option<(Child, OwnedFd)>,
-    stdout: Tail,
-    stderr: Tail,
-    left: Option<u64>,
-    watch: Watch,
-    ended: Option<oneshot::Sender<Head>>,
-    flooded: Option<oneshot::Sender<()>>,
-    finish: Option<mpsc::Sender<Said>>,
-}
-
-impl Live {
-    fn start(start: Start) -> Option<Self> {
-        let Start { mut command, cpus, started, ended, flooded, watch, most, .. } = start;
-        match spawn(&mut command, cpus.as_deref()) {
-            Err(why) => {
-                let _ = started.send(Err(why));
-                None
-            }
-            Ok((mut child, descriptor)) => {
-                let pid = i32::try_from(child.id()).unwrap_or(0);
-                let stdout = Tail::new(child.stdout.take().map(OwnedFd::from), start.stdout);
-                let stderr = Tail::new(child.stderr.take().map(OwnedFd::from), start.stderr);
-                let _ = started.send(Ok(pid));
-                Some(Self {
-                    child: Some((child, descriptor)),
-                    stdout,
-                    stderr,
-                    left: most,
-                    watch,
-                    ended: Some(ended),
-                    flooded: Some(flooded),
-                    finish: None,
-                })
-            }
-        }
-    }
-
-    fn sources(&self) -> impl Iterator<Item = (Source, std::os::fd::BorrowedFd<'_>)> {
-        let child = self.child.as_ref().map(|(_, fd)| (Source::Child, fd.as_fd()));
-        let stdout = self.stdout.descriptor().map(|fd| (Source::Stdout, fd));
-        let stderr = self.stderr.descriptor().map(|fd| (Source::Stderr, fd));
-        child.into_iter().chain(stdout).chain(stderr)
-    }
-
-    fn advance(&mut self, source: Source) {
-        match source {
-            Source::Stdout => {
-                self.read(true);
-            }
-            Source::Stderr => {
-                self.read(false);
-            }
-            Source::Child => self.collect(),
-            Source::Wake => {}
-        }
-    }
-
-    /// Reads once, so that one that talks much leaves room for the others.
-    fn read(&mut self, stdout: bool) -> bool {
-        let tail = if stdout { &mut self.stdout } else { &mut self.stderr };
-        let Told { bytes, more } = tail.read(self.left, |line| {
-            if stdout {
-                self.watch.tell(line);
-            }
-        });
-        if let Some(left) = &mut self.left {
-            match left.checked_sub(bytes) {
-                Some(rest) => *left = rest,
-                None => {
-                    *left = 0;
-                    self.flooded.take().map(|flooded| flooded.send(()));
-                }
-            }
-        }
-        more
-    }
-
-    fn collect(&mut self) {
-        let Some((child, _)) = self.child.take() else { return };
-        // It has ended, or the descriptor would not be readable.
-        match child.wait4() {
-            Ok(used) => {
-                let cpu = used.rusage.utime + used.rusage.stime;
-                // A child begins with what this process had when it was started, as far as the kernel's account goes.
-                let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));
-                let head = Head { status: used.status, cpu, peak };
-                if let Some(ended) = self.ended.take() {
-                    let _ = ended.send(head);
-                }
-            }
-            Err(why) => {
-                tracing::warn!("a child could not be collected: {why}");
-                self.ended = None;
-            }
-        }
-    }
-
-    /// Answers whoever waits for the end, when it has come.
-    fn is_over(&mut self) -> bool {
-        if self.child.is_some() || self.finish.is_none() {
-            return false;
-        }
-        // All of its processes are gone: what they said is in the pipes, and nothing comes after it.
-        for stdout in [true, false] {
-            // Somebody who got away must not hold this thread.
-            (0..MOST_READS).take_while(|_| self.read(stdout)).for_each(drop);
-        }
-        let (stdout, mut lost) = self.stdout.end(|line| self.watch.tell(line));
-        let (stderr, other) = self.stderr.end(|_| {});
-        lost = lost.or(other);
-        if let Some(answer) = self.finish.take() {
-            let _ = answer.send(Said { stdout, stderr, lost });
-        }
-        true
-    }
-}
-
-/// Starts it on these CPUs, and gives a descriptor that tells its end.
-fn spawn(command: &mut Command, cpus: Option<&[usize]>) -> io::Result<(Child, OwnedFd)> {
-    let before = cpus.map(pin).transpose()?;
-    let spawned = command.spawn();
-    if let Some(before) = before {
-        let _ = sched_setaffinity(None, &before);
-    }
-    let mut child = spawned?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // Not collected yet, so the number is still this child's.
-    let opened = pid
-        .ok_or(io::ErrorKind::InvalidInput.into())
-        .and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
-    match opened {
-        Ok(descriptor) => Ok((child, descriptor)),
-        Err(why) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            Err(why)
-        }
-    }
-}
-
-/// Pins this thread, and gives what it was pinned to.
-fn pin(cpus: &[usize]) -> io::Result<CpuSet> {
-    let before = sched_getaffinity(None)?;
-    let mut set = CpuSet::new();
-    cpus.iter().for_each(|&cpu| set.set(cpu));
-    sched_setaffinity(None, &set)?;
-    Ok(before)
-}
-
-/// The CPUs that this process may use.
-pub(super) fn cpus() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
-}
-
-/// The most memory that this process has had, in bytes.
-fn own_peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-/// Reads what is there, without waiting.
-pub(super) fn read_now(pipe: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match pipe.read(buffer) {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            read => return read,
         }
     }
 }

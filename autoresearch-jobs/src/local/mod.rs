@@ -3,15 +3,19 @@
 mod cgroup;
 mod claim;
 mod command;
+mod conclude;
 mod files;
 mod hub;
 mod kin;
+mod live;
 mod pool;
+mod prepare;
 mod proc;
 mod run;
+mod running;
 mod tail;
 
-pub(crate) use run::Folders;
+pub(crate) use prepare::Folders;
 
 use crate::error::LaunchError;
 use crate::exit::JobExit;
@@ -217,7 +221,7 @@ impl Engine {
 
     async fn take_cpus(&self, wanted: usize) -> Result<Taken<usize>, LaunchError> {
         let known = self.cpus.get_or_try_init(|| async {
-            hub::cpus().map(Pool::new).map_err(LaunchError::io("cannot learn which CPUs there are"))
+            live::cpus().map(Pool::new).map_err(LaunchError::io("cannot learn which CPUs there are"))
         });
         let cpus = known.await?;
         if wanted > cpus.len() {

@@ -1,11 +1,10 @@
 //! One stream of output: to its file, line by line to whoever listens, and the end of it kept.
 
-use super::hub::read_now;
 use crate::exit::JobExit;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The longest line that is told in full.
@@ -92,6 +91,16 @@ impl Tail {
         // A character that was cut in two at the front is left out.
         let broken = kept.iter().take(3).take_while(|&&byte| byte & 0xC0 == 0x80).count();
         (String::from_utf8_lossy(&kept[broken..]).into_owned(), self.lost.take())
+    }
+}
+
+/// Reads what is there, without waiting.
+fn read_now(pipe: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match pipe.read(buffer) {
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }
 

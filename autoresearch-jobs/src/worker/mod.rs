@@ -1,23 +1,24 @@
 //! Runs in worker processes.
 
+mod launcher;
+mod program;
 mod serve;
 mod wire;
 
 use crate::error::LaunchError;
 use crate::exit::JobExit;
-#[cfg(not(target_os = "linux"))]
-use crate::id::JobId;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use autoresearch_core::{Candidate, Executor, FailureKind, RunContext, RunFailure, async_trait};
+use launcher::default_launcher;
+use program::Program;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::type_name;
-use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -321,71 +322,8 @@ impl<C, E: fmt::Debug> fmt::Debug for WorkerExecutor<C, E> {
     }
 }
 
-/// A program as it was when the study began.
-#[derive(Debug)]
-struct Program {
-    path: PathBuf,
-    args: Vec<OsString>,
-    was: (u64, Option<SystemTime>),
-}
-
-impl Program {
-    fn own() -> Result<Self, String> {
-        let path = std::env::current_exe()
-            .map_err(|why| format!("this program's own file cannot be found: {why}"))?;
-        Self::at(path, std::env::args_os().skip(1).collect())
-    }
-
-    fn at(path: PathBuf, args: Vec<OsString>) -> Result<Self, String> {
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let was = stamp(&path)?;
-        Ok(Self { path, args, was })
-    }
-
-    /// A study whose program was rebuilt under it would compare runs of two programs.
-    fn check(&self) -> Result<(), String> {
-        match stamp(&self.path)? == self.was {
-            true => Ok(()),
-            false => Err(format!(
-                "{} is another file than when the study began; start the study again, and its workers with it",
-                self.path.display()
-            )),
-        }
-    }
-}
-
-fn stamp(path: &Path) -> Result<(u64, Option<SystemTime>), String> {
-    let about =
-        fs::metadata(path).map_err(|why| format!("the worker's program {}: {why}", path.display()))?;
-    Ok((about.len(), about.modified().ok()))
-}
-
 fn launch_name() -> String {
     static LAUNCHES: AtomicU64 = AtomicU64::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}-{}-{}", std::process::id(), since.as_nanos(), LAUNCHES.fetch_add(1, Ordering::Relaxed))
-}
-
-#[cfg(target_os = "linux")]
-fn default_launcher() -> Arc<dyn Launcher> {
-    Arc::new(crate::LocalProcess::new())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn default_launcher() -> Arc<dyn Launcher> {
-    Arc::new(NoneYet)
-}
-
-/// What there is before [`WorkerExecutor::on`] where there are no local processes.
-#[cfg(not(target_os = "linux"))]
-struct NoneYet;
-
-#[cfg(not(target_os = "linux"))]
-#[async_trait]
-impl Launcher for NoneYet {
-    async fn launch(&self, _id: &JobId, _job: &Job, _watch: &Watch) -> Result<JobExit, LaunchError> {
-        Err(LaunchError::setup(
-            "workers as processes of this machine need Linux; say with `.on(…)` where they are to run",
-        ))
-    }
 }

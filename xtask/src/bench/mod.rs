@@ -8,6 +8,7 @@ mod chart_svg;
 mod checks;
 mod driver;
 mod figures;
+mod jobs;
 mod names;
 mod optuna;
 mod page;
@@ -52,6 +53,8 @@ enum Bench {
     Plan(plan::Plan),
     /// Certifies simulated studies, and holds what may be claimed against the truth
     Certify(certify::Certify),
+    /// Measures what launching jobs costs, how full their places are kept, and what stays behind
+    Jobs(jobs::Jobs),
     /// Measures what training costs, in turn with PyTorch, and what recipes give
     Trainer(trainer::Trainer),
 }
@@ -93,6 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Checks(args) => checks::run(args)?,
         Bench::Plan(args) => plan::run(args)?,
         Bench::Certify(args) => certify::run(args)?,
+        Bench::Jobs(args) => jobs::run(args)?,
         Bench::Trainer(args) => trainer::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());

@@ -1,0 +1,91 @@
+//! What one launch takes beside the bare command.
+
+use crate::figure::{Bound, Figure, Scale, median};
+use autoresearch_core::RunId;
+use autoresearch_jobs::{Bubblewrap, Job, JobId, LaunchError, Launcher, LocalProcess, Watch};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The most milliseconds that a launch may add.
+const ADDED: f64 = 3.0;
+/// The most times that a sandboxed launch may take of the bare `bwrap`.
+const TIMES: f64 = 1.3;
+
+/// Of each way so many launches, in turns.
+pub(crate) async fn measure(scale: &Scale, sandboxed: bool) -> Result<Vec<Figure>, LaunchError> {
+    let (local, sandbox) = (LocalProcess::new(), Bubblewrap::new());
+    let plain = Job::new(["true"]);
+    let minute = Duration::from_secs(60);
+    let limited = plain.clone().cpu_time(minute).memory(1 << 30).wall_clock(minute);
+    let mut times: [Vec<f64>; 5] = Default::default();
+    for run in 0..scale.of(300, 3) {
+        let id = JobId::new("overhead", RunId(run), 0);
+        for (which, times) in times.iter_mut().enumerate() {
+            if which >= 3 && !sandboxed {
+                continue;
+            }
+            let begun = Instant::now();
+            match which {
+                0 => bare(&["true"])?,
+                1 => drop(local.launch(&id, &plain, &Watch::default()).await?),
+                2 => drop(local.launch(&id, &limited, &Watch::default()).await?),
+                3 => bare(&BWRAP)?,
+                _ => drop(sandbox.launch(&id, &plain, &Watch::default()).await?),
+            }
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let [bare, plain, limited, bwrap, sandboxed] = times;
+    let pairs = |one: &[f64], other: &[f64], of: fn(f64, f64) -> f64| {
+        median(one.iter().zip(other).map(|(&one, &other)| of(one, other)).collect())
+    };
+    let less = |one: f64, other: f64| one - other;
+    let mut figures = vec![
+        Figure::new("bare fork, exec, wait of `true`", median(bare.clone()), "ms", Bound::None),
+        Figure::new("LocalProcess adds", pairs(&plain, &bare, less), "ms", Bound::AtMost(ADDED)),
+        Figure::new(
+            "LocalProcess with limits adds",
+            pairs(&limited, &bare, less),
+            "ms",
+            Bound::AtMost(ADDED),
+        ),
+    ];
+    if !bwrap.is_empty() {
+        let times = pairs(&sandboxed, &bwrap, |one, other| one / other);
+        figures.push(Figure::new("bare bwrap of `true`", median(bwrap), "ms", Bound::None));
+        figures.push(Figure::new("Bubblewrap against bare bwrap", times, "times", Bound::AtMost(TIMES)));
+    }
+    Ok(figures)
+}
+
+const BWRAP: [&str; 19] = [
+    "bwrap",
+    "--unshare-all",
+    "--die-with-parent",
+    "--new-session",
+    "--cap-drop",
+    "ALL",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--ro-bind",
+    "/etc",
+    "/etc",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "/usr/bin/true",
+];
+
+fn bare(words: &[&str]) -> Result<(), LaunchError> {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = command.output().map_err(|why| LaunchError::setup(format!("{}: {why}", words[0])))?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(LaunchError::setup(format!("{words:?}: {}", String::from_utf8_lossy(&done.stderr)))),
+    }
+}

@@ -1,0 +1,147 @@
+//! What became of a job: its exit, of all that is known when it is over.
+
+use super::files;
+use super::live::Head;
+use super::running::{Over, Running};
+use crate::error::LaunchError;
+use crate::exit::{Ended, JobExit};
+use crate::job::Job;
+use crate::limits::LimitKind;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What is needed of a job when it is over.
+pub(super) struct Afterwards {
+    pub(super) job: Job,
+    pub(super) confined: bool,
+    pub(super) patterns: globset::GlobSet,
+    pub(super) folder: PathBuf,
+    /// Where it is written that a limit could not be set.
+    pub(super) refused: PathBuf,
+}
+
+/// Why a job stopped being waited for.
+pub(super) enum Stop {
+    Ended(Head),
+    Limit(LimitKind),
+    Cancelled,
+    /// The thread that watches is gone.
+    Lost,
+}
+
+/// What is still to be heard of a job that is being ended.
+pub(super) struct Pending {
+    pub(super) ended: oneshot::Receiver<Head>,
+    pub(super) flooded: oneshot::Receiver<()>,
+}
+
+pub(super) fn lost() -> LaunchError {
+    LaunchError::infrastructure("the thread that watches children is gone")
+}
+
+/// Ends what is left of the job, collects its files, and takes its folder and lock away: nobody hears of the end before.
+///
+/// # Errors
+/// It was told to stop; or nothing can be known of it.
+pub(super) fn conclude(
+    mut running: Running,
+    afterwards: &Afterwards,
+    stop: Stop,
+    mut pending: Pending,
+    wall: Duration,
+) -> Result<JobExit, LaunchError> {
+    running.headless = matches!(stop, Stop::Ended(_));
+    let over = running.end()?;
+    let (head, mut limit) = match stop {
+        Stop::Cancelled => return Err(LaunchError::Cancelled),
+        Stop::Lost => return Err(lost()),
+        Stop::Ended(head) => (head, None),
+        Stop::Limit(limit) => (pending.ended.blocking_recv().map_err(|_| lost())?, Some(limit)),
+    };
+    if let Ok(what) = std::fs::read_to_string(&afterwards.refused) {
+        return Err(LaunchError::Setup(format!(
+            "this machine does not grant the limit of {} that the job asks for: {}",
+            what.trim(),
+            over.said.stderr.trim()
+        )));
+    }
+    if let Some(why) = over.said.lost {
+        return Err(LaunchError::Infrastructure(format!("the job's output could not be written: {why}")));
+    }
+    let Afterwards { job, confined, patterns, folder, .. } = afterwards;
+    let ended = how(head, *confined);
+    // What has happened in a sandbox is not accounted to its outermost process.
+    let cpu = over.cpu.or((!confined).then_some(head.cpu));
+    let page = rustix::param::page_size() as u64;
+    let of_head = head.peak.filter(|_| !confined);
+    let peak_memory = over.peak.or(of_head.max(running.kin.most().map(|pages| pages * page)));
+    if limit.is_none() {
+        limit = match pending.flooded.try_recv() {
+            Ok(()) => Some(LimitKind::Output),
+            Err(_) => of_the_kernel(ended, cpu.unwrap_or_default(), &over, job),
+        };
+    }
+    let files = match &job.collect_into {
+        Some(into) if !job.files_out.is_empty() => files::collect(patterns, folder, into)
+            .map_err(LaunchError::io("the job's files could not be collected"))?,
+        _ => Vec::new(),
+    };
+    Ok(JobExit {
+        limit,
+        wall_seconds: wall.as_secs_f64(),
+        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
+        peak_memory,
+        stdout: over.said.stdout,
+        stderr: over.said.stderr,
+        place: host().into(),
+        files,
+        left_behind: over.left_behind,
+        ..JobExit::new(ended)
+    })
+}
+
+/// The name of this machine.
+fn host() -> &'static str {
+    static HOST: LazyLock<String> = LazyLock::new(|| {
+        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+    });
+    &HOST
+}
+
+/// What shells and bubblewrap report of a command that a signal has ended: this and the signal.
+const OF_A_SIGNAL: i32 = 128;
+const KILL: i32 = 9;
+const XCPU: i32 = 24;
+const XFSZ: i32 = 25;
+
+fn how(head: Head, confined: bool) -> Ended {
+    match (head.status.code(), head.status.signal()) {
+        (Some(code), _) if confined && (OF_A_SIGNAL + 1..=OF_A_SIGNAL + 64).contains(&code) => {
+            Ended::Signal(code - OF_A_SIGNAL)
+        }
+        (Some(code), _) => Ended::Status(code),
+        (None, signal) => Ended::Signal(signal.unwrap_or(0)),
+    }
+}
+
+/// The limit that the kernel has enforced, where this is how it ended.
+fn of_the_kernel(ended: Ended, cpu: Duration, over: &Over, job: &Job) -> Option<LimitKind> {
+    let limits = &job.limits;
+    let signal = match ended {
+        Ended::Signal(signal) => signal,
+        Ended::Status(0) => return None,
+        Ended::Status(code) => code - OF_A_SIGNAL,
+    };
+    let used_up = limits.cpu_time.is_some_and(|limit| cpu >= limit);
+    match signal {
+        _ if over.ran_out => Some(LimitKind::Memory),
+        // The kernel counts ticks, and may be early by its own account of what was used.
+        XCPU if limits.cpu_time.is_some() => Some(LimitKind::CpuTime),
+        KILL if used_up => Some(LimitKind::CpuTime),
+        XFSZ if limits.file_size.is_some() => Some(LimitKind::FileSize),
+        _ => None,
+    }
+}
