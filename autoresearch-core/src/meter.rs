@@ -7,6 +7,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
+/// What runs are charged as.
+pub(crate) const RUNS: &str = "runs";
+
 /// What something cost: money, and what was used for it.
 ///
 /// ```

@@ -498,3 +498,40 @@ async fn a_service_that_is_away_is_left_alone_as_long_as_its_proposer_says() {
     assert!(matches!(report.stopped, StopReason::ProposerFailed(_)), "{report}");
     assert!(begun.elapsed() >= Duration::from_secs(4 * 600), "{:?}", begun.elapsed());
 }
+
+/// Greedy, and what it is told of the runs that can still be paid for.
+struct Told(Greedy, Arc<std::sync::Mutex<Vec<Option<u64>>>>);
+
+impl Acceptor for Told {
+    fn next(&mut self, cohort: &Cohort<'_>) -> Step {
+        self.1.lock().expect("unharmed").push(cohort.runs_affordable());
+        self.0.next(cohort)
+    }
+    fn settled(&mut self, proposal: ProposalId, kept: bool) {
+        self.0.settled(proposal, kept);
+    }
+    fn guarantee(&self) -> Guarantee {
+        self.0.guarantee()
+    }
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ideas_take_is_not_counted_as_the_price_of_runs() {
+    // Ten minutes of thought for each run of a minute, and all of the money goes to thought.
+    let told = Arc::default();
+    let limits = Limits::new().wall_clock(Duration::from_secs(3600)).money(0.85);
+    let report = Study::new(1.0, slow(10), takes_a_minute(), evaluator_fn(losses))
+        .acceptor(Told(Greedy::new(), Arc::clone(&told)))
+        .limits(limits)
+        .run()
+        .await
+        .expect("a report");
+    assert!(report.proposals >= 4, "{report}");
+    let told = told.lock().expect("unharmed");
+    // Until the last ten minutes of the hour there is time for some runs, at a minute each.
+    let least = told.iter().take(told.len() / 2).flatten().min().copied();
+    assert!(least.is_some_and(|runs| (20..=60).contains(&runs)), "{told:?}");
+}

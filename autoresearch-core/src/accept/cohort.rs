@@ -95,6 +95,14 @@ pub(crate) trait Merging {
 /// Runs may become slower than they were: of the time that is left, so much is counted upon.
 const CAUTION: f64 = 0.85;
 
+/// A limit, what has been spent of it, and what of that by the runs that have ended.
+struct Account {
+    limit: Option<f64>,
+    spent: f64,
+    by_runs: f64,
+    reason: StopReason,
+}
+
 /// The part of a study's state that is not about candidates.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -123,6 +131,8 @@ pub(crate) struct Ledger {
     /// Seconds that those runs took together, and what has been charged for.
     pub(crate) compute: f64,
     pub(crate) money: f64,
+    /// What of that is the runs' own.
+    pub(crate) money_of_runs: f64,
     pub(crate) holdout: HoldoutStatus,
 }
 
@@ -144,30 +154,38 @@ impl Ledger {
         self.limits.runs.map(|limit| limit.saturating_sub(self.started))
     }
 
-    /// The limits on what runs cost, in hours or in money: what is granted, what is spent, and the reason to stop.
-    fn accounts(&self) -> [(Option<f64>, f64, StopReason); 3] {
+    /// The limits in hours or in money.
+    fn accounts(&self) -> [Account; 3] {
         let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
+        let account = |limit, spent, by_runs, reason| Account { limit, spent, by_runs, reason };
         [
-            (seconds(self.limits.wall_clock), self.elapsed, StopReason::WallClock),
-            (seconds(self.limits.compute), self.compute, StopReason::Compute),
-            (self.limits.money, self.money, StopReason::Money),
+            // A proposer may think for longer than runs take; runs side by side take less than their sum.
+            account(
+                seconds(self.limits.wall_clock),
+                self.elapsed,
+                self.elapsed.min(self.compute),
+                StopReason::WallClock,
+            ),
+            account(seconds(self.limits.compute), self.compute, self.compute, StopReason::Compute),
+            account(self.limits.money, self.money, self.money_of_runs, StopReason::Money),
         ]
     }
 
     /// The limit by which nothing more may start. Time is the clock's to say: it ends runs under way as well.
     pub(crate) fn spent(&self) -> Option<StopReason> {
         let [_, others @ ..] = self.accounts();
-        let gone = |(limit, spent, _): &(Option<f64>, f64, _)| limit.is_some_and(|limit| *spent >= limit);
-        others.into_iter().find(gone).map(|(_, _, reason)| reason)
+        let gone = |account: &Account| account.limit.is_some_and(|limit| account.spent >= limit);
+        others.into_iter().find(gone).map(|account| account.reason)
     }
 
     /// How many runs may still start, at the cost so far, and which limit says so.
     pub(crate) fn affordable(&self) -> Option<(u64, StopReason)> {
-        let by_account = self.accounts().into_iter().filter_map(|(limit, spent, reason)| {
-            let limit = limit.filter(|_| spent > 0.0 && self.ended > 0)?;
-            let runs = (CAUTION * (limit - spent).max(0.0) * self.ended as f64 / spent).floor() as u64;
-            Some((runs.saturating_sub(self.outstanding as u64), reason))
-        });
+        let by_account =
+            self.accounts().into_iter().filter_map(|Account { limit, spent, by_runs, reason }| {
+                let limit = limit.filter(|_| by_runs > 0.0 && self.ended > 0)?;
+                let runs = (CAUTION * (limit - spent).max(0.0) * self.ended as f64 / by_runs).floor() as u64;
+                Some((runs.saturating_sub(self.outstanding as u64), reason))
+            });
         let by_count = self.runs_left().map(|left| (left, StopReason::Runs));
         by_count.into_iter().chain(by_account).min_by_key(|(runs, _)| *runs)
     }

@@ -18,7 +18,7 @@ use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::failure::RunFailure;
 use crate::fidelity::Fidelity;
-use crate::meter::{Charge, Meter};
+use crate::meter::{Charge, Meter, RUNS};
 use async_trait::async_trait;
 use std::fmt;
 use std::future::Future;
@@ -120,7 +120,7 @@ impl RunContext {
     /// Says that this run costs money, in the currency of [`Limits::money`](crate::Limits::money): once or in parts, also
     /// for a run that fails. An amount that is negative or not a number ends the study with a message.
     pub fn charge(&self, amount: f64) {
-        self.meter.charge(Charge::new(amount, "runs"));
+        self.meter.charge(Charge::new(amount, RUNS));
     }
 
     /// Passes what [`report`](Self::report) is told on to this. For those who run executors elsewhere, and for tests; a study

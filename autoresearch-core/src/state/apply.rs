@@ -7,6 +7,7 @@ use crate::candidate::Candidate;
 use crate::compose::Unit;
 use crate::failure::Fault;
 use crate::limits::StopReason;
+use crate::meter::RUNS;
 use crate::propose::Proposal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -28,6 +29,9 @@ impl<C: Candidate> StudyState<C> {
             // Nothing that a proposer waits for.
             Event::Charged(charge) => {
                 self.ledger.money += charge.amount;
+                if charge.what == RUNS {
+                    self.ledger.money_of_runs += charge.amount;
+                }
                 return;
             }
             Event::Remarked { .. } => return,

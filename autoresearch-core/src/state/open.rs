@@ -69,6 +69,7 @@ impl<C: Candidate> StudyState<C> {
             elapsed: 0.0,
             compute: 0.0,
             money: 0.0,
+            money_of_runs: 0.0,
             ended: 0,
             holdout: book.status(),
         };
