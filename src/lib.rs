@@ -2,6 +2,10 @@
 
 pub use autoresearch_core::*;
 
+/// Runs outside of this process: jobs, launchers, and executors whose every run is a process.
+#[cfg(feature = "jobs")]
+pub use autoresearch_jobs as jobs;
+
 /// Language models as proposers: chat models, codecs, and the loop that keeps asking.
 #[cfg(feature = "llm")]
 pub use autoresearch_llm as llm;
