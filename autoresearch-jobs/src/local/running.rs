@@ -32,7 +32,10 @@ impl Running {
     /// Ends all processes, waits until they are gone, and takes the control groups away.
     pub(super) fn end(&mut self) -> Result<Over, LaunchError> {
         self.over = true;
-        self.hub.pass(END);
+        // Of a start that nobody has heard of yet, the child must be there before it can be ended.
+        if !self.headless {
+            self.hub.pass(END);
+        }
         let (left_behind, gone) = self.kin.end(self.headless, END);
         let said = self.hub.finish(self.key, END);
         let groups = self.kin.groups();
