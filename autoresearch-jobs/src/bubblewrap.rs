@@ -5,7 +5,7 @@ use crate::exit::JobExit;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
-use crate::local::{Confine, Folders, LocalProcess};
+use crate::local::{Confine, Environment, Folders, LocalProcess, STATUS};
 use autoresearch_core::async_trait;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -55,14 +55,18 @@ const SYSTEM: [&str; 22] = [
 ///
 /// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
 ///   job's own folder, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
-///   folder, no store, no other runs. `/tmp` is the job's own and in memory; `TMPDIR` is in its folder.
-/// * No network, not even this machine's own, unless the job [asks for it](Job::network).
+///   folder, no store, no other runs. `/tmp` is in the job's folder. What is named within a path that is named, too, is as it was
+///   named itself.
+/// * No network, not even this machine's own, unless the job [asks for it](Job::network), which also opens sockets without a file
+///   (X11, D-Bus). `/usr` and `/opt` are readable as a whole: do not keep a store there.
 /// * It sees none of the other processes, has no capabilities and no terminal, and ends with this process, also when that is
 ///   killed.
 /// * Limits, clean-up and folders are those of [`LocalProcess`], on which it is built ([`on`](Self::on)).
 ///
 /// That a signal has ended the command is told by the status 128 and the signal's number, as in shells: a command that ends with
-/// such a status by itself is taken for one that was ended so.
+/// such a status by itself is taken for one that was ended so. Nobody outside can send it a signal, so that of those which elsewhere
+/// come from people (`SIGHUP`, `SIGINT`, `SIGTERM`) the status is left as it is, and is the candidate's. A sandbox that could not
+/// be set up is the infrastructure's.
 ///
 /// Where `bwrap` is missing or may not make namespaces, launches fail with a message that says what to do; a job is never run
 /// without the sandbox. What it cannot keep away are flaws of the kernel itself, and what a job that may use a GPU does to its
@@ -173,7 +177,13 @@ struct Sandbox {
 }
 
 impl Confine for Sandbox {
-    fn words(&self, job: &Job, folders: &Folders, program: &Path) -> Result<Vec<OsString>, LaunchError> {
+    fn words(
+        &self,
+        job: &Job,
+        folders: &Folders,
+        program: &Path,
+        loading: Environment,
+    ) -> Result<Vec<OsString>, LaunchError> {
         let mut words: Vec<OsString> = vec![self.bwrap.clone().into()];
         let mut add = |these: &[&dyn AsRef<std::ffi::OsStr>]| {
             words.extend(these.iter().map(|word| word.as_ref().into()))
@@ -181,6 +191,7 @@ impl Confine for Sandbox {
         for flag in NAMESPACES {
             add(&[&flag]);
         }
+        add(&[&"--json-status-fd", &STATUS.to_string()]);
         if job.network {
             add(&[&"--share-net"]);
         }
@@ -192,27 +203,36 @@ impl Confine for Sandbox {
                 _ => add(&[&"--ro-bind-try", &path, &path]),
             }
         }
-        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--tmpfs", &"/tmp"]);
-        for path in job.readable.iter().map(PathBuf::as_path).chain([program]) {
-            let path = named(path)?;
-            if !SYSTEM.iter().any(|system| path.starts_with(system)) {
-                add(&[&"--ro-bind", &path, &path]);
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.temporary, &"/tmp"]);
+        // The outer ones first, so that what is named within another stays as it was named.
+        let mut named = Vec::new();
+        for (paths, how) in [(&job.readable, "--ro-bind"), (&job.writable, "--dev-bind")] {
+            for path in paths {
+                named.push((there(path)?, how));
             }
         }
-        for path in &job.writable {
-            let path = named(path)?;
-            add(&[&"--dev-bind", &path, &path]);
+        named.extend([&folders.work, &folders.home, &folders.temporary].map(|path| (path.clone(), "--bind")));
+        named.push((there(program)?, "--ro-bind"));
+        named.sort_by_key(|(path, how)| (path.components().count(), *how == "--ro-bind"));
+        for (path, how) in named {
+            if how != "--ro-bind" || !SYSTEM.iter().any(|system| path.starts_with(system)) {
+                add(&[&how, &path, &path]);
+            }
         }
-        for folder in [&folders.work, &folders.home, &folders.temporary] {
-            add(&[&"--bind", &folder, &folder]);
+        add(&[&"--remount-ro", &"/"]);
+        // What loaders look at must not act on what stands outside of the sandbox.
+        for (name, value) in loading {
+            add(&[&"--setenv", &name, &value]);
         }
         add(&[&"--chdir", &folders.work, &"--"]);
         Ok(words)
     }
 }
 
-fn named(path: &Path) -> Result<PathBuf, LaunchError> {
-    match std::path::absolute(path) {
+fn there(path: &Path) -> Result<PathBuf, LaunchError> {
+    let way_up = path.components().any(|part| part == std::path::Component::ParentDir);
+    let whole = if way_up { path.canonicalize() } else { std::path::absolute(path) };
+    match whole {
         Ok(path) if path.exists() => Ok(path),
         _ => Err(LaunchError::Setup(format!(
             "the job names {}, which is not there; make it before the job starts, or leave it out",

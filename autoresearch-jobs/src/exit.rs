@@ -150,7 +150,10 @@ impl fmt::Display for JobExit {
                 Some(at) => &lines[at..(at + 2).min(lines.len())],
                 None => &lines[lines.len().saturating_sub(5)..],
             };
-            write!(f, "; it said last: {}", told.join(" | "))?;
+            // Terminals take orders from such characters.
+            let plain = |c: char| if c.is_control() && c != '\t' { '\u{FFFD}' } else { c };
+            let told: String = told.join(" | ").chars().map(plain).collect();
+            write!(f, "; it said last: {told}")?;
         }
         Ok(())
     }

@@ -245,8 +245,10 @@ impl Job {
             );
         }
         for name in self.env.keys().chain(&self.inherit) {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return wrong(format!("{name:?} is no name of a variable"));
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            // Shells drop other names in silence, and there is a shell on most ways.
+            if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+                return wrong(format!("{name:?} is no name of a variable; letters, digits and `_` make one"));
             }
         }
         if self.resources.cpus == Some(0) {

@@ -43,44 +43,25 @@ pub(super) fn contains_all() -> bool {
     places().unified.is_some()
 }
 
-/// The groups of a job, made now, which its first process is to enter: one that knows its processes, and one that counts
-/// its memory where a limit is given. None where they may not be made.
-pub(super) fn make(name: &str, memory: Option<u64>) -> io::Result<Vec<Cgroup>> {
-    let mut groups = Made(Vec::new());
-    let mut counted = false;
-    if let Some((base, counts)) = &places().unified {
-        let group = groups.make(base.join(name), true, *counts)?;
-        if let Some(limit) = memory.filter(|_| *counts) {
-            fs::write(group.path.join("memory.max"), limit.to_string())?;
-            let _ = fs::write(group.path.join("memory.swap.max"), "0");
-            counted = true;
-        }
-    }
-    if let (Some(base), Some(limit), false) = (&places().memory, memory, counted) {
-        let group = groups.make(base.join(name), false, true)?;
-        fs::write(group.path.join("memory.limit_in_bytes"), limit.to_string())?;
-        let _ = fs::write(group.path.join("memory.memsw.limit_in_bytes"), limit.to_string());
-    }
-    Ok(std::mem::take(&mut groups.0))
+/// The groups that a job is to have, which its first process enters: one that knows its processes, and one that counts its memory
+/// where that is limited. None where they may not be made.
+pub(super) fn plan(name: &str, memory: bool) -> Vec<Cgroup> {
+    let unified = places().unified.as_ref();
+    let counted = unified.is_some_and(|(_, counts)| *counts);
+    let unified =
+        unified.map(|(base, counts)| Cgroup { path: base.join(name), unified: true, memory: *counts });
+    let apart = places().memory.as_ref().filter(|_| memory && !counted);
+    let apart = apart.map(|base| Cgroup { path: base.join(name), unified: false, memory: true });
+    unified.into_iter().chain(apart).collect()
 }
 
-/// Groups that are taken away again unless all of them could be made.
-struct Made(Vec<Cgroup>);
-
-impl Made {
-    fn make(&mut self, path: PathBuf, unified: bool, memory: bool) -> io::Result<&Cgroup> {
-        fs::create_dir(&path)?;
-        self.0.push(Cgroup { path, unified, memory });
-        self.0.last().ok_or_else(|| io::Error::other("no group"))
+/// Makes them, all or none.
+pub(super) fn make(groups: &[Cgroup], memory: Option<u64>) -> io::Result<()> {
+    let made = groups.iter().try_for_each(|group| group.make(memory));
+    if made.is_err() {
+        groups.iter().for_each(Cgroup::remove);
     }
-}
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        for group in &self.0 {
-            group.remove();
-        }
-    }
+    made
 }
 
 impl Cgroup {
@@ -96,6 +77,22 @@ impl Cgroup {
 
     pub(super) fn is_unified(&self) -> bool {
         self.unified
+    }
+
+    fn make(&self, limit: Option<u64>) -> io::Result<()> {
+        fs::create_dir(&self.path)?;
+        let (most, with_swap) = match self.unified {
+            true => ("memory.max", "memory.swap.max"),
+            false => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+        };
+        if let Some(limit) = limit.filter(|_| self.memory) {
+            // What is beyond any machine is no limit, and too large a number for the kernel.
+            let limit = limit.min(i64::MAX as u64);
+            fs::write(self.path.join(most), limit.to_string())?;
+            let swap = if self.unified { 0 } else { limit };
+            let _ = fs::write(self.path.join(with_swap), swap.to_string());
+        }
+        Ok(())
     }
 
     /// The file that a process writes 0 to in order to enter.
@@ -140,8 +137,13 @@ impl Cgroup {
         self.memory && number(&self.path.join(file), "oom_kill").is_some_and(|kills| kills > 0)
     }
 
-    /// Takes it away. What has just ended may still be in it for a moment.
+    /// Takes it away, and first those that jobs of the job have made below it. What has just ended may still be in it for a moment.
     pub(super) fn remove(&self) {
+        for below in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+                Self { path: below.path(), ..self.clone() }.remove();
+            }
+        }
         let until = Instant::now() + Duration::from_secs(2);
         loop {
             match fs::remove_dir(&self.path) {
@@ -200,7 +202,7 @@ fn find() -> Option<Places> {
 
 /// Whether a process can enter a group that is made here; and if so, whether it has this file.
 fn may_enter(base: &Path, file: &str) -> Option<bool> {
-    let path = base.join(format!("autoresearch-probe-{}", std::process::id()));
+    let path = base.join(super::claim::mark().to_lowercase());
     fs::create_dir(&path).ok()?;
     let group = Cgroup { path, unified: false, memory: false };
     let mut sh = Command::new("/bin/sh");

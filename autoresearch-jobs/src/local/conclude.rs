@@ -8,7 +8,7 @@ use crate::exit::{Ended, JobExit};
 use crate::job::Job;
 use crate::limits::LimitKind;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 /// What is needed of a job when it is over.
 pub(super) struct Afterwards {
     pub(super) job: Job,
-    pub(super) confined: bool,
+    /// Where the sandbox, if there is one, says how the command in it has ended.
+    pub(super) status: Option<PathBuf>,
     pub(super) patterns: globset::GlobSet,
     pub(super) folder: PathBuf,
     /// Where it is written that a limit could not be set.
@@ -61,7 +62,9 @@ pub(super) fn conclude(
         Stop::Ended(head) => (head, None),
         Stop::Limit(limit) => (pending.ended.blocking_recv().map_err(|_| lost())?, Some(limit)),
     };
-    if let Ok(what) = std::fs::read_to_string(&afterwards.refused) {
+    if head.status.code() == Some(REFUSED)
+        && let Ok(what) = std::fs::read_to_string(&afterwards.refused)
+    {
         return Err(LaunchError::Setup(format!(
             "this machine does not grant the limit of {} that the job asks for: {}",
             what.trim(),
@@ -71,8 +74,18 @@ pub(super) fn conclude(
     if let Some(why) = over.said.lost {
         return Err(LaunchError::Infrastructure(format!("the job's output could not be written: {why}")));
     }
-    let Afterwards { job, confined, patterns, folder, .. } = afterwards;
-    let ended = how(head, *confined);
+    let Afterwards { job, status, patterns, folder, .. } = afterwards;
+    let confined = status.is_some();
+    if limit.is_none()
+        && head.status.code().is_some_and(|code| code != 0)
+        && status.as_ref().is_some_and(|status| !tells_exit(status))
+    {
+        return Err(LaunchError::Infrastructure(format!(
+            "the sandbox could not be set up: {}",
+            over.said.stderr.trim()
+        )));
+    }
+    let ended = how(head, confined);
     // What has happened in a sandbox is not accounted to its outermost process.
     let cpu = over.cpu.or((!confined).then_some(head.cpu));
     let page = rustix::param::page_size() as u64;
@@ -103,6 +116,11 @@ pub(super) fn conclude(
     })
 }
 
+/// Whether the sandbox has had a command that ended.
+fn tells_exit(status: &Path) -> bool {
+    std::fs::read_to_string(status).is_ok_and(|told| told.contains("\"exit-code\""))
+}
+
 /// The name of this machine.
 fn host() -> &'static str {
     static HOST: LazyLock<String> = LazyLock::new(|| {
@@ -113,13 +131,23 @@ fn host() -> &'static str {
 
 /// What shells and bubblewrap report of a command that a signal has ended: this and the signal.
 const OF_A_SIGNAL: i32 = 128;
+/// Of a shell that could not set a limit, or enter a group.
+const REFUSED: i32 = 125;
+const HUP: i32 = 1;
+const INT: i32 = 2;
 const KILL: i32 = 9;
+const TERM: i32 = 15;
 const XCPU: i32 = 24;
 const XFSZ: i32 = 25;
 
 fn how(head: Head, confined: bool) -> Ended {
     match (head.status.code(), head.status.signal()) {
-        (Some(code), _) if confined && (OF_A_SIGNAL + 1..=OF_A_SIGNAL + 64).contains(&code) => {
+        (Some(code), _)
+            if confined
+                && (OF_A_SIGNAL + 1..=OF_A_SIGNAL + 64).contains(&code)
+                // Nobody outside can have sent these.
+                && ![HUP, INT, TERM].contains(&(code - OF_A_SIGNAL)) =>
+        {
             Ended::Signal(code - OF_A_SIGNAL)
         }
         (Some(code), _) => Ended::Status(code),

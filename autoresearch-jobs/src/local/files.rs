@@ -3,23 +3,24 @@
 use crate::error::LaunchError;
 use crate::job::{FileIn, Job};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use rustix::fs::OFlags;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Puts the job's files into the folder.
 pub(super) fn put(job: &Job, folder: &Path) -> Result<(), LaunchError> {
     for (name, file) in &job.files_in {
-        let path = folder.join(name);
         let what = |why: &io::Error| format!("cannot put the file {name} into the job's folder: {why}");
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|why| LaunchError::Infrastructure(what(&why)))?;
-        }
+        let mut to = make(folder, Path::new(name)).map_err(|why| LaunchError::Infrastructure(what(&why)))?;
         let put = match file {
-            FileIn::Text(text) => fs::write(&path, text),
-            FileIn::Bytes(bytes) => fs::write(&path, bytes),
-            FileIn::At(from) => fs::copy(from, &path).map(drop),
+            FileIn::Text(text) => to.write_all(text.as_bytes()),
+            FileIn::Bytes(bytes) => to.write_all(bytes),
+            FileIn::At(from) => File::open(from).and_then(|mut from| {
+                io::copy(&mut from, &mut to)?;
+                to.set_permissions(from.metadata()?.permissions())
+            }),
         };
         put.map_err(|why| match (file, why.kind()) {
             (FileIn::At(from), io::ErrorKind::NotFound) => LaunchError::Setup(format!(
@@ -30,6 +31,41 @@ pub(super) fn put(job: &Job, folder: &Path) -> Result<(), LaunchError> {
         })?;
     }
     Ok(())
+}
+
+/// Opens a file below the folder for writing, empty. An earlier job may have been in the folder: what it has left there leads
+/// nowhere else.
+fn make(folder: &Path, name: &Path) -> io::Result<File> {
+    let mut at = folder.to_path_buf();
+    let mut parts = name.components().peekable();
+    while let Some(part) = parts.next() {
+        at.push(part);
+        if parts.peek().is_none() {
+            break;
+        }
+        match fs::symlink_metadata(&at) {
+            Ok(about) if about.is_dir() => {}
+            Ok(_) => return Err(io::Error::other(format!("{} is there and no folder", at.display()))),
+            Err(_) => fs::create_dir(&at)?,
+        }
+    }
+    create(&at)
+}
+
+/// Opens a file for writing, empty, unless it is a link or a pipe.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(i32::try_from(flags).unwrap_or(0));
+    let file = options.open(path).map_err(|why| match fs::symlink_metadata(path) {
+        Ok(about) if about.is_symlink() => io::Error::other(format!("{} is a link", path.display())),
+        _ => why,
+    })?;
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() || kind.is_char_device() {
+        true => Ok(file),
+        false => Err(io::Error::other(format!("{} is no file", path.display()))),
+    }
 }
 
 /// The patterns of what is to be collected; a `*` stays within one folder.
@@ -49,8 +85,15 @@ pub(super) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
 /// slipped in between the look and the copy.
 pub(super) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
-    walk(folder, Path::new(""), patterns, &mut found)?;
+    walk(folder, Path::new(""), DEPTH, patterns, &mut found)?;
     found.sort();
+    found.retain(|name| {
+        let readable = File::open(folder.join(name));
+        if let Err(why) = &readable {
+            tracing::warn!("the job's file {name} is not collected: {why}");
+        }
+        readable.is_ok()
+    });
     for name in &found {
         let to = into.join(name);
         let parent = to.parent().unwrap_or(into);
@@ -66,14 +109,30 @@ pub(super) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Res
     Ok(found)
 }
 
-fn walk(folder: &Path, below: &Path, patterns: &GlobSet, found: &mut Vec<String>) -> io::Result<()> {
-    for entry in fs::read_dir(folder.join(below))? {
+/// How deep files are looked for.
+const DEPTH: usize = 64;
+
+fn walk(
+    folder: &Path,
+    below: &Path,
+    depth: usize,
+    patterns: &GlobSet,
+    found: &mut Vec<String>,
+) -> io::Result<()> {
+    let entries = match fs::read_dir(folder.join(below)) {
+        // A job that has locked a folder does not want it collected.
+        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let path: PathBuf = below.join(entry.file_name());
         // Of the entry itself: links are neither collected nor followed.
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            walk(folder, &path, patterns, found)?;
+            if depth > 0 {
+                walk(folder, &path, depth - 1, patterns, found)?;
+            }
         } else if kind.is_file()
             && patterns.is_match(&path)
             && let Some(name) = path.to_str()
@@ -109,6 +168,24 @@ fn unlock(folder: &Path) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_earlier_job_has_left_leads_nowhere() {
+        let (folder, away) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let outside = away.path().join("precious");
+        fs::write(&outside, "precious").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(away.path(), folder.path().join("d")).unwrap();
+        for name in ["link", "d/precious"] {
+            assert!(put(&Job::new(["true"]).file(name, "x"), folder.path()).is_err(), "{name}");
+        }
+        assert!(create(&folder.path().join("link")).is_err());
+        assert_eq!(fs::read_to_string(outside).unwrap(), "precious");
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status();
+        assert!(made.unwrap().success());
+        assert!(create(&folder.path().join("pipe")).is_err());
+        create(Path::new("/dev/null")).unwrap();
+    }
 
     #[test]
     fn what_matches_is_collected_and_links_are_not() {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
@@ -36,8 +37,8 @@ pub(super) struct Start {
     /// The most bytes of output.
     pub(super) most: Option<u64>,
     pub(super) watch: Watch,
-    /// Told the number of the child.
-    pub(super) started: oneshot::Sender<io::Result<i32>>,
+    /// Told the number of the child and when it was started, which together name it for good.
+    pub(super) started: oneshot::Sender<io::Result<(i32, Option<u64>)>>,
     /// Told how it ended.
     pub(super) ended: oneshot::Sender<Head>,
     /// Told when it has said too much.
@@ -110,10 +111,15 @@ impl Hub {
     fn run(&self) {
         let mut live: BTreeMap<u64, Live> = BTreeMap::new();
         loop {
-            if let Err(why) = self.turn(&mut live) {
-                // Out of memory for the kernel: nothing to be done but to try again.
-                tracing::warn!("waiting for children failed: {why}");
-                std::thread::sleep(Duration::from_millis(50));
+            // What is told of lines is a stranger's, and may panic when it is dropped.
+            match catch_unwind(AssertUnwindSafe(|| self.turn(&mut live))) {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => {
+                    // Out of memory for the kernel: nothing to be done but to try again.
+                    tracing::warn!("waiting for children failed: {why}");
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(_) => tracing::warn!("who was told lines of output panicked"),
             }
         }
     }

@@ -43,11 +43,9 @@ impl Kin {
     }
 
     /// This is its first process.
-    pub(super) fn begins_with(&mut self, pid: i32) {
+    pub(super) fn begins_with(&mut self, pid: i32, started: Option<u64>) {
         self.head = pid;
-        if let Some(started) = proc::started(pid) {
-            self.seen.insert(pid, started);
-        }
+        self.seen.extend(started.map(|started| (pid, started)));
     }
 
     pub(super) fn groups(&self) -> &[Cgroup] {
@@ -61,10 +59,22 @@ impl Kin {
 
     /// What its processes use now: ticks of processor time and pages of memory. Takes note of new ones.
     pub(super) fn usage(&mut self) -> (u64, u64) {
-        let members = self.members(false);
-        let used = members.iter().fold((0, 0), |(ticks, pages), one| (ticks + one.ticks, pages + one.pages));
-        self.most = self.most.max(used.1);
-        used
+        let members = match self.is_tracked() {
+            // The kernel knows them: there is no need to look at all others.
+            true => self.groups.iter().flat_map(Cgroup::pids).collect::<HashSet<_>>(),
+            false => self.members(false).iter().map(|one| one.pid).collect(),
+        };
+        let entries = members.into_iter().filter_map(proc::entry);
+        let (ticks, pages) =
+            entries.fold((0, 0), |(ticks, pages), one| (ticks + one.ticks, pages + one.pages));
+        self.most = self.most.max(pages);
+        // Of those that have ended, the groups alone keep account.
+        let cpu = self
+            .groups
+            .iter()
+            .find_map(Cgroup::cpu)
+            .map_or(0, |cpu| (cpu.as_secs_f64() * proc::TICKS) as u64);
+        (ticks.max(cpu), pages)
     }
 
     /// The most pages in memory that were ever seen; `None`: nobody looked in time.

@@ -1,6 +1,7 @@
 //! A child from its start until it is collected and all that it has said is read. Only the hub's thread has any.
 
 use super::hub::{Said, Start};
+use super::proc;
 use super::tail::{Tail, Told};
 use crate::launch::Watch;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -58,7 +59,8 @@ impl Live {
                 let pid = i32::try_from(child.id()).unwrap_or(0);
                 let stdout = Tail::new(child.stdout.take().map(OwnedFd::from), start.stdout);
                 let stderr = Tail::new(child.stderr.take().map(OwnedFd::from), start.stderr);
-                let _ = started.send(Ok(pid));
+                // Not collected yet, so that the number is still this child's.
+                let _ = started.send(Ok((pid, proc::started(pid))));
                 Some(Self {
                     child: Some((child, descriptor)),
                     stdout,

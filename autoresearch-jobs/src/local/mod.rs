@@ -15,6 +15,7 @@ mod run;
 mod running;
 mod tail;
 
+pub(crate) use command::{Environment, STATUS};
 pub(crate) use prepare::Folders;
 
 use crate::error::LaunchError;
@@ -129,7 +130,17 @@ impl Launcher for LocalProcess {
 
 /// What stands before a job's command to confine it.
 pub(crate) trait Confine: Send + Sync {
-    fn words(&self, job: &Job, folders: &Folders, program: &Path) -> Result<Vec<OsString>, LaunchError>;
+    /// The words before the command. `loading` are the variables that are left out of the environment, for the sandbox to set.
+    ///
+    /// # Errors
+    /// Something that the job names is not there.
+    fn words(
+        &self,
+        job: &Job,
+        folders: &Folders,
+        program: &Path,
+        loading: Environment,
+    ) -> Result<Vec<OsString>, LaunchError>;
 }
 
 #[derive(Debug, Clone, Default)]
@@ -149,6 +160,9 @@ pub(crate) struct Engine {
     cpus: OnceCell<Pool<usize>>,
     swept: OnceCell<()>,
 }
+
+/// More than any machine has processes for.
+const MOST_SLOTS: usize = 1 << 16;
 
 /// What a job has for itself while it runs.
 #[derive(Debug)]
@@ -170,7 +184,7 @@ impl Places {
 
 impl Engine {
     fn new(settings: Settings) -> Self {
-        let slots = settings.slots.map(|n| Pool::new(vec![(); n]));
+        let slots = settings.slots.map(|n| Pool::new(vec![(); n.min(MOST_SLOTS)]));
         let gpus = Pool::new(settings.gpus.clone());
         Self { settings, slots, gpus, cpus: OnceCell::new(), swept: OnceCell::new() }
     }
@@ -204,17 +218,18 @@ impl Engine {
 
     /// Waits for what the job is to have for itself.
     async fn places(&self, job: &Job) -> Result<Places, LaunchError> {
-        let slot = match &self.slots {
-            Some(slots) => Some(slots.take(1).await?),
-            None => None,
+        // The scarcest first: who waits for a card must not keep a place from those that need none.
+        let gpus = match job.resources.gpus as usize {
+            0 => None,
+            wanted => Some(self.gpus.take(wanted).await?),
         };
         let cpus = match (job.resources.cpus, self.settings.pinned) {
             (None, false) => None,
             (wanted, _) => Some(self.take_cpus(wanted.unwrap_or(1) as usize).await?),
         };
-        let gpus = match job.resources.gpus as usize {
-            0 => None,
-            wanted => Some(self.gpus.take(wanted).await?),
+        let slot = match &self.slots {
+            Some(slots) => Some(slots.take(1).await?),
+            None => None,
         };
         Ok(Places { _slot: slot, cpus, gpus })
     }

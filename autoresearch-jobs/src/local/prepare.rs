@@ -8,11 +8,11 @@ use super::files;
 use super::hub::hub;
 use super::kin::MARK;
 use super::running::Running;
-use super::{Confine, Engine};
+use super::{Confine, Engine, Places};
 use crate::error::LaunchError;
 use crate::id::JobId;
 use crate::job::Job;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ pub(super) fn prepare(
     confine: Option<&dyn Confine>,
     id: &JobId,
     job: &Job,
-    gpus: Option<&[String]>,
+    places: Places,
 ) -> Result<Prepared, LaunchError> {
     let patterns = files::patterns(job)?;
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
@@ -65,31 +65,46 @@ pub(super) fn prepare(
     for (name, folder) in [("HOME", &folders.home), ("TMPDIR", &folders.temporary)] {
         environment.entry(name.into()).or_insert_with(|| folder.into());
     }
-    if let Some(gpus) = gpus {
+    if let Some(gpus) = places.gpus() {
         environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.join(",").into());
     }
-    let words = words(confine, job, &folders, &environment)?;
+    let loading = match confine {
+        Some(_) => environment.extract_if(.., |name, _| is_loading(name)).collect(),
+        None => Environment::new(),
+    };
+    let words = words(confine, job, &folders, &environment, loading)?;
     let open = |path: &Option<PathBuf>| {
         let opened = path.as_ref().map(|path| {
-            File::create(path)
+            files::create(path)
                 .map_err(LaunchError::io(format!("cannot write the output to {}", path.display())))
         });
         opened.transpose()
     };
     let (stdout, stderr) = (open(&job.stdout)?, open(&job.stderr)?);
-    let groups = cgroup::make(&mark.to_lowercase(), job.limits.memory).unwrap_or_else(|why| {
-        tracing::debug!("no control group: {why}");
-        Vec::new()
-    });
-    let kin = claim.note(id, &mark, &groups).inspect_err(|_| groups.iter().for_each(Cgroup::remove))?;
+    // Written down first: what is made and not noted is found by nobody.
+    let groups = cgroup::plan(&mark.to_lowercase(), job.limits.memory.is_some());
+    let kin = claim.note(id, &mark, &groups)?;
+    cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
+    let mut groups = Made(groups);
     let refused = own.join("refused");
-    let command = command::build(&words, job, &environment, &folders.work, &groups, &refused);
+    let status = confine.is_some().then(|| own.join("status"));
+    let ways = command::Ways { groups: &groups.0, refused: &refused, status: status.as_deref() };
+    let command = command::build(&words, job, &environment, &folders.work, &ways)?;
+    groups.0.clear(); // they are the job's now
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
-    let running = Running { hub, key, kin, claim, headless: false, over: false };
-    let confined = confine.is_some();
-    let afterwards = Afterwards { job: job.clone(), confined, patterns, folder: folders.work, refused };
+    let running = Running { hub, key, kin, claim, _places: places, headless: false, over: false };
+    let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
     Ok(Prepared { running, command, stdout, stderr, afterwards })
+}
+
+/// Groups that are taken away again unless the job gets as far as to have them.
+struct Made(Vec<Cgroup>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Cgroup::remove);
+    }
 }
 
 fn existing(folder: &Path) -> Result<PathBuf, LaunchError> {
@@ -102,17 +117,28 @@ fn existing(folder: &Path) -> Result<PathBuf, LaunchError> {
     }
 }
 
+/// Whether loaders and shells take their own orders from a variable of this name.
+fn is_loading(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let whole =
+        ["BASH_ENV", "ENV", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "PS4", "SHELLOPTS", "BASHOPTS"];
+    name.starts_with("LD_") || name.starts_with("MALLOC_") || whole.contains(&&*name)
+}
+
 /// The program by its path and its arguments, behind what confines it.
 fn words(
     confine: Option<&dyn Confine>,
     job: &Job,
     folders: &Folders,
     environment: &Environment,
+    loading: Environment,
 ) -> Result<Vec<OsString>, LaunchError> {
     let name = job.command.first().map_or("", String::as_str);
     let program = command::find(name, &folders.work, environment)?;
-    let mut words =
-        confine.map(|confine| confine.words(job, folders, &program)).transpose()?.unwrap_or_default();
+    let mut words = match confine {
+        Some(confine) => confine.words(job, folders, &program, loading)?,
+        None => Vec::new(),
+    };
     words.push(program.into());
     words.extend(job.command.iter().skip(1).map(OsString::from));
     Ok(words)

@@ -6,13 +6,14 @@ use super::hub::Start;
 use super::kin::Kin;
 use super::prepare::{Prepared, prepare};
 use super::proc::TICKS;
-use super::{Confine, Engine, Places};
+use super::{Confine, Engine};
 use crate::error::LaunchError;
 use crate::exit::JobExit;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::launch::Watch;
 use crate::limits::LimitKind;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -36,23 +37,23 @@ pub(super) async fn launch(
         () = watch.cancel.cancelled() => return Err(LaunchError::Cancelled),
         places = engine.places(job) => places?,
     };
-    engine.sweep().await?;
-    let (prepared, places) = {
+    let cpus = places.cpus();
+    let ready = async {
+        engine.sweep().await?;
         let (engine, id, job) = (Arc::clone(engine), id.clone(), job.clone());
-        blocking(move || {
-            let prepared = prepare(&engine, confine.as_deref(), &id, &job, places.gpus())?;
-            Ok::<_, LaunchError>((prepared, places))
-        })
-        .await??
+        blocking(move || prepare(&engine, confine.as_deref(), &id, &job, places)).await?
     };
-    let exit = run(prepared, &places, id, job, watch).await?;
-    drop(places);
-    Ok(exit)
+    let prepared = tokio::select! {
+        biased;
+        () = watch.cancel.cancelled() => return Err(LaunchError::Cancelled),
+        prepared = ready => prepared?,
+    };
+    run(prepared, cpus, id, job, watch).await
 }
 
 async fn run(
     prepared: Prepared,
-    places: &Places,
+    cpus: Option<Vec<usize>>,
     id: &JobId,
     job: &Job,
     watch: &Watch,
@@ -65,7 +66,7 @@ async fn run(
     running.hub.start(Start {
         key: running.key,
         command,
-        cpus: places.cpus(),
+        cpus,
         stdout,
         stderr,
         most: job.limits.output,
@@ -75,9 +76,14 @@ async fn run(
         flooded,
     });
     let pid = has_started.await.map_err(|_| lost())?;
-    let pid = pid.map_err(|why| LaunchError::Setup(format!("`{job}` cannot be started: {why}")))?;
+    let (pid, since) = pid.map_err(|why| match why.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput => {
+            LaunchError::Setup(format!("`{job}` cannot be started: {why}"))
+        }
+        _ => LaunchError::Infrastructure(format!("`{job}` cannot be started now: {why}")),
+    })?;
     let begun = Instant::now();
-    running.kin.begins_with(pid);
+    running.kin.begins_with(pid, since);
     tracing::debug!(%id, pid, "started");
     let stop = tokio::select! {
         biased;

@@ -1,5 +1,6 @@
 //! A job from its first process to its last.
 
+use super::Places;
 use super::cgroup::Cgroup;
 use super::claim::{Claim, END};
 use super::hub::{Hub, Said};
@@ -14,6 +15,8 @@ pub(super) struct Running {
     pub(super) key: u64,
     pub(super) kin: Kin,
     pub(super) claim: Claim,
+    /// Somebody else's only when all of it is gone.
+    pub(super) _places: Places,
     /// Its first process has ended by itself.
     pub(super) headless: bool,
     pub(super) over: bool,

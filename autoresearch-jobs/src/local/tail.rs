@@ -90,7 +90,12 @@ impl Tail {
         let kept: Vec<u8> = std::mem::take(&mut self.kept).into();
         // A character that was cut in two at the front is left out.
         let broken = kept.iter().take(3).take_while(|&&byte| byte & 0xC0 == 0x80).count();
-        (String::from_utf8_lossy(&kept[broken..]).into_owned(), self.lost.take())
+        let mut text = String::from_utf8_lossy(&kept[broken..]).into_owned();
+        // What stands for bytes that are no text is longer than they were.
+        let over = text.len().saturating_sub(JobExit::SHOWN);
+        let at = (over..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.drain(..at);
+        (text, self.lost.take())
     }
 }
 

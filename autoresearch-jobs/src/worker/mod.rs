@@ -18,11 +18,14 @@ use std::any::type_name;
 use std::fmt;
 use std::fs;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
+
+/// The most bytes of an outcome: the study reads it as a whole.
+const MOST_OUTCOME: u64 = 256 << 20;
 
 /// What programs read of the environment to find their libraries and their threads.
 const INHERITED: [&str; 12] = [
@@ -177,13 +180,19 @@ where
         self
     }
 
-    async fn launched(&self, request: &Request<C>, cx: &RunContext) -> Result<JobExit, LaunchError> {
+    async fn launched(
+        &self,
+        request: &Request<C>,
+        into: &Path,
+        cx: &RunContext,
+    ) -> Result<JobExit, LaunchError> {
         let program = self.program.as_ref().map_err(|why| LaunchError::Setup(why.clone()))?;
         program.check().map_err(LaunchError::Setup)?;
         let text =
             serde_json::to_string(request).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         let here = std::env::current_dir().map_err(LaunchError::io("the current folder is gone"))?;
-        let mut job = self.job.clone();
+        // Each worker has a folder of its own: what two of them shared would be taken for one another's.
+        let mut job = Job { folder: None, files_out: Vec::new(), ..self.job.clone() };
         job.command = ["/bin/sh", "-c", wire::ENTER, "sh"].map(String::from).into();
         for word in [here.into_os_string(), program.path.clone().into()]
             .into_iter()
@@ -196,7 +205,7 @@ where
             })?);
         }
         let job = job.file(REQUEST, text).env(NAME, &self.name);
-        let job = job.collect([OUTCOME, BEGUN], request.directory.join(".worker"));
+        let job = job.collect([OUTCOME, BEGUN], into);
         let job = job.readable(&program.path).writable(&request.directory);
         let context = cx.clone();
         let watch = Watch::new(&cx.cancel).lines(move |line| {
@@ -212,12 +221,21 @@ where
         &self,
         mut exit: JobExit,
         request: &Request<C>,
+        from: &Path,
         cx: &RunContext,
     ) -> Result<E::Output, RunFailure> {
         exit.stdout = wire::without_progress(&exit.stdout);
         let has = |name: &str| exit.files.iter().any(|file| file == name);
-        if has(OUTCOME) && exit.limit.is_none() {
-            let path = request.directory.join(".worker").join(OUTCOME);
+        // A worker that wrote an outcome ended well; one that was ended may have had it written by somebody else.
+        if has(OUTCOME) && exit.success() {
+            let path = from.join(OUTCOME);
+            let size = fs::metadata(&path)?.len();
+            if size > MOST_OUTCOME {
+                return Err(RunFailure::candidate(format!(
+                    "the run's output is {size} bytes of JSON, and at most {MOST_OUTCOME} are read; leave large things in the run's \
+                     folder and give their path"
+                )));
+            }
             let text = fs::read(&path)?;
             let outcome: Outcome<E::Output> = serde_json::from_slice(&text).map_err(|why| {
                 RunFailure::candidate(format!(
@@ -255,17 +273,15 @@ where
             fidelity: request.fidelity,
             output,
         };
-        let path = wire::kept(&request.directory);
-        let half = path.with_extension("half");
         let written = serde_json::to_vec(&kept).map_err(std::io::Error::from);
-        let written = written.and_then(|text| fs::write(&half, text)).and_then(|()| fs::rename(&half, &path));
-        if let Err(why) = written {
-            tracing::warn!("{}: {why}; the run would be made again after a restart", path.display());
+        if let Err(why) = written.and_then(|text| wire::keep(&request.directory, &text)) {
+            let folder = request.directory.display();
+            tracing::warn!("{folder}: {why}; the run would be made again after a restart");
         }
     }
 
     fn find(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {
-        let text = fs::read(wire::kept(&cx.directory().ok()?)).ok()?;
+        let text = wire::kept(&cx.directory().ok()?, MOST_OUTCOME)?;
         let kept: Kept<serde_json::Value, E::Output> = serde_json::from_slice(&text).ok()?;
         let same = kept.identity == self.inner.identity()
             && kept.candidate == serde_json::to_value(candidate).ok()?
@@ -296,8 +312,10 @@ where
         }
         let directory = std::path::absolute(cx.directory()?)?;
         let request = Request::new(candidate, &cx, launch_name(), directory);
-        let exit = self.launched(&request, &cx).await?;
-        self.outcome(exit, &request, &cx)
+        // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
+        let private = tempfile::Builder::new().prefix("autoresearch-worker-").tempdir()?;
+        let exit = self.launched(&request, private.path(), &cx).await?;
+        self.outcome(exit, &request, private.path(), &cx)
     }
 
     async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {

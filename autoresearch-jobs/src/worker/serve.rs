@@ -75,7 +75,10 @@ where
     let result = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(RunFailure::candidate(format!("the run panicked: {}", what(&*panic)))));
     let outcome = Outcome { launch: request.launch, charges: cx.take_charges(), result };
-    write(&folder, outcome)
+    let written = write(&folder, outcome);
+    // What the run has left blocking threads with is not waited for: its outcome stands.
+    runtime.shutdown_background();
+    written
 }
 
 /// Whole or not at all, and only what can be read again.

@@ -3,6 +3,8 @@
 use crate::id::JobId;
 use autoresearch_core::{Arm, Fidelity, RunContext, RunFailure, RunProgress};
 use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Names the executor that a worker is to build.
@@ -69,8 +71,31 @@ pub(super) struct Kept<C, A> {
 }
 
 /// Where that is, in the run's folder.
-pub(super) fn kept(directory: &Path) -> PathBuf {
-    directory.join(".worker").join("kept.json")
+fn place(directory: &Path) -> PathBuf {
+    directory.join(".worker")
+}
+
+/// Keeps it there. The run was free to leave anything in its folder, so that what stands there now is taken away first; no process
+/// of it is left to put it back.
+pub(super) fn keep(directory: &Path, text: &[u8]) -> io::Result<()> {
+    let place = place(directory);
+    match fs::symlink_metadata(&place) {
+        Ok(about) if about.is_dir() => fs::remove_dir_all(&place)?,
+        Ok(_) => fs::remove_file(&place)?,
+        Err(_) => {}
+    }
+    fs::create_dir(&place)?;
+    let (half, whole) = (place.join("half"), place.join("kept.json"));
+    fs::write(&half, text)?;
+    fs::rename(half, whole)
+}
+
+/// What is kept there, if it is a file of at most so many bytes.
+pub(super) fn kept(directory: &Path, most: u64) -> Option<Vec<u8>> {
+    let (place, file) = (place(directory), place(directory).join("kept.json"));
+    let is_own = fs::symlink_metadata(place).is_ok_and(|about| about.is_dir());
+    let is_file = fs::symlink_metadata(&file).is_ok_and(|about| about.is_file() && about.len() <= most);
+    if is_own && is_file { fs::read(file).ok() } else { None }
 }
 
 #[derive(Serialize, Deserialize)]
