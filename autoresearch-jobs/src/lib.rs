@@ -54,6 +54,9 @@ mod worker;
 #[cfg(target_os = "linux")]
 mod bubblewrap;
 #[cfg(target_os = "linux")]
+#[allow(dead_code)] // what launchers for clusters are built of
+mod cluster;
+#[cfg(target_os = "linux")]
 mod local;
 #[cfg(feature = "testkit")]
 pub mod testkit;

@@ -3,7 +3,7 @@
 mod cgroup;
 mod claim;
 mod command;
-mod files;
+pub(crate) mod files;
 mod hub;
 mod kin;
 mod pool;
