@@ -5,6 +5,7 @@
 //! ROOT/KEY/TOKEN/launch.json    which launch this is, and what of
 //!                fence          there for as long as the driver wants it
 //!                params env own start run.sh in/
+//!                asked          how it was submitted, written before that
 //!                submitted      the engine's name of it
 //!                begun.N/       work/ home/ tmp/ stdout stderr: of the N-th time that the engine has started it
 //!                exit-N.json    how that ended
@@ -12,6 +13,7 @@
 //! Each launch has a folder of its own, which no earlier one knows: what is still running of an earlier one can write neither into
 //! its files nor its record.
 
+use super::follow::end_of;
 use super::record::Record;
 use super::script::{self, Set};
 use crate::error::LaunchError;
@@ -156,6 +158,17 @@ impl LaunchFolder {
         script::text(&self.path)
     }
 
+    /// Writes down how it is about to be submitted, so that it is found even when the answer never comes.
+    pub(crate) fn asked(&self, how: &str) -> io::Result<()> {
+        self.write("asked.half", how)?;
+        fs::rename(self.path.join("asked.half"), self.path.join("asked"))
+    }
+
+    /// How it was submitted, or nearly so.
+    pub(crate) fn was_asked(&self) -> Option<String> {
+        fs::read_to_string(self.path.join("asked")).ok()
+    }
+
     /// Writes down the engine's name of it.
     pub(crate) fn submitted(&self, name: &str) -> io::Result<()> {
         self.write("submitted.half", name)?;
@@ -225,15 +238,19 @@ impl LaunchFolder {
         let _ = fs::remove_file(self.path.join("fence"));
     }
 
-    /// For how long nothing has been heard of what is running of it; `None`: nothing ever was, or has ended properly.
-    pub(crate) fn silent(&self) -> Option<Duration> {
-        let newest = self.incarnation()?;
-        if self.path.join(format!("exit-{newest}.json")).exists() {
-            return None;
-        }
-        let beat =
-            fs::metadata(self.begun(newest).join("beat")).or_else(|_| fs::metadata(self.begun(newest)));
-        beat.ok()?.modified().ok()?.elapsed().ok()
+    /// When something was last heard of what is running of it.
+    pub(crate) fn beat(&self) -> Option<SystemTime> {
+        fs::metadata(self.begun(self.incarnation()?).join("beat")).ok()?.modified().ok()
+    }
+
+    /// The ends of what the newest incarnation has said so far, as far as they can be read, and for how many seconds it has run.
+    pub(crate) fn said(&self, job: &Job) -> (String, String, f64) {
+        let Some(newest) = self.incarnation() else { return Default::default() };
+        let most = job.limits.output.unwrap_or(u64::MAX);
+        let end = |path: PathBuf| end_of(&path, most).map(|(text, _)| text).unwrap_or_default();
+        let begun = fs::metadata(self.begun(newest).join("head")).and_then(|about| about.modified());
+        let wall = begun.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+        (end(self.stdout(newest)), end(self.stderr(newest)), wall.as_secs_f64())
     }
 
     /// Deletes it. What is still running in it may be writing: it is tried for a while.

@@ -12,7 +12,7 @@ mod script;
 pub(crate) use claim::Claim;
 pub(crate) use folder::{LaunchFolder, digest, earlier};
 pub(crate) use follow::Follow;
-pub(crate) use poller::{Looked, Poller, Watched};
+pub(crate) use poller::{Poller, Watched};
 pub(crate) use program::{NoAnswer, Said, run};
 pub(crate) use record::Record;
 pub(crate) use script::{Set, quoted};

@@ -116,16 +116,9 @@ impl<T: Clone> Watched<T> {
         }
     }
 
-    /// The same for threads.
-    pub(crate) fn next_blocking(&mut self) -> Option<Looked<T>> {
-        loop {
-            if self.looks.has_changed().ok()?
-                && let Some(looked) = self.fresh()
-            {
-                return Some(looked);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// A look that began after this was made and was not told yet, if there is one.
+    pub(crate) fn now(&mut self) -> Option<Looked<T>> {
+        if self.looks.has_changed().ok()? { self.fresh() } else { None }
     }
 
     fn fresh(&mut self) -> Option<Looked<T>> {

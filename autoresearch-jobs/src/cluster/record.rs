@@ -40,11 +40,6 @@ impl Record {
         self.stop == "terminated"
     }
 
-    /// Whether the command may have been ended for the memory that it took.
-    pub(crate) fn killed(&self) -> bool {
-        self.stop.is_empty() && self.status == OF_A_SIGNAL + KILL
-    }
-
     /// The exit, with the ends of what was said. Files are collected by [`LaunchFolder::collect`].
     ///
     /// # Errors
