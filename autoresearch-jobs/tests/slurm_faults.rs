@@ -221,7 +221,9 @@ async fn five_hundred_runs_share_a_look() {
             .filter(|e| e.file_name().to_string_lossy().starts_with("job."))
             .count()
     };
+    let begun = Instant::now();
     while submitted() < 500 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of 500 submitted", submitted());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let (before, begun) = (fake.calls("squeue"), Instant::now());

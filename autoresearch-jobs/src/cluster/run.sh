@@ -22,9 +22,11 @@ else W=$I/work; mv in "$W" || exit 96; fi
 
 # Elapsed time in hundredths of a second, without a process for it.
 now() { read -r t _ </proc/uptime; t=${t%.*}${t#*.}; t=${t#0}; t=${t#0}; }
-# The job's processes: all that carry its mark, whatever session they have gone to.
+# The processes of this start of the job: all that carry its mark, whatever session they have gone to. Another start of it may run
+# on the same machine.
+mark=$token.$K.
 marked() {
-  for e in $(grep -lsF "AUTORESEARCH_LAUNCH=$token" /proc/[0-9]*/environ 2>/dev/null); do
+  for e in $(grep -lsF "AUTORESEARCH_LAUNCH=$mark" /proc/[0-9]*/environ 2>/dev/null); do
     e=${e#/proc/}; echo "${e%/environ}"
   done
 }
@@ -101,7 +103,7 @@ body() {
   # Of the engine's own environment the job gets what tells it of its GPUs and its place.
   export -p | sed -n "s/^declare -x/export/; /^export \(SLURM_[A-Z_]*\|CUDA_VISIBLE_DEVICES\|GPU_DEVICE_ORDINAL\|ROCR_VISIBLE_DEVICES\|HIP_VISIBLE_DEVICES\|ZE_AFFINITY_MASK\)=\('[^']*'\|\"[^\"\$\`\\\\]*\"\)\$/p" >"$I/place"
   session=; command -v setsid >/dev/null 2>&1 && session=setsid
-  $session env -i AUTORESEARCH_LAUNCH="$token" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null &
+  $session env -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null &
   head=$!; echo $head >"$I/head"
   wait $head; s=$?
   times >"$I/times"; put status $s

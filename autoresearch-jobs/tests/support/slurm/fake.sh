@@ -12,7 +12,7 @@ sbatch)
   id=$(($(cat "$F/last" 2>/dev/null || echo 0) + 1)); echo $id >"$F/last"
   name=; most=
   for a in "$@"; do
-    case $a in --job-name=*) name=${a#*=} ;; --array=*) most=${a#*-} ; most=${most#*-} ;; esac
+    case $a in --job-name=*) name=${a#*=} ;; --array=*) most=${a##*-} ;; esac
   done
   cat >"$F/$id.sh"
   i=0
