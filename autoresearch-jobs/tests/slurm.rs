@@ -220,7 +220,7 @@ async fn a_driver_that_is_killed_is_resumed(scene: &Scene<'_>) {
 }
 
 fn driven(log: &Path) -> Job {
-    sh(&format!("echo start >>{0}; sleep 4; echo end >>{0}; echo done", log.display()))
+    sh(&format!("echo start >>{0}; sleep 4 && echo end >>{0} && echo done", log.display()))
 }
 
 /// Not a test but the driver of one, which starts this program again.

@@ -75,12 +75,6 @@ impl Cluster {
             Command::new(self.programs().join(program)).args(args).stdin(Stdio::null()).output().unwrap();
         String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)
     }
-
-    /// How often a program was called.
-    pub(crate) fn calls(&self, program: &str) -> usize {
-        let calls = std::fs::read_to_string(self.run().join("calls")).unwrap_or_default();
-        calls.lines().filter(|line| *line == program).count()
-    }
 }
 
 impl Drop for Cluster {

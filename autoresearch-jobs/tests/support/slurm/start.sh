@@ -14,7 +14,7 @@ head -c 1024 /dev/urandom >"$RUN/munge.key"; chmod 600 "$RUN/munge.key"
 # Not `ip netns exec`, which mounts another /sys, where slurmd finds no control groups.
 IN="nsenter --net=/run/netns/$NS env SLURM_CONF=$RUN/slurm.conf"
 for p in sbatch squeue scancel scontrol sinfo slurmctld slurmd; do
-  printf '#!/bin/sh\necho %s >>"%s/calls"\nexec %s %s "$@"\n' "$p" "$RUN" "$IN" "$p" >"$RUN/bin/$p"
+  printf '#!/bin/sh\nexec %s %s "$@"\n' "$IN" "$p" >"$RUN/bin/$p"
   chmod 755 "$RUN/bin/$p"
 done
 $IN munged --force --key-file="$RUN/munge.key" --socket="$RUN/munge.socket" --pid-file="$RUN/munged.pid" \
