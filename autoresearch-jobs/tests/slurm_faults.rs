@@ -167,7 +167,7 @@ async fn ends_without_a_record_are_told_apart() {
     for (state, expected) in [
         ("NODE_FAIL|NAME|node7|None", "node was lost on node7"),
         ("PREEMPTED|NAME|node7|None", "PREEMPTED"),
-        ("CANCELLED|NAME||None", "somebody has cancelled"),
+        ("CANCELLED|NAME||None", "not by this study"),
         ("COMPLETED|NAME|node7|None", "left no record"),
     ] {
         fake.say("state", state);

@@ -46,6 +46,7 @@ use wire::State;
 /// | the command ended, with whatever status or signal | a [`JobExit`] |
 /// | a limit of the job, Slurm's own time limit (`TIMEOUT`), `OUT_OF_MEMORY` | a [`JobExit`] that names the limit |
 /// | `NODE_FAIL`, `PREEMPTED`, `BOOT_FAIL`, `DEADLINE`, cancelled by somebody else, ended without a record | [`LaunchError::Infrastructure`] |
+/// | the controller has crashed and has lost what it knew of the job | [`LaunchError::Infrastructure`] |
 /// | the controller does not answer for longer than [`patience`](Self::patience) | [`LaunchError::Infrastructure`] |
 /// | `sbatch` refuses the job; a line of [`before`](Self::before) fails | [`LaunchError::Setup`], with what was said |
 /// | a reason for which it never starts (`PartitionNodeLimit`, `InvalidAccount`, …) for longer than [`start_within`](Self::start_within) | [`LaunchError::Setup`], with that reason |

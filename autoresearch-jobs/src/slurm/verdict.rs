@@ -85,7 +85,7 @@ fn lost(state: Option<&State>, folder: &LaunchFolder, job: &Job) -> LaunchError 
             match (state.name.as_str(), state.exit) {
                 ("NODE_FAIL" | "BOOT_FAIL", _) => format!("the node was lost{on}: {}{reason}", state.name),
                 ("PREEMPTED", _) => format!("another job has taken its place{on}: PREEMPTED{reason}"),
-                ("CANCELLED", _) => format!("somebody has cancelled the job{on}{reason}"),
+                ("CANCELLED", _) => format!("the job was cancelled, and not by this study{on}{reason}"),
                 (_, Some((UNABLE, _))) => format!(
                     "the node cannot use the launch's folder {}{on}; is it on storage that all nodes share, at the same path?",
                     folder.path().display()

@@ -69,6 +69,16 @@ impl Cluster {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 
+    /// Tells a daemon to end, which keeps what it knows, and waits until it has.
+    pub(crate) async fn stop(&self, daemon: &str) {
+        let raw = self.pid(daemon).unwrap();
+        let pid = rustix::process::Pid::from_raw(raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        while Path::new(&format!("/proc/{raw}")).exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
     /// Runs one of its programs.
     pub(crate) fn call(&self, program: &str, args: &[&str]) -> String {
         let out =
