@@ -223,18 +223,25 @@ mod tests {
             n => Ok(HashMap::from([("job".to_owned(), n.min(2))])),
         };
         let poller = Poller::new("test", Duration::from_secs(1), look).unwrap();
-        let mut all: Vec<_> = (0..500).map(|_| poller.watch(Some("job"))).collect();
-        for watched in &mut all {
-            let first = watched.next().await.unwrap();
-            if let Err((_, why)) = &first.jobs {
-                assert_eq!(why, "away");
-            }
-            let seen = watched.next().await.unwrap();
-            assert!(seen.jobs.is_ok_and(|jobs| jobs.contains_key("job")));
+        let all: Vec<_> = (0..500).map(|_| poller.watch(Some("job"))).collect();
+        let all = all.into_iter().map(|mut watched| {
+            tokio::spawn(async move {
+                let first = watched.next().await.unwrap();
+                if let Err((_, why)) = &first.jobs {
+                    assert_eq!(why, "away");
+                }
+                let seen = watched.next().await.unwrap();
+                assert!(seen.jobs.is_ok_and(|jobs| jobs.contains_key("job")));
+                watched
+            })
+        });
+        let mut kept = Vec::new();
+        for one in all.collect::<Vec<_>>() {
+            kept.push(one.await.unwrap());
         }
         assert!(n.load(Ordering::SeqCst) < 10, "{n:?} looks for 500 that wait for two");
         assert_eq!(poller.looks(), n.load(Ordering::SeqCst));
-        drop(all);
+        drop(kept);
         tokio::time::sleep(SOONEST * 2).await;
         let idle = n.load(Ordering::SeqCst);
         tokio::time::sleep(SOONEST * 3).await;
