@@ -28,7 +28,9 @@ pub(super) fn with(
     // Slurm tells all processes to end, and the command may be faster than the script.
     let told = record.terminated() || (exit.limit.is_none() && exit.ended == Ended::Signal(TERM));
     match name {
-        "TIMEOUT" if told => exit.limit = Some(LimitKind::WallClock),
+        "TIMEOUT" if !exit.success() => {
+            exit.limit.get_or_insert(LimitKind::WallClock);
+        }
         "OUT_OF_MEMORY" if !exit.success() => {
             exit.limit.get_or_insert(LimitKind::Memory);
         }
