@@ -13,10 +13,9 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts one, or says why there is none.
     pub(crate) fn start() -> Option<Self> {
-        let missing = |program: &&str| !runs(program);
         let absent: Vec<&str> = ["sbatch", "slurmctld", "slurmd", "munged", "ip", "nsenter"]
             .into_iter()
-            .filter(|program| missing(&program))
+            .filter(|program| !runs(program))
             .collect();
         if !rustix::process::geteuid().is_root() || !absent.is_empty() {
             eprintln!(
