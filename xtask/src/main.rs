@@ -28,8 +28,11 @@ enum Command {
     /// Find or fetch libtorch and the text to train on, and connect this checkout with them
     Setup {
         /// Fetch a small language model and its server instead (127 MB)
-        #[arg(long)]
+        #[arg(long, conflicts_with = "cluster")]
         llm: bool,
+        /// Install Slurm, bubblewrap and Ray instead, for the tests that start real ones (apt as root, and pip)
+        #[arg(long)]
+        cluster: bool,
     },
     /// Serve the small language model of `setup --llm` on 127.0.0.1 until Ctrl-C
     Llm {
@@ -47,8 +50,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Setup { llm: false } => setup::run().map(|_| ExitCode::SUCCESS),
-        Command::Setup { llm: true } => setup::llm::run().map(|_| ExitCode::SUCCESS),
+        Command::Setup { cluster: true, .. } => setup::cluster::run().map(|_| ExitCode::SUCCESS),
+        Command::Setup { llm: true, .. } => setup::llm::run().map(|_| ExitCode::SUCCESS),
+        Command::Setup { .. } => setup::run().map(|_| ExitCode::SUCCESS),
         Command::Llm { port } => setup::llm::serve(port),
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -7,6 +7,8 @@ pub(crate) const LIBTORCH_LINK: &str = ".libtorch";
 pub(crate) const CORPUS_LINK: &str = ".corpus";
 /// The link in the workspace root that leads to a Python with a small language model and its server.
 pub(crate) const LLM_LINK: &str = ".llm";
+/// The link in the workspace root that leads to a Python with Ray.
+pub(crate) const RAY_LINK: &str = ".ray";
 
 /// The workspace root. Cargo says at run time which checkout it runs for; that counts, since checkouts which share a
 /// target folder also share the binary.

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Puts the job's files into the folder.
-pub(super) fn put(job: &Job, folder: &Path) -> Result<(), LaunchError> {
+pub(crate) fn put(job: &Job, folder: &Path) -> Result<(), LaunchError> {
     for (name, file) in &job.files_in {
         let what = |why: &io::Error| format!("cannot put the file {name} into the job's folder: {why}");
         let mut to = make(folder, Path::new(name)).map_err(|why| LaunchError::Infrastructure(what(&why)))?;
@@ -69,7 +69,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 }
 
 /// The patterns of what is to be collected; a `*` stays within one folder.
-pub(super) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
+pub(crate) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
     let mut set = GlobSetBuilder::new();
     for pattern in &job.files_out {
         let pattern = pattern.trim_start_matches("./");
@@ -83,7 +83,7 @@ pub(super) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
 
 /// Collects what matches: each file whole or not at all. Nothing of the job is running any more, so that no link can be
 /// slipped in between the look and the copy.
-pub(super) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     walk(folder, Path::new(""), DEPTH, patterns, &mut found)?;
     found.sort();
@@ -144,7 +144,7 @@ fn walk(
 }
 
 /// Deletes the folder with all that is in it, also what its owner has locked himself out of.
-pub(super) fn remove(folder: &Path) -> io::Result<()> {
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {

@@ -4,7 +4,7 @@ mod cgroup;
 mod claim;
 mod command;
 mod conclude;
-mod files;
+pub(crate) mod files;
 mod hub;
 mod kin;
 mod live;

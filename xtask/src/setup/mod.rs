@@ -1,6 +1,8 @@
 //! `cargo xtask setup`: libtorch and the text to train on, into a cache that checkouts share, and two links in this
-//! checkout that lead there; with `--llm` a small language model, likewise.
+//! checkout that lead there; with `--llm` a small language model, likewise; with `--cluster` what the
+//! tests on clusters need.
 mod archive;
+pub(crate) mod cluster;
 mod corpus;
 mod curl;
 mod folder;

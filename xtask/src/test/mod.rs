@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn all(args: &Args, runner: &mut Runner) -> Result<()> {
     runner.time("set-up", "cargo xtask setup", setup::run)?;
     runner.time("local model", "cargo xtask setup --llm", setup::llm::run_if_it_can_be_fetched)?;
+    runner.time("clusters", "cargo xtask setup --cluster", setup::cluster::run)?;
     let metadata = Metadata::read()?;
     for step in checks() {
         runner.run(step)?;

@@ -1,0 +1,241 @@
+//! What goes wrong on clusters, with scripts that stand for Slurm's programs.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use autoresearch_core::{Cancellation, RunId};
+use autoresearch_jobs::{Job, JobExit, JobId, LaunchError, Launcher, LimitKind, Slurm, Watch};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A folder with programs that do as the files in it say.
+struct Fake(tempfile::TempDir);
+
+impl Fake {
+    fn new() -> Self {
+        let fake = Self(tempfile::tempdir().unwrap());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/slurm/fake.sh");
+        fs::create_dir(fake.file("bin")).unwrap();
+        for program in ["sbatch", "squeue", "scancel", "scontrol"] {
+            let path = fake.file("bin").join(program);
+            let folder = fake.0.path().display();
+            fs::write(&path, format!("#!/bin/sh\nexec /bin/sh {script} {folder} {program} \"$@\"\n"))
+                .unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fake
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn say(&self, name: &str, text: &str) {
+        fs::write(self.file(name), text).unwrap();
+    }
+
+    fn slurm(&self) -> Slurm {
+        let moment = Duration::from_millis(300);
+        let slurm = Slurm::new().programs(self.file("bin")).folder(self.file("launches"));
+        slurm.poll(moment).patience(moment * 2).start_within(moment).storage_delay(moment)
+    }
+
+    fn calls(&self, program: &str) -> usize {
+        let calls = fs::read_to_string(self.file("calls")).unwrap_or_default();
+        calls.lines().filter(|line| line.starts_with(program)).count()
+    }
+
+    async fn launch(&self, job: &Job) -> Result<JobExit, LaunchError> {
+        self.slurm().launch(&JobId::new("fake", RunId(1), 0), job, &Watch::default()).await
+    }
+
+    fn left(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.file("launches")).unwrap().flatten().map(|entry| entry.path()).collect()
+    }
+}
+
+fn sh(script: &str) -> Job {
+    Job::new(["/bin/sh", "-c", script])
+}
+
+async fn infrastructure(fake: &Fake, job: &Job) -> String {
+    match fake.launch(job).await {
+        Err(LaunchError::Infrastructure(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn setup(fake: &Fake, job: &Job) -> String {
+    match fake.launch(job).await {
+        Err(LaunchError::Setup(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn missing_programs_say_what_to_do() {
+    let fake = Fake::new();
+    let slurm = fake.slurm().programs(fake.file("nowhere"));
+    let gave = slurm.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
+    assert!(matches!(&gave, Err(LaunchError::Setup(why)) if why.contains("sbatch is not in")), "{gave:?}");
+}
+
+#[tokio::test]
+async fn a_controller_that_stays_away_is_given_up() {
+    let fake = Fake::new();
+    fake.say("away", "Unable to contact slurm controller (connect failure)\n");
+    let why = infrastructure(&fake, &sh("true")).await;
+    assert!(why.contains("has taken no job") && why.contains("connect failure"), "{why}");
+}
+
+#[tokio::test]
+async fn a_controller_that_goes_away_while_jobs_run_is_given_up_or_waited_for() {
+    let fake = Fake::new();
+    let job = sh("true");
+    let away = async {
+        while fake.calls("squeue") < 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        fake.say("away", "Unable to contact slurm controller\n");
+    };
+    let (why, ()) = tokio::join!(infrastructure(&fake, &job), away);
+    assert!(why.contains("has not answered") && why.contains("Unable to contact"), "{why}");
+    fs::remove_file(fake.file("away")).unwrap();
+
+    let fake = Fake::new();
+    fake.say("run", "");
+    let slurm = fake.slurm().patience(Duration::from_secs(60));
+    let id = JobId::new("fake", RunId(2), 0);
+    let (job, watch) = (sh("sleep 1; echo through"), Watch::default());
+    let away = async {
+        while fake.calls("squeue") < 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        fake.say("away", "Unable to contact slurm controller\n");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        fs::remove_file(fake.file("away")).unwrap();
+    };
+    let (exit, ()) = tokio::join!(slurm.launch(&id, &job, &watch), away);
+    assert_eq!(exit.unwrap().stdout, "through\n");
+}
+
+#[tokio::test]
+async fn a_submission_whose_answer_is_lost_is_not_made_twice() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    fake.say("deaf", "");
+    let slurm = fake.slurm().patience(Duration::from_secs(60));
+    let id = JobId::new("fake", RunId(1), 0);
+    let exit = slurm.launch(&id, &sh("sleep 2; echo once"), &Watch::default()).await.unwrap();
+    assert_eq!((exit.stdout.as_str(), fake.calls("sbatch")), ("once\n", 1));
+}
+
+#[tokio::test]
+async fn garbage_is_as_good_as_no_answer() {
+    let fake = Fake::new();
+    fake.say("garbage", "slurm_load_jobs: <html>\n");
+    let why = infrastructure(&fake, &sh("true")).await;
+    assert!(why.contains("not what it was asked for"), "{why}");
+}
+
+#[tokio::test]
+async fn what_sbatch_refuses_is_told_in_its_words() {
+    let fake = Fake::new();
+    fake.say(
+        "refuse",
+        "sbatch: error: Batch job submission failed: Invalid account or account/partition combination\n",
+    );
+    let why = setup(&fake, &sh("true")).await;
+    assert!(why.contains("Invalid account"), "{why}");
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
+async fn what_cannot_start_is_told_with_the_reason() {
+    let fake = Fake::new();
+    fake.say("state", "PENDING|NAME||PartitionTimeLimit");
+    let why = setup(&fake, &sh("true").wall_clock(Duration::from_secs(864_000))).await;
+    assert!(why.contains("PartitionTimeLimit") && why.contains("864000 s"), "{why}");
+    assert_eq!(fake.calls("scancel"), 1);
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
+async fn ends_without_a_record_are_told_apart() {
+    let fake = Fake::new();
+    for (state, expected) in [
+        ("NODE_FAIL|NAME|node7|None", "node was lost on node7"),
+        ("PREEMPTED|NAME|node7|None", "PREEMPTED"),
+        ("CANCELLED|NAME||None", "not by this study"),
+        ("COMPLETED|NAME|node7|None", "left no record"),
+    ] {
+        fake.say("state", state);
+        let why = infrastructure(&fake, &sh("true")).await;
+        assert!(why.contains(expected), "{state}: {why}");
+    }
+    for (state, expected) in [
+        ("TIMEOUT|NAME|node7|TimeLimit", LimitKind::WallClock),
+        ("OUT_OF_MEMORY|NAME|node7|OutOfMemory", LimitKind::Memory),
+    ] {
+        fake.say("state", state);
+        let exit = fake.launch(&sh("true")).await.unwrap();
+        assert_eq!((exit.limit, exit.place.as_str()), (Some(expected), "node7"), "{exit:?}");
+    }
+    fake.say("state", "FAILED|NAME|node7|NonZeroExitCode");
+    fake.say("code", "96");
+    let why = infrastructure(&fake, &sh("true")).await;
+    assert!(why.contains("storage that all nodes share"), "{why}");
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_command_line_and_no_message() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    let job = sh("echo $KEY; cat /proc/self/cmdline /proc/$PPID/cmdline | tr '\\0' ' ' >&2; exit 1")
+        .env("KEY", "s3cret");
+    let exit = fake.launch(&job).await.unwrap();
+    assert_eq!(exit.stdout, "s3cret\n");
+    assert!(!exit.stderr.contains("s3cret"), "{exit:?}");
+    let calls =
+        fs::read_to_string(fake.file("calls")).unwrap() + &fs::read_to_string(fake.file("1.sh")).unwrap();
+    assert!(!calls.contains("s3cret"), "{calls}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_runs_share_a_look() {
+    let fake = Fake::new();
+    let (slurm, cancel) = (fake.slurm().patience(Duration::from_secs(60)), Cancellation::new());
+    let launches: Vec<_> = (0..500)
+        .map(|run| {
+            let (slurm, watch) = (slurm.clone(), Watch::new(&cancel));
+            let id = JobId::new("many", RunId(run), 0);
+            tokio::spawn(async move { slurm.launch(&id, &sh("true"), &watch).await })
+        })
+        .collect();
+    let submitted = || {
+        fs::read_dir(fake.0.path())
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().starts_with("job."))
+            .count()
+    };
+    let begun = Instant::now();
+    while submitted() < 500 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} of 500 submitted", submitted());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (before, begun) = (fake.calls("squeue"), Instant::now());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let most = begun.elapsed().as_millis() as usize / 200 + 2;
+    let looks = fake.calls("squeue") - before;
+    assert!((1..=most).contains(&looks), "{looks} looks in two seconds for 500 runs");
+    assert!(fake.calls("sbatch") < 50, "{} submissions for 500 runs", fake.calls("sbatch"));
+    cancel.cancel();
+    for launch in launches {
+        assert_eq!(launch.await.unwrap(), Err(LaunchError::Cancelled));
+    }
+    assert!(fake.calls("scancel") < 100, "{} calls to cancel 500 runs", fake.calls("scancel"));
+    assert_eq!((submitted(), fake.left()), (0, Vec::new()));
+}

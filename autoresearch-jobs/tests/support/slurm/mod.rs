@@ -1,0 +1,118 @@
+//! A real Slurm cluster on this machine, for as long as the guard lives.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const NAME: &str = "arslurm";
+
+pub(crate) struct Cluster {
+    run: tempfile::TempDir,
+    namespace: String,
+}
+
+impl Cluster {
+    /// Starts one, or says why there is none.
+    pub(crate) fn start() -> Option<Self> {
+        let absent: Vec<&str> = ["sbatch", "slurmctld", "slurmd", "munged", "ip", "nsenter"]
+            .into_iter()
+            .filter(|program| !runs(program))
+            .collect();
+        if !rustix::process::geteuid().is_root() || !absent.is_empty() {
+            eprintln!(
+                "SKIPPED: no real Slurm (root: {}; missing: {absent:?}); `cargo xtask setup --cluster` installs it",
+                rustix::process::geteuid().is_root()
+            );
+            return None;
+        }
+        clear_leftovers();
+        let run = tempfile::tempdir().unwrap();
+        let namespace = format!("{NAME}{}", std::process::id());
+        let cluster = Self { run, namespace };
+        let log = std::fs::File::create(cluster.run().join("start.log")).unwrap();
+        let started = Command::new(support().join("start.sh"))
+            .arg(cluster.run())
+            .arg(&cluster.namespace)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        let log = std::fs::read_to_string(cluster.run().join("start.log")).unwrap();
+        if !started.success() && log.contains("Operation not permitted") {
+            eprintln!(
+                "SKIPPED: no network namespace can be made here, so no Slurm cluster for the tests: {}",
+                log.trim()
+            );
+            return None;
+        }
+        assert!(started.success(), "the cluster does not start: {log}");
+        Some(cluster)
+    }
+
+    pub(crate) fn run(&self) -> &Path {
+        self.run.path()
+    }
+
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.run().join("bin")
+    }
+
+    /// The id of a daemon: `slurmctld`, `slurmd.n3`.
+    pub(crate) fn pid(&self, daemon: &str) -> Option<i32> {
+        std::fs::read_to_string(self.run().join(format!("{daemon}.pid"))).ok()?.trim().parse().ok()
+    }
+
+    /// Kills a daemon that this cluster has started.
+    pub(crate) fn kill(&self, daemon: &str) {
+        let pid = rustix::process::Pid::from_raw(self.pid(daemon).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
+    /// Tells a daemon to end, which keeps what it knows, and waits until it has.
+    pub(crate) async fn stop(&self, daemon: &str) {
+        let raw = self.pid(daemon).unwrap();
+        let pid = rustix::process::Pid::from_raw(raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        while Path::new(&format!("/proc/{raw}")).exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Runs one of its programs.
+    pub(crate) fn call(&self, program: &str, args: &[&str]) -> String {
+        let out =
+            Command::new(self.programs().join(program)).args(args).stdin(Stdio::null()).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        stop(&self.namespace);
+    }
+}
+
+fn support() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/slurm")
+}
+
+fn stop(namespace: &str) {
+    let _ = Command::new(support().join("stop.sh")).arg(namespace).status();
+}
+
+/// Of tests that were killed.
+fn clear_leftovers() {
+    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix(NAME).and_then(|pid| pid.parse::<i32>().ok()) else { continue };
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            stop(&name);
+        }
+    }
+}
+
+fn runs(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    places.map(|place| place.join(program)).any(|file| file.is_file())
+}
