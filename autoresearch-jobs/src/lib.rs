@@ -7,6 +7,7 @@
 //! | [`Launcher`] | runs a job to its [`JobExit`], here or elsewhere |
 //! | [`LocalProcess`] | … as child processes of this one, with limits, and with an end for everything that they start |
 //! | [`Bubblewrap`] | … the same behind a sandbox, for code that is not trusted |
+//! | `RayJobs` (feature `ray`) | … on a Ray cluster, over its Jobs REST API |
 //! | [`WorkerExecutor`] | makes each run of any executor in a process of this same program, on any launcher |
 //! | `testkit` (feature) | `conformance::launcher`, which tells whether a launcher of your own keeps the contract; `FakeLauncher` |
 //!
@@ -55,6 +56,8 @@ mod worker;
 mod bubblewrap;
 #[cfg(target_os = "linux")]
 mod local;
+#[cfg(feature = "ray")]
+mod ray;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
@@ -68,4 +71,6 @@ pub use launch::{Launcher, Watch};
 pub use limits::{JobLimits, LimitKind, Resources};
 #[cfg(target_os = "linux")]
 pub use local::LocalProcess;
+#[cfg(feature = "ray")]
+pub use ray::RayJobs;
 pub use worker::{WorkerExecutor, worker_main, worker_main_named};
