@@ -166,7 +166,9 @@ impl RayJobs {
     #[must_use]
     pub fn resource(self, name: impl Into<String>, amount: f64) -> Self {
         let name = name.into();
-        self.change(|settings| drop(settings.resources.insert(name, amount)))
+        self.change(|settings| {
+            settings.resources.insert(name, amount);
+        })
     }
 
     /// How long a job may wait for its place while no other of this launcher's runs, begins or ends (half an hour). Ray lets

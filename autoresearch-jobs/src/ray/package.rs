@@ -70,6 +70,6 @@ mod tests {
         assert_ne!(of("x").name, of("y").name);
         assert!(of("x").uri().starts_with("gcs://_ray_pkg_") && of("x").uri().ends_with(".zip"));
         let mut archive = zip::ZipArchive::new(Cursor::new(of("x").bytes)).unwrap();
-        assert_eq!(archive.by_index(0).unwrap().name(), "a/b.txt");
+        assert_eq!(archive.by_index(0).unwrap().name().unwrap(), "a/b.txt");
     }
 }

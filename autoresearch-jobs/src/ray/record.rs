@@ -106,7 +106,7 @@ fn take<R: Read + Seek>(
     let mut found = Vec::new();
     for at in 0..archive.len() {
         let mut file = archive.by_index(at)?;
-        let Some(name) = file.name().strip_prefix("out/").map(str::to_owned) else { continue };
+        let Some(name) = file.name()?.strip_prefix("out/").map(str::to_owned) else { continue };
         let path = Path::new(&name);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         // What was not asked for is not let in, whoever wrote it.

@@ -58,10 +58,11 @@ pub(super) async fn launch(
         }
     };
     tokio::pin!(stop);
+    let key = id.run_key();
     let held = tokio::select! {
         biased;
         () = &mut stop => return Err(LaunchError::Cancelled),
-        held = core.hold(&id.run_key()) => held?,
+        held = core.hold(&key) => held?,
     };
     let there = Mutex::new(None);
     let run = Run { core: &core, id: &id, watch: &watch, there: &there };
