@@ -3,6 +3,7 @@
 use super::Settings;
 use super::client::{Client, Trouble};
 use super::poll::{self, Snapshot};
+use super::wire::Status;
 use crate::error::LaunchError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -108,6 +109,34 @@ impl Drop for Counted {
 impl Core {
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::SeqCst) == 0 && lock(&self.doomed).is_empty()
+    }
+
+    /// Whether all that there is to end has been told to, and has not begun: Ray keeps it in mind.
+    pub(super) fn only_waits(&self) -> bool {
+        let now = self.snapshots.borrow().clone();
+        let waits = |id: &String| now.jobs.get(id).is_none_or(|job| job.status == Status::Pending);
+        self.in_flight.load(Ordering::SeqCst) == 0 && lock(&self.doomed).iter().all(waits)
+    }
+
+    /// What the poller has seen after this moment.
+    pub(super) async fn seen_after(&self, moment: Instant) -> Result<Snapshot, LaunchError> {
+        let mut news = self.snapshots.subscribe();
+        self.wake.notify_one();
+        loop {
+            let now = news.borrow_and_update().clone();
+            match &now.away {
+                None if now.asked >= moment => return Ok(now),
+                Some((_, Trouble::Denied(why))) => return Err(LaunchError::Setup(why.clone())),
+                Some((_, why)) if moment.elapsed() > self.patience() => {
+                    let time = moment.elapsed().as_secs();
+                    return Err(LaunchError::Infrastructure(format!("{why} (for {time} s)")));
+                }
+                _ => {}
+            }
+            if news.changed().await.is_err() {
+                return Err(LaunchError::Infrastructure("the launcher is gone".into()));
+            }
+        }
     }
 
     pub(super) fn was_seen(&self) {

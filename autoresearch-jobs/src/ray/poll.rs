@@ -22,7 +22,7 @@ pub(super) struct Snapshot {
     /// When a job was last seen to run, begin or end.
     pub(super) moved: Instant,
     /// Since when nobody answers, and why.
-    pub(super) away: Option<(Instant, String)>,
+    pub(super) away: Option<(Instant, Trouble)>,
 }
 
 impl Default for Snapshot {
@@ -41,7 +41,8 @@ pub(super) async fn poll(core: &Core) {
             if core.is_idle() {
                 return;
             }
-            if closing.get_or_insert_with(Instant::now).elapsed() > FAREWELL {
+            let since = *closing.get_or_insert_with(Instant::now);
+            if since.elapsed() > FAREWELL || (since.elapsed() > LEAST && core.only_waits()) {
                 tracing::warn!(jobs = ?core.doomed(), "these jobs could not be ended on the cluster");
                 return;
             }
@@ -74,7 +75,7 @@ async fn look(core: &Core) -> bool {
             if before.away.is_none() {
                 tracing::warn!(%why, "Ray's dashboard is away; it is waited for");
             }
-            core.snapshots.send_replace(Snapshot { away: Some((since, why.to_string())), ..before });
+            core.snapshots.send_replace(Snapshot { away: Some((since, why)), ..before });
             return false;
         }
     };

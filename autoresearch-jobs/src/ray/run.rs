@@ -124,9 +124,9 @@ impl Run<'_> {
     /// Ends what is left of other attempts and other jobs of the run; finds this very job, if it is there.
     async fn adopt(&self, read: &Read) -> Result<Option<Submitted>, LaunchError> {
         let (key, attempt) = (self.id.run_key(), self.id.attempt.to_string());
-        let list = self.core.ask(|| self.core.client.list()).await?;
+        let now = self.core.seen_after(Instant::now()).await?;
         let mut found = None;
-        for info in list.iter().filter(|info| info.meta(RUN) == Some(&key)) {
+        for info in now.jobs.values().filter(|info| info.meta(RUN) == Some(&key)) {
             let Some(submission) = info.submission_id.clone() else { continue };
             let launch = info.meta(LAUNCH).unwrap_or_default().to_owned();
             let at = self.folder(&submission);
