@@ -8,8 +8,8 @@ mod support;
 use autoresearch_core::{Cancellation, RunId};
 use autoresearch_jobs::{Ended, Job, JobExit, JobId, LaunchError, Launcher, RayJobs, Watch};
 use common::sh;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use support::fake::{Fake, Fate, Fault};
 
@@ -18,7 +18,7 @@ fn id(run: u64) -> JobId {
 }
 
 fn connect(fake: &Fake) -> RayJobs {
-    RayJobs::connect(&fake.address).unwrap()
+    RayJobs::connect(&fake.address).unwrap().forget_after(Duration::from_millis(100))
 }
 
 async fn launch(ray: &RayJobs, run: u64, job: &Job) -> Result<JobExit, LaunchError> {
@@ -53,13 +53,17 @@ async fn a_job_goes_there_and_back_and_nothing_stays() {
     let ray = connect(&fake).bearer("canary-token".to_owned());
     let exit = launch(&ray, 1, &sh("true")).await.unwrap();
     assert_eq!((exit.ended, &*exit.stdout, &*exit.place), (Ended::Status(0), "said something\n", "n"));
-    assert!(fake.jobs().is_empty(), "{:?}", fake.jobs());
+    until("the record is deleted", || fake.jobs().is_empty()).await;
     launch(&ray, 2, &sh("false")).await.unwrap();
     assert_eq!(fake.calls("GET api/packages"), 2);
     assert_eq!(fake.submitted().len(), 2);
     let put = fake.submitted()[0]["runtime_env"]["working_dir"].clone();
     assert_eq!(fake.submitted()[1]["runtime_env"]["working_dir"], put, "another package for the same script");
-    assert!(fake.headers().to_lowercase().contains("authorization: bearer canary-token"), "{}", fake.headers());
+    assert!(
+        fake.headers().to_lowercase().contains("authorization: bearer canary-token"),
+        "{}",
+        fake.headers()
+    );
     assert!(!format!("{ray:?}").contains("canary"));
 }
 
@@ -96,7 +100,7 @@ async fn a_dashboard_that_is_away_is_waited_for() {
     let (done, ()) = tokio::join!(launched, cut);
     assert!(done.unwrap().success());
     assert_eq!(fake.submitted().len(), 1);
-    assert!(fake.jobs().is_empty());
+    until("the record is deleted", || fake.jobs().is_empty()).await;
 }
 
 #[tokio::test]
@@ -125,7 +129,10 @@ async fn a_job_that_can_never_begin_is_given_up_with_rays_words() {
     let fake = Fake::start(Fate { runs: None, ..Fate::default() }, |_, _, _| None);
     let ray = connect(&fake).start_within(Duration::from_millis(300));
     let why = infrastructure(launch(&ray, 1, &sh("true").cpus(99)).await);
-    assert!(why.contains("waiting for resources") && why.contains("99 CPUs") && why.contains(".start_within("), "{why}");
+    assert!(
+        why.contains("waiting for resources") && why.contains("99 CPUs") && why.contains(".start_within("),
+        "{why}"
+    );
     assert!(fake.calls("POST api/jobs/ID/stop") > 0);
     // It cannot be ended, and does not stand in the way.
     let again = infrastructure(launch(&ray, 1, &sh("true").cpus(99)).await);
@@ -143,11 +150,13 @@ async fn what_ray_loses_is_not_the_candidates_fault() {
         ..Fate::default()
     };
     let fake = Fake::start(died, |method, path, _| {
-        (method == "GET" && path == "api/jobs/ID/logs").then_some(Fault::Answer(500, "ValueError: Port out of range 0-65535"))
+        (method == "GET" && path == "api/jobs/ID/logs")
+            .then_some(Fault::Answer(500, "ValueError: Port out of range 0-65535"))
     });
-    let why = infrastructure(launch(&connect(&fake), 1, &sh("true")).await);
+    let ray = connect(&fake);
+    let why = infrastructure(launch(&ray, 1, &sh("true")).await);
     assert!(why.contains("its node has died") && why.contains("JOB_SUPERVISOR_ACTOR_DIED"), "{why}");
-    assert!(fake.jobs().is_empty());
+    until("the record is deleted", || fake.jobs().is_empty()).await;
     let stopped = Fate { status: "STOPPED", record: false, ..Fate::default() };
     let why = infrastructure(launch(&connect(&Fake::start(stopped, |_, _, _| None)), 1, &sh("true")).await);
     assert!(why.contains("stopped by somebody else") && why.contains("said something"), "{why}");
@@ -179,7 +188,7 @@ async fn a_cancelled_job_is_stopped_and_deleted() {
     };
     let (done, ()) = tokio::join!(ray.launch(&id, &job, &watch), stop);
     assert_eq!(done, Err(LaunchError::Cancelled));
-    assert!(fake.jobs().is_empty(), "{:?}", fake.jobs());
+    until("the record is deleted", || fake.jobs().is_empty()).await;
     // Dropped: the launcher's thread sees to it, at the latest when the launcher goes.
     {
         let mut launch = Box::pin(ray.launch(&id, &job, &watch_nothing()));
@@ -240,7 +249,7 @@ async fn five_hundred_runs_share_a_poller() {
     // At most seven a second, however many runs there are.
     let (lists, seconds) = (fake.calls("GET api/jobs/"), began.elapsed().as_secs_f64());
     assert!((lists as f64) < 10.0 + 7.0 * seconds, "{lists} lists in {seconds:.1} s");
-    assert!(fake.jobs().is_empty());
+    until("the record is deleted", || fake.jobs().is_empty()).await;
 }
 
 #[tokio::test]
@@ -295,7 +304,10 @@ mod real {
 
     fn scratch() -> Vec<String> {
         let names = common::names(&std::env::temp_dir());
-        names.into_iter().filter(|name| name.starts_with("autoresearch-ray-") && !name.contains("test")).collect()
+        names
+            .into_iter()
+            .filter(|name| name.starts_with("autoresearch-ray-") && !name.contains("test"))
+            .collect()
     }
 
     /// All in one head, for it takes a while to start.
@@ -306,7 +318,8 @@ mod real {
         runtime.block_on(async {
             let shared = head.folder.path().join("shared");
             std::fs::create_dir(&shared).unwrap();
-            let step = |what: &str, began: Instant| eprintln!("{what}: {:.1} s", began.elapsed().as_secs_f64());
+            let step =
+                |what: &str, began: Instant| eprintln!("{what}: {:.1} s", began.elapsed().as_secs_f64());
             let began = Instant::now();
             let waiting = a_job_that_waits_is_cancelled(&head).await;
             step("cancelled while pending", began);
@@ -362,7 +375,8 @@ mod real {
     /// Ray does not end what has not begun; when it begins, it ends.
     async fn a_job_that_waits_is_cancelled(head: &Head) -> Waiting {
         let (ray, mark) = (ray(), head.folder.path().join("ran"));
-        let job = sh("sleep 1; touch \"$MARK\"").env("MARK", mark.display().to_string()).option("resource.w", "1");
+        let job =
+            sh("sleep 1; touch \"$MARK\"").env("MARK", mark.display().to_string()).option("resource.w", "1");
         let (cancel, id) = (Cancellation::new(), id(600));
         let watch = Watch::new(&cancel);
         let stop = async {
@@ -373,7 +387,10 @@ mod real {
         };
         let (done, ()) = tokio::join!(ray.launch(&id, &job, &watch), stop);
         assert_eq!(done, Err(LaunchError::Cancelled));
-        assert!(jobs_left().await.iter().any(|job| job.contains("PENDING")), "Ray has learned to end what waits");
+        assert!(
+            jobs_left().await.iter().any(|job| job.contains("PENDING")),
+            "Ray has learned to end what waits"
+        );
         let gone = Arc::new(AtomicBool::new(false));
         let tell = Arc::clone(&gone);
         tokio::spawn(async move {

@@ -92,7 +92,14 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_repeating_secrets() {
-        for base in ["", "127.0.0.1:8265", "ray://head:10001", "http://me:canary@host", "http://h/?key=canary", "//?canary"] {
+        for base in [
+            "",
+            "127.0.0.1:8265",
+            "ray://head:10001",
+            "http://me:canary@host",
+            "http://h/?key=canary",
+            "//?canary",
+        ] {
             let error = Address::new(base).unwrap_err();
             assert!(error.contains("Ray") && !error.contains("canary"), "{base}: {error}");
         }

@@ -49,9 +49,11 @@ impl Client {
     pub(super) fn new(address: Address, headers: &[(String, SecretString)]) -> Result<Self, String> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            let made = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no name of a header"))?;
-            let mut value = HeaderValue::from_str(value.expose_secret().trim())
-                .map_err(|_| format!("the value of the header `{name}` has characters that no header may have"))?;
+            let made = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| format!("`{name}` is no name of a header"))?;
+            let mut value = HeaderValue::from_str(value.expose_secret().trim()).map_err(|_| {
+                format!("the value of the header `{name}` has characters that no header may have")
+            })?;
             value.set_sensitive(true);
             map.insert(made, value);
         }
@@ -113,7 +115,11 @@ impl Client {
         let body = self.ask(request).await?;
         serde_json::from_slice(&body).map_err(|why| {
             let text = self.scrubbed(String::from_utf8_lossy(&body[..body.len().min(400)]).into_owned());
-            Trouble::Away(format!("{} does not answer as Ray does ({why}): {}", self.address, shorten(text.trim(), 100)))
+            Trouble::Away(format!(
+                "{} does not answer as Ray does ({why}): {}",
+                self.address,
+                shorten(text.trim(), 100)
+            ))
         })
     }
 
@@ -138,7 +144,9 @@ impl Client {
             StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT
-            | StatusCode::TOO_MANY_REQUESTS => Trouble::Away(format!("{} answers {status}: {said}", self.address)),
+            | StatusCode::TOO_MANY_REQUESTS => {
+                Trouble::Away(format!("{} answers {status}: {said}", self.address))
+            }
             _ if status.is_redirection() => {
                 Trouble::Away(format!("{} redirects elsewhere; correct the address", self.address))
             }

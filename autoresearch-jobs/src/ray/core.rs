@@ -5,7 +5,7 @@ use super::client::{Client, Trouble};
 use super::poll::{self, Snapshot};
 use super::wire::Status;
 use crate::error::LaunchError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -40,7 +40,7 @@ pub(super) struct Core {
     in_flight: AtomicUsize,
     /// Runs that are held, and whether their launches are about to end.
     held: Mutex<BTreeMap<String, bool>>,
-    doomed: Mutex<BTreeSet<String>>,
+    doomed: Mutex<BTreeMap<String, Doom>>,
 }
 
 impl Engine {
@@ -115,7 +115,7 @@ impl Core {
     pub(super) fn only_waits(&self) -> bool {
         let now = self.snapshots.borrow().clone();
         let waits = |id: &String| now.jobs.get(id).is_none_or(|job| job.status == Status::Pending);
-        self.in_flight.load(Ordering::SeqCst) == 0 && lock(&self.doomed).iter().all(waits)
+        self.in_flight.load(Ordering::SeqCst) == 0 && lock(&self.doomed).keys().all(waits)
     }
 
     /// What the poller has seen after this moment.
@@ -191,7 +191,9 @@ impl Core {
                         return Ok(Held { core: Arc::clone(self), key: key.into() });
                     }
                     Some(false) if began.elapsed() > BUSY => {
-                        let why = format!("the run {key} is being made by another launch; wait for that, or cancel it");
+                        let why = format!(
+                            "the run {key} is being made by another launch; wait for that, or cancel it"
+                        );
                         return Err(LaunchError::Infrastructure(why));
                     }
                     Some(_) => {}
@@ -202,21 +204,38 @@ impl Core {
     }
 
     pub(super) fn is_doomed(&self, submission: &str) -> bool {
-        lock(&self.doomed).contains(submission)
+        lock(&self.doomed).contains_key(submission)
     }
 
-    /// The poller ends it as soon as Ray lets it.
+    /// The poller ends and deletes it as soon as Ray lets it.
     pub(super) fn doom(&self, submission: &str) {
-        lock(&self.doomed).insert(submission.into());
+        lock(&self.doomed).entry(submission.into()).or_default();
+        self.wake.notify_one();
     }
 
-    pub(super) fn doomed(&self) -> Vec<String> {
-        lock(&self.doomed).iter().cloned().collect()
+    pub(super) fn doomed(&self) -> Vec<(String, Doom)> {
+        lock(&self.doomed).iter().map(|(id, doom)| (id.clone(), *doom)).collect()
     }
 
-    pub(super) fn redeemed(&self, submission: &str) {
-        lock(&self.doomed).remove(submission);
+    /// What has become of it; `None`: it is gone for good.
+    pub(super) fn redoom(&self, submission: &str, doom: Option<Doom>) {
+        let mut doomed = lock(&self.doomed);
+        match doom {
+            Some(doom) => doomed.insert(submission.into(), doom),
+            None => doomed.remove(submission),
+        };
     }
+}
+
+/// How far a job is that is to be gone.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Doom {
+    /// When it was last told to stop.
+    pub(super) told: Option<Instant>,
+    /// Since when it is seen to be over.
+    pub(super) over: Option<Instant>,
+    /// Since when it is not seen any more.
+    pub(super) absent: Option<Instant>,
 }
 
 /// A run that is held.

@@ -82,7 +82,7 @@ use tokio::sync::oneshot;
 /// their launch, and are therefore made anew.)
 ///
 /// # What stays behind
-/// Nothing: the job's record is deleted from Ray when its launch has ended. Ray does not let go of a job that is waiting for
+/// Nothing: the job's record is deleted from Ray [a moment](Self::forget_after) after its launch has ended. Ray does not let go of a job that is waiting for
 /// its place: it is told to stop, which it does as soon as it begins, and is deleted then or when Ray gives up on it (after 15
 /// minutes) as long as this launcher lives. Packages are removed by Ray itself.
 ///
@@ -113,6 +113,7 @@ struct Settings {
     away: Duration,
     poll: Duration,
     returned: u64,
+    forget: Duration,
 }
 
 impl RayJobs {
@@ -196,6 +197,13 @@ impl RayJobs {
         self.change(|settings| settings.returned = bytes)
     }
 
+    /// How long after its end a job's record is deleted from Ray, and how long it is then watched for (three seconds). Ray
+    /// looks after its jobs once a second, and brings back the record of one whose end it has not noticed.
+    #[must_use]
+    pub fn forget_after(self, pause: Duration) -> Self {
+        self.change(|settings| settings.forget = pause)
+    }
+
     fn change(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.0.settings.clone();
         change(&mut settings);
@@ -237,7 +245,9 @@ impl RayJobs {
         }
         // What the script would let the job do, and no more.
         if let Some(missing) = job.files_in.keys().find(|name| name.contains('\\')) {
-            return Err(LaunchError::Setup(format!("the file {missing:?} has a name that packages cannot have")));
+            return Err(LaunchError::Setup(format!(
+                "the file {missing:?} has a name that packages cannot have"
+            )));
         }
         Ok(())
     }
@@ -257,6 +267,7 @@ impl Settings {
             away: Duration::from_secs(300),
             poll: Duration::from_secs(2),
             returned: 16 << 20,
+            forget: Duration::from_secs(3),
         }
     }
 }

@@ -22,7 +22,8 @@ impl Package {
     /// # Errors
     /// They are more than Ray stores.
     pub(super) fn of<'a>(files: impl IntoIterator<Item = (String, &'a [u8])>) -> Result<Self, LaunchError> {
-        let bytes = pack(files).map_err(|why| LaunchError::Infrastructure(format!("cannot pack the job's files: {why}")))?;
+        let bytes = pack(files)
+            .map_err(|why| LaunchError::Infrastructure(format!("cannot pack the job's files: {why}")))?;
         if bytes.len() > LIMIT {
             return Err(LaunchError::Setup(format!(
                 "the job's files are {} when packed, and Ray takes 100 MiB; put them on storage that the nodes share and name \

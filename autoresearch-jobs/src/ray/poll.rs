@@ -43,7 +43,7 @@ pub(super) async fn poll(core: &Core) {
             }
             let since = *closing.get_or_insert_with(Instant::now);
             if since.elapsed() > FAREWELL || (since.elapsed() > LEAST && core.only_waits()) {
-                tracing::warn!(jobs = ?core.doomed(), "these jobs could not be ended on the cluster");
+                tracing::warn!(jobs = ?core.doomed().iter().map(|(id, _)| id).collect::<Vec<_>>(), "these jobs could not be ended on the cluster");
                 return;
             }
         } else if core.is_idle() {
@@ -80,9 +80,12 @@ async fn look(core: &Core) -> bool {
         }
     };
     core.was_seen();
-    let ours = list.into_iter().filter(|job| job.meta(RUN).is_some());
+    // Ray brings a record back, without its metadata, that was deleted before it had noticed the job's end.
+    let known = |job: &JobInfo| job.submission_id.as_ref().is_some_and(|id| core.is_doomed(id));
+    let ours = list.into_iter().filter(|job| job.meta(RUN).is_some() || known(job));
     let jobs: HashMap<_, _> = ours.filter_map(|job| Some((job.submission_id.clone()?, job))).collect();
-    let same = |(id, job): (&String, &JobInfo)| before.jobs.get(id).is_some_and(|old| old.status == job.status);
+    let same =
+        |(id, job): (&String, &JobInfo)| before.jobs.get(id).is_some_and(|old| old.status == job.status);
     let changed = jobs.len() != before.jobs.len() || !jobs.iter().all(same) || before.away.is_some();
     let runs = jobs.values().any(|job| job.status == Status::Running);
     let moved = if changed || runs { asked } else { before.moved };
@@ -96,18 +99,34 @@ async fn reap(core: &Core) {
     if now.away.is_some() {
         return;
     }
-    for id in core.doomed() {
+    let (settle, again) = (core.settings.forget, Duration::from_secs(1));
+    let since = |moment: &mut Option<Instant>| moment.get_or_insert(now.asked).elapsed();
+    for (id, mut doom) in core.doomed() {
         let done = match now.jobs.get(&id).map(|job| job.status) {
-            // It may have been submitted after the list was made.
-            None => core.client.get(&id).await.map(|job| job.is_none()),
-            Some(status) if status.is_over() => core.client.delete(&id).await.map(|()| true),
-            Some(_) => core.client.stop(&id).await.map(|()| false),
+            None => match since(&mut doom.absent) >= settle {
+                // It may have been submitted after the list was made.
+                true => core.client.get(&id).await.map(|job| job.is_none()),
+                false => Ok(false),
+            },
+            Some(status) => {
+                doom.absent = None;
+                if status.is_over() {
+                    match since(&mut doom.over) >= settle {
+                        true => core.client.delete(&id).await.map(|()| false),
+                        false => Ok(false),
+                    }
+                } else if doom.told.is_none_or(|at| at.elapsed() > again) {
+                    doom.told = Some(Instant::now());
+                    core.client.stop(&id).await.map(|()| false)
+                } else {
+                    Ok(false)
+                }
+            }
         };
         match done {
-            Ok(true) => core.redeemed(&id),
-            Ok(false) => {}
+            Ok(gone) => core.redoom(&id, (!gone).then_some(doom)),
             Err(Trouble::Away(_)) => return,
-            Err(why) => tracing::debug!(%why, id, "a job is not ended yet"),
+            Err(why) => tracing::debug!(%why, id, "a job is not gone yet"),
         }
     }
 }

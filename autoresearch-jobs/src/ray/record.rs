@@ -71,12 +71,22 @@ pub(super) fn in_log(log: &str, launch: &str) -> Result<Vec<u8>, Lost> {
 }
 
 /// Takes the record out of an archive that came through the log.
-pub(super) fn from_bytes(data: Vec<u8>, launch: &str, wanted: &GlobSet, into: Option<&Path>) -> Result<Record, Lost> {
+pub(super) fn from_bytes(
+    data: Vec<u8>,
+    launch: &str,
+    wanted: &GlobSet,
+    into: Option<&Path>,
+) -> Result<Record, Lost> {
     take(ZipArchive::new(Cursor::new(data))?, launch, wanted, into)
 }
 
 /// Takes the record out of an archive on shared storage. `None`: it is not there (yet).
-pub(super) fn from_file(path: &Path, launch: &str, wanted: &GlobSet, into: Option<&Path>) -> Result<Option<Record>, Lost> {
+pub(super) fn from_file(
+    path: &Path,
+    launch: &str,
+    wanted: &GlobSet,
+    into: Option<&Path>,
+) -> Result<Option<Record>, Lost> {
     match File::open(path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(why) => Err(why.into()),
@@ -111,7 +121,8 @@ fn take<R: Read + Seek>(
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         // What was not asked for is not let in, whoever wrote it.
         let (true, true, Some(into)) = (inside, wanted.is_match(path), into) else { continue };
-        put(&mut file, into, path).map_err(|why| Lost::Io(format!("cannot put {name} into {}: {why}", into.display())))?;
+        put(&mut file, into, path)
+            .map_err(|why| Lost::Io(format!("cannot put {name} into {}: {why}", into.display())))?;
         found.push(name);
     }
     found.sort();
@@ -131,7 +142,8 @@ fn put(file: &mut impl Read, into: &Path, name: &Path) -> io::Result<()> {
     let parent = to.parent().unwrap_or(into);
     fs::create_dir_all(parent)?;
     let half = parent.join(format!(".half-{}-{}", std::process::id(), super::run::unique()));
-    let copied = File::create(&half).and_then(|mut to| io::copy(file, &mut to)).and_then(|_| fs::rename(&half, &to));
+    let copied =
+        File::create(&half).and_then(|mut to| io::copy(file, &mut to)).and_then(|_| fs::rename(&half, &to));
     if copied.is_err() {
         let _ = fs::remove_file(&half);
     }
@@ -169,7 +181,10 @@ mod tests {
         let sum = super::super::package::hex(&Sha256::digest(data));
         let text = STANDARD.encode(data);
         let (one, two) = text.split_at(text.len() / 2);
-        format!("Running entrypoint\nsaid\n{MARK}{launch} begin {} {sum}\n{one}\n{two}\n{MARK}{launch} end\n", data.len())
+        format!(
+            "Running entrypoint\nsaid\n{MARK}{launch} begin {} {sum}\n{one}\n{two}\n{MARK}{launch} end\n",
+            data.len()
+        )
     }
 
     #[test]
@@ -197,14 +212,19 @@ mod tests {
             assert!(matches!(in_log(&whole[..cut], "L1"), Err(Lost::None(_))), "{cut}");
         }
         let garbled = whole.replace(" begin ", " begin 1");
-        assert_eq!(in_log(&garbled, "L1"), Err(Lost::None("its log has no record of how it ended (garbled)".into())));
+        assert_eq!(
+            in_log(&garbled, "L1"),
+            Err(Lost::None("its log has no record of how it ended (garbled)".into()))
+        );
     }
 
     #[test]
     fn what_is_too_much_says_what_to_do() {
         let record = r#"{"launch":"L1","ended":{"status":0},"wall_seconds":0.5,"too_much":5000000}"#;
         let error = from_bytes(archive(record), "L1", &wanted(), None);
-        assert!(matches!(error, Err(Lost::TooMuch(why)) if why.contains("4.8 MiB") && why.contains(".folder(")));
+        assert!(
+            matches!(error, Err(Lost::TooMuch(why)) if why.contains("4.8 MiB") && why.contains(".folder("))
+        );
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn of(job: &Job, settings: &Settings) -> Result<Needs, LaunchError> {
         labels: BTreeMap::new(),
     };
     for (name, value) in &asked.options {
-        let wrong = |what: &str| LaunchError::Setup(format!("the option {name} is {value:?}, and has to be {what}"));
+        let wrong =
+            |what: &str| LaunchError::Setup(format!("the option {name} is {value:?}, and has to be {what}"));
         let number = value.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
         match (name.as_str(), name.split_once('.')) {
             ("memory", _) => {
@@ -91,7 +92,9 @@ mod tests {
 
     #[test]
     fn what_ray_does_not_have_is_refused() {
-        for (name, value) in [("partition", "gpu"), ("memory", "8G"), ("resource.x", "-1"), ("cpus", "nan"), ("label.", "x")] {
+        for (name, value) in
+            [("partition", "gpu"), ("memory", "8G"), ("resource.x", "-1"), ("cpus", "nan"), ("label.", "x")]
+        {
             let refused = of(&Job::new(["true"]).option(name, value), &Settings::default());
             assert!(matches!(refused, Err(LaunchError::Setup(_))), "{name}: {refused:?}");
         }

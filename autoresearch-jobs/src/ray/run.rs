@@ -135,6 +135,9 @@ impl Run<'_> {
                 continue;
             }
             let same = info.meta(ATTEMPT) == Some(&attempt) && info.meta(CONTENT) == Some(&read.content);
+            // Of one that has ended the result may have been taken, and its folder with it.
+            let taken = info.status.is_over() && there.at.as_ref().is_some_and(|at| !at.exists());
+            let same = same && !taken;
             if same && found.is_none() && !there.launch.is_empty() && info.status != Status::Stopped {
                 tracing::info!(job = there.submission, "a job of an earlier driver is adopted");
                 self.note(Some(there.clone()));
@@ -154,7 +157,12 @@ impl Run<'_> {
         let at = self.folder(&submission);
         let handed = {
             let (read, core, launch, at) = (Arc::clone(read), Arc::clone(core), launch.clone(), at.clone());
-            self.note(Some(Submitted { submission: submission.clone(), launch: launch.clone(), at: at.clone(), known: true }));
+            self.note(Some(Submitted {
+                submission: submission.clone(),
+                launch: launch.clone(),
+                at: at.clone(),
+                known: true,
+            }));
             blocking(move || read.hand(&launch, at.as_deref(), &core.settings)).await??
         };
         let name = &handed.package.name;
@@ -197,7 +205,9 @@ impl Run<'_> {
                 return Ok(name);
             }
         }
-        Err(LaunchError::Infrastructure(format!("a thousand jobs of the name {base} wait on the cluster; end them")))
+        Err(LaunchError::Infrastructure(format!(
+            "a thousand jobs of the name {base} wait on the cluster; end them"
+        )))
     }
 
     /// A submission that got no answer, or a bad one, may have come through.
@@ -234,14 +244,17 @@ impl Run<'_> {
         let (core, since) = (self.core, Instant::now());
         let mut news = core.snapshots.subscribe();
         let mut lost: Option<Instant> = None;
-        let mut tail = there.at.as_ref().filter(|_| self.watch.wants_lines()).map(|at| Tail::new(at.join("stdout")));
+        let mut tail =
+            there.at.as_ref().filter(|_| self.watch.wants_lines()).map(|at| Tail::new(at.join("stdout")));
         loop {
             let now = news.borrow_and_update().clone();
             if let Some((from, why)) = &now.away
                 && from.elapsed() > core.patience()
             {
                 let time = from.elapsed().as_secs();
-                return Err(LaunchError::Infrastructure(format!("{why} (for {time} s, while a job was there)")));
+                return Err(LaunchError::Infrastructure(format!(
+                    "{why} (for {time} s, while a job was there)"
+                )));
             }
             match now.jobs.get(&there.submission) {
                 _ if now.away.is_some() || now.asked < since => {}
@@ -259,7 +272,12 @@ impl Run<'_> {
                     lost = None;
                     let waited = now.moved.max(began).elapsed();
                     if info.status == Status::Pending && waited > core.settings.start {
-                        return Err(never(&there.submission, waited, info, &resources::of(&read.job, &core.settings)?));
+                        return Err(never(
+                            &there.submission,
+                            waited,
+                            info,
+                            &resources::of(&read.job, &core.settings)?,
+                        ));
                     }
                 }
                 None if lost.get_or_insert_with(Instant::now).elapsed() > LOST.min(core.settings.away) => {
@@ -279,7 +297,12 @@ impl Run<'_> {
         }
     }
 
-    async fn exit(&self, there: &Submitted, info: &JobInfo, read: &Arc<Read>) -> Result<JobExit, LaunchError> {
+    async fn exit(
+        &self,
+        there: &Submitted,
+        info: &JobInfo,
+        read: &Arc<Read>,
+    ) -> Result<JobExit, LaunchError> {
         let (record, log) = self.record(there, info, read).await?;
         let why = match record {
             Ok(Record { refused: Some(why), .. }) => return Err(LaunchError::Setup(why)),
@@ -333,7 +356,8 @@ impl Run<'_> {
             loop {
                 let (read, path, launch) = (Arc::clone(read), path.clone(), launch.clone());
                 let look = move || {
-                    record::from_file(&path, &launch, &read.wanted, read.job.collect_into.as_deref()).transpose()
+                    record::from_file(&path, &launch, &read.wanted, read.job.collect_into.as_deref())
+                        .transpose()
                 };
                 match blocking(look).await? {
                     Some(record) => return Ok((record, None)),
@@ -351,14 +375,17 @@ impl Run<'_> {
         };
         let log = match log {
             Ok(log) => log,
-            Err(why) => return Ok((Err(Lost::None(format!("its log cannot be had: {why}"))), Some(String::new()))),
+            Err(why) => {
+                return Ok((Err(Lost::None(format!("its log cannot be had: {why}"))), Some(String::new())));
+            }
         };
         let found = record::in_log(&log, &launch);
         let record = match found {
             Err(lost) => Err(lost),
             Ok(data) => {
                 let read = Arc::clone(read);
-                let take = move || record::from_bytes(data, &launch, &read.wanted, read.job.collect_into.as_deref());
+                let take =
+                    move || record::from_bytes(data, &launch, &read.wanted, read.job.collect_into.as_deref());
                 blocking(take).await?
             }
         };
@@ -396,9 +423,9 @@ async fn end(core: &Core, there: &Submitted) {
             Ok(None) if !there.known && missing < 5 => missing += 1,
             Ok(None) => break,
             Ok(Some(info)) if info.status.is_over() => {
-                if core.client.delete(&there.submission).await.is_ok() {
-                    break;
-                }
+                // Not at once: what Ray has not yet noticed the end of, it would bring back.
+                core.doom(&there.submission);
+                break;
             }
             Ok(Some(info)) => {
                 if asked.is_none_or(|at| at.elapsed() > Duration::from_secs(3)) {
@@ -462,4 +489,3 @@ pub(super) fn unique() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}-{:x}-{:x}", since.as_nanos(), std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
-

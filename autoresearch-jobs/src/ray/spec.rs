@@ -1,7 +1,7 @@
 //! What a node is told about a job.
 
-use super::package::{Package, hex};
 use super::Settings;
+use super::package::{Package, hex};
 use crate::error::LaunchError;
 use crate::job::{FileIn, Job};
 use base64::Engine as _;
@@ -79,7 +79,9 @@ impl Read {
         for name in &job.inherit {
             if let Some(value) = std::env::var_os(name) {
                 let value = value.into_string().map_err(|_| {
-                    LaunchError::Setup(format!("the variable {name} is no UTF-8, as it must be for Ray; leave it out"))
+                    LaunchError::Setup(format!(
+                        "the variable {name} is no UTF-8, as it must be for Ray; leave it out"
+                    ))
                 })?;
                 env.insert(name.clone(), value);
             }
@@ -88,9 +90,13 @@ impl Read {
         let (mut wanted, mut patterns) = (GlobSetBuilder::new(), Vec::new());
         for pattern in &job.files_out {
             let wrong = |why| LaunchError::Setup(format!("{pattern:?} is no pattern for files: {why}"));
-            let glob = GlobBuilder::new(pattern.trim_start_matches("./")).literal_separator(true).build().map_err(wrong)?;
+            let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
+                .literal_separator(true)
+                .build()
+                .map_err(wrong)?;
             // As Python reads it: it matches whole names of bytes in any case.
-            let regex = glob.regex().trim_start_matches("(?-u)").trim_start_matches('^').trim_end_matches('$');
+            let regex =
+                glob.regex().trim_start_matches("(?-u)").trim_start_matches('^').trim_end_matches('$');
             patterns.push(regex.to_owned());
             wanted.add(glob);
         }
@@ -100,7 +106,12 @@ impl Read {
     }
 
     /// Everything that the node needs: in the launch's own folder on shared storage, or in package and environment.
-    pub(super) fn hand(&self, launch: &str, at: Option<&Path>, settings: &Settings) -> Result<Handed, LaunchError> {
+    pub(super) fn hand(
+        &self,
+        launch: &str,
+        at: Option<&Path>,
+        settings: &Settings,
+    ) -> Result<Handed, LaunchError> {
         let script = ("autoresearch_job.py".to_owned(), SCRIPT.as_bytes());
         let encode = |packed: bool| {
             let text = serde_json::to_vec(&self.spec(launch, at, packed, settings));
@@ -108,8 +119,10 @@ impl Read {
         };
         if let Some(at) = at {
             let spec = encode(true)?;
-            self.write(at, &spec).map_err(LaunchError::io(format!("cannot write to the shared folder {}", at.display())))?;
-            let variables = BTreeMap::from([("AUTORESEARCH_SPEC_AT".into(), at.join("spec.json").display().to_string())]);
+            self.write(at, &spec)
+                .map_err(LaunchError::io(format!("cannot write to the shared folder {}", at.display())))?;
+            let variables =
+                BTreeMap::from([("AUTORESEARCH_SPEC_AT".into(), at.join("spec.json").display().to_string())]);
             return Ok(Handed { package: Package::of([script])?, variables });
         }
         let small = self.files.values().map(|(bytes, _)| bytes.len()).sum::<usize>() <= ALONG;
@@ -124,7 +137,13 @@ impl Read {
         Ok(Handed { package: Package::of(all)?, variables: BTreeMap::new() })
     }
 
-    fn spec<'a>(&'a self, launch: &'a str, at: Option<&'a Path>, packed: bool, settings: &Settings) -> Spec<'a> {
+    fn spec<'a>(
+        &'a self,
+        launch: &'a str,
+        at: Option<&'a Path>,
+        packed: bool,
+        settings: &Settings,
+    ) -> Spec<'a> {
         let limits = &self.job.limits;
         let names = self.files.keys().map(String::as_str);
         let modes = self.files.iter().filter(|(_, (_, mode))| mode & 0o111 != 0);
@@ -134,7 +153,9 @@ impl Read {
             env: &self.env,
             files: match packed {
                 true => BTreeMap::new(),
-                false => self.files.iter().map(|(name, (bytes, _))| (&**name, STANDARD.encode(bytes))).collect(),
+                false => {
+                    self.files.iter().map(|(name, (bytes, _))| (&**name, STANDARD.encode(bytes))).collect()
+                }
             },
             packed: if packed { names.collect() } else { Vec::new() },
             modes: modes.map(|(name, (_, mode))| (&**name, *mode)).collect(),
@@ -184,7 +205,10 @@ fn contents(file: &FileIn) -> Result<(Vec<u8>, u32), LaunchError> {
         FileIn::Bytes(bytes) => (bytes.clone(), 0),
         FileIn::At(path) => {
             let bytes = fs::read(path).map_err(|why| {
-                LaunchError::Setup(format!("the job's file {} cannot be read: {why}; make it, or leave it out", path.display()))
+                LaunchError::Setup(format!(
+                    "the job's file {} cannot be read: {why}; make it, or leave it out",
+                    path.display()
+                ))
             })?;
             (bytes, mode(path))
         }

@@ -140,7 +140,10 @@ mod tests {
     #[test]
     fn a_node_that_died_is_told() {
         let job: JobInfo = serde_json::from_str(recorded!("node_died.txt")).unwrap();
-        assert_eq!((job.status, job.error_type.as_deref()), (Status::Failed, Some("JOB_SUPERVISOR_ACTOR_DIED")));
+        assert_eq!(
+            (job.status, job.error_type.as_deref()),
+            (Status::Failed, Some("JOB_SUPERVISOR_ACTOR_DIED"))
+        );
         assert!(job.said().contains("its node has died") && job.driver_exit_code.is_none(), "{job:?}");
     }
 
@@ -148,7 +151,10 @@ mod tests {
     fn traces_are_told_by_their_last_line() {
         let twice = last_line(recorded!("submit_twice.txt"));
         assert!(twice.starts_with("ValueError: Job with submission_id exp-0001 already exists."), "{twice}");
-        assert!(last_line(recorded!("logs_node_died.txt")).contains("Port out of range") || !recorded!("logs_node_died.txt").is_empty());
+        assert!(
+            last_line(recorded!("logs_node_died.txt")).contains("Port out of range")
+                || !recorded!("logs_node_died.txt").is_empty()
+        );
         assert_eq!(last_line(" \n.\n"), "(nothing)");
     }
 

@@ -71,7 +71,10 @@ pub struct Fake {
 }
 
 impl Fake {
-    pub fn start(fate: Fate, faults: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static) -> Self {
+    pub fn start(
+        fate: Fate,
+        faults: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (state, faults): (Arc<Mutex<State>>, Faults) = (Arc::default(), Arc::new(faults));
@@ -119,7 +122,9 @@ impl Fake {
         }
         let mut words = head.split_whitespace();
         let (method, path) = (words.next()?.to_owned(), words.next()?.trim_start_matches('/').to_owned());
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).ok()?;
         let call = format!("{method} {}", general(&path));
@@ -148,8 +153,12 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
         match (method, &parts[..]) {
-            ("GET", ["api", "packages", "gcs", name]) if state.packages.contains(*name) => (200, String::new()),
-            ("GET", ["api", "packages", "gcs", name]) => (404, format!("Package gcs://{name} does not exist")),
+            ("GET", ["api", "packages", "gcs", name]) if state.packages.contains(*name) => {
+                (200, String::new())
+            }
+            ("GET", ["api", "packages", "gcs", name]) => {
+                (404, format!("Package gcs://{name} does not exist"))
+            }
             ("PUT", ["api", "packages", "gcs", name]) => {
                 state.packages.insert((*name).into());
                 (200, String::new())
@@ -162,23 +171,31 @@ impl Fake {
                 let request: Value = serde_json::from_slice(body).unwrap();
                 let id = request["submission_id"].as_str().unwrap().to_owned();
                 if state.jobs.contains_key(&id) {
-                    let said = format!("Traceback\nValueError: Job with submission_id {id} already exists.\n.\n");
+                    let said =
+                        format!("Traceback\nValueError: Job with submission_id {id} already exists.\n.\n");
                     return (500, said);
                 }
                 state.submitted.push(request.clone());
                 state.jobs.insert(id.clone(), Job { request, since: Instant::now(), stopped: None });
                 (200, json!({"job_id": id, "submission_id": id}).to_string())
             }
-            (_, ["api", "jobs", id, ..]) if !state.jobs.contains_key(*id) => (404, format!("Job {id} does not exist")),
+            (_, ["api", "jobs", id, ..]) if !state.jobs.contains_key(*id) => {
+                (404, format!("Job {id} does not exist"))
+            }
             ("GET", ["api", "jobs", id]) => (200, info(&state.jobs[*id], fate).to_string()),
-            ("GET", ["api", "jobs", id, "logs"]) => (200, json!({"logs": log(&state.jobs[*id], fate)}).to_string()),
+            ("GET", ["api", "jobs", id, "logs"]) => {
+                (200, json!({"logs": log(&state.jobs[*id], fate)}).to_string())
+            }
             ("POST", ["api", "jobs", id, "stop"]) => {
                 state.jobs.get_mut(*id).unwrap().stopped.get_or_insert_with(Instant::now);
                 (200, json!({"stopped": true}).to_string())
             }
             ("DELETE", ["api", "jobs", id]) => {
                 if matches!(info(&state.jobs[*id], fate)["status"].as_str(), Some("PENDING" | "RUNNING")) {
-                    return (500, "RuntimeError: Attempted to delete, but it is in a non-terminal state".into());
+                    return (
+                        500,
+                        "RuntimeError: Attempted to delete, but it is in a non-terminal state".into(),
+                    );
                 }
                 state.jobs.remove(*id);
                 (200, json!({"deleted": true}).to_string())
@@ -204,7 +221,11 @@ fn info(job: &Job, fate: &Fate) -> Value {
     let over = fate.runs.is_some_and(|runs| job.since.elapsed() >= runs);
     // What waits for its place is not ended by being told to stop.
     let (status, error, message) = match (fate.runs, job.stopped) {
-        (None, _) => ("PENDING", None, "Job has not started yet. It may be waiting for resources (CPUs, GPUs) to become available."),
+        (None, _) => (
+            "PENDING",
+            None,
+            "Job has not started yet. It may be waiting for resources (CPUs, GPUs) to become available.",
+        ),
         (Some(_), Some(_)) if !over => ("STOPPED", None, "Job was intentionally stopped."),
         (Some(_), _) if over => (fate.status, fate.error_type, fate.message),
         _ => ("RUNNING", None, "Job is currently running."),

@@ -38,9 +38,10 @@ fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces are for root".into());
     }
-    ["ip", "nsenter"].iter().find(|name| run(Command::new(name).arg("-V")).is_none()).map(|name| {
-        format!("there is no `{name}`; `cargo xtask setup --cluster` installs it")
-    })
+    ["ip", "nsenter"]
+        .iter()
+        .find(|name| run(Command::new(name).arg("-V")).is_none())
+        .map(|name| format!("there is no `{name}`; `cargo xtask setup --cluster` installs it"))
 }
 
 fn ray() -> PathBuf {
@@ -73,8 +74,21 @@ impl Head {
         let temp = self.folder.path().join(format!("r{}", self.starts));
         let (cpus, temp) = (cpus.to_string(), temp.display().to_string());
         self.ray(&[
-            "--head", "--port", "6379", "--dashboard-host", "127.0.0.1", "--dashboard-port", "8265", "--num-cpus", &cpus,
-            "--object-store-memory", "100000000", "--include-dashboard=true", "--disable-usage-stats", "--temp-dir", &temp,
+            "--head",
+            "--port",
+            "6379",
+            "--dashboard-host",
+            "127.0.0.1",
+            "--dashboard-port",
+            "8265",
+            "--num-cpus",
+            &cpus,
+            "--object-store-memory",
+            "100000000",
+            "--include-dashboard=true",
+            "--disable-usage-stats",
+            "--temp-dir",
+            &temp,
         ]);
     }
 
@@ -91,8 +105,16 @@ impl Head {
         let before = pids();
         let resources = format!("{{\"{resource}\":1}}");
         self.ray(&[
-            "--address", "127.0.0.1:6379", "--num-cpus", "1", "--resources", &resources, "--dashboard-agent-listen-port",
-            "52366", "--object-store-memory", "100000000",
+            "--address",
+            "127.0.0.1:6379",
+            "--num-cpus",
+            "1",
+            "--resources",
+            &resources,
+            "--dashboard-agent-listen-port",
+            "52366",
+            "--object-store-memory",
+            "100000000",
         ]);
         // Its raylet and what that has started.
         let names = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
