@@ -69,7 +69,9 @@ fn flags() -> Result<Flags, Box<dyn Error>> {
             "--gpus" => flags.gpus = value.parse()?,
             _ => {
                 let known = "--address URL, --folder PATH, --insecure-http, --binary PATH, --runs N, --cpus N, --gpus N";
-                return Err(format!("{flag} is no flag; there are {known} (and the variable RAY_JOB_TOKEN)").into());
+                return Err(
+                    format!("{flag} is no flag; there are {known} (and the variable RAY_JOB_TOKEN)").into()
+                );
             }
         }
     }
