@@ -54,9 +54,13 @@ async fn a_job_goes_there_and_back_and_nothing_stays() {
     let exit = launch(&ray, 1, &sh("true")).await.unwrap();
     assert_eq!((exit.ended, &*exit.stdout, &*exit.place), (Ended::Status(0), "said something\n", "n"));
     until("the record is deleted", || fake.jobs().is_empty()).await;
+    // The same once more at once, under another name while the old one is being deleted.
     launch(&ray, 2, &sh("false")).await.unwrap();
-    assert_eq!(fake.calls("GET api/packages"), 2);
-    assert_eq!(fake.submitted().len(), 2);
+    launch(&ray, 2, &sh("false")).await.unwrap();
+    let names = fake.submitted();
+    assert_ne!(names[1]["submission_id"], names[2]["submission_id"]);
+    assert_eq!((fake.calls("GET api/packages"), fake.calls("PUT api/packages")), (3, 1));
+    assert_eq!(fake.submitted().len(), 3);
     let put = fake.submitted()[0]["runtime_env"]["working_dir"].clone();
     assert_eq!(fake.submitted()[1]["runtime_env"]["working_dir"], put, "another package for the same script");
     assert!(
@@ -191,7 +195,7 @@ async fn a_cancelled_job_is_stopped_and_deleted() {
     until("the record is deleted", || fake.jobs().is_empty()).await;
     // Dropped: the launcher's thread sees to it, at the latest when the launcher goes.
     {
-        let mut launch = Box::pin(ray.launch(&id, &job, &watch_nothing()));
+        let mut launch = Box::pin(ray.launch(&id, &job, watch_nothing()));
         tokio::select! {
             done = &mut launch => panic!("{done:?}"),
             () = until("the submission", || fake.submitted().len() == 2) => {}

@@ -201,7 +201,8 @@ impl Run<'_> {
         let base = format!("{}-{}", self.id, read.content);
         for n in 1..=1000 {
             let name = if n == 1 { base.clone() } else { format!("{base}-{n}") };
-            if self.core.ask(|| self.core.client.get(&name)).await?.is_none() {
+            // Also one that is being deleted is not free: what is ended under its name would be the new job.
+            if !self.core.is_doomed(&name) && self.core.ask(|| self.core.client.get(&name)).await?.is_none() {
                 return Ok(name);
             }
         }

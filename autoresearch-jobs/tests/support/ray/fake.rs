@@ -226,7 +226,9 @@ fn info(job: &Job, fate: &Fate) -> Value {
             None,
             "Job has not started yet. It may be waiting for resources (CPUs, GPUs) to become available.",
         ),
-        (Some(runs), Some(stopped)) if stopped < job.since + runs => ("STOPPED", None, "Job was intentionally stopped."),
+        (Some(runs), Some(stopped)) if stopped < job.since + runs => {
+            ("STOPPED", None, "Job was intentionally stopped.")
+        }
         (Some(_), _) if over => (fate.status, fate.error_type, fate.message),
         _ => ("RUNNING", None, "Job is currently running."),
     };
