@@ -183,8 +183,6 @@ def put_files(spec, folder):
 
 def environment(spec, scratch):
     env = {name: os.environ[name] for name in KEPT if name in os.environ}
-    if os.environ.get("RAY_ADDRESS") is None:
-        env.pop("RAY_ADDRESS", None)
     env["HOME"] = os.path.join(scratch, "home")
     env["TMPDIR"] = os.path.join(scratch, "tmp")
     env.update(spec["env"])
