@@ -8,6 +8,7 @@
 //! | [`LocalProcess`] | … as child processes of this one, with limits, and with an end for everything that they start |
 //! | [`Bubblewrap`] | … the same behind a sandbox, for code that is not trusted |
 //! | [`Slurm`] | … as jobs of a Slurm cluster |
+//! | `RayJobs` (feature `ray`) | … on a Ray cluster, over its Jobs REST API |
 //! | [`WorkerExecutor`] | makes each run of any executor in a process of this same program, on any launcher |
 //! | `testkit` (feature) | `conformance::launcher`, which tells whether a launcher of your own keeps the contract; `FakeLauncher` |
 //!
@@ -58,6 +59,8 @@ mod bubblewrap;
 mod cluster;
 #[cfg(target_os = "linux")]
 mod local;
+#[cfg(feature = "ray")]
+mod ray;
 #[cfg(target_os = "linux")]
 mod slurm;
 #[cfg(feature = "testkit")]
@@ -73,6 +76,8 @@ pub use launch::{Launcher, Watch};
 pub use limits::{JobLimits, LimitKind, Resources};
 #[cfg(target_os = "linux")]
 pub use local::LocalProcess;
+#[cfg(feature = "ray")]
+pub use ray::RayJobs;
 #[cfg(target_os = "linux")]
 pub use slurm::Slurm;
 pub use worker::{WorkerExecutor, worker_main, worker_main_named};

@@ -20,8 +20,6 @@ use std::fs;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
 
 /// The most bytes of an outcome: the study reads it as a whole.
@@ -311,7 +309,7 @@ where
             return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
         }
         let directory = std::path::absolute(cx.directory()?)?;
-        let request = Request::new(candidate, &cx, launch_name(), directory);
+        let request = Request::new(candidate, &cx, directory)?;
         // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
         let private = tempfile::Builder::new().prefix("autoresearch-worker-").tempdir()?;
         let exit = self.launched(&request, private.path(), &cx).await?;
@@ -338,10 +336,4 @@ impl<C, E: fmt::Debug> fmt::Debug for WorkerExecutor<C, E> {
             .field("limits", limits)
             .finish_non_exhaustive()
     }
-}
-
-fn launch_name() -> String {
-    static LAUNCHES: AtomicU64 = AtomicU64::new(0);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{}-{}", std::process::id(), since.as_nanos(), LAUNCHES.fetch_add(1, Ordering::Relaxed))
 }

@@ -3,6 +3,7 @@
 use crate::id::JobId;
 use autoresearch_core::{Arm, Fidelity, RunContext, RunFailure, RunProgress};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ pub(super) const ENTER: &str = r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORE
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request<C> {
     pub(super) id: JobId,
-    /// Tells this launch from all others, so that no outcome is taken for another's.
+    /// Tells what is asked for from all else, so that no outcome is taken for another's. The same after a restart, so that a launcher
+    /// can take up what is still running.
     pub(super) launch: String,
     pub(super) candidate: C,
     pub(super) arm: Arm,
@@ -36,10 +38,19 @@ pub(super) struct Request<C> {
     pub(super) directory: PathBuf,
 }
 
-impl<C> Request<C> {
-    pub(super) fn new(candidate: C, cx: &RunContext, launch: String, directory: PathBuf) -> Self {
+impl<C: Serialize> Request<C> {
+    /// # Errors
+    /// The candidate cannot be told as JSON.
+    pub(super) fn new(candidate: C, cx: &RunContext, directory: PathBuf) -> Result<Self, RunFailure> {
         let (id, arm) = (JobId::of(cx), cx.arm.clone());
-        Self { id, launch, candidate, arm, seed: cx.seed, fidelity: cx.fidelity, directory }
+        let (seed, fidelity) = (cx.seed, cx.fidelity);
+        let mut request = Self { id, launch: String::new(), candidate, arm, seed, fidelity, directory };
+        let asked = serde_json::to_value(&request).and_then(|asked| serde_json::to_vec(&asked));
+        let asked =
+            asked.map_err(|why| RunFailure::candidate(format!("the run cannot be told as JSON: {why}")))?;
+        let digest = Sha256::digest(asked);
+        request.launch = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Ok(request)
     }
 }
 
