@@ -45,7 +45,11 @@ impl<C: Serialize> Request<C> {
         let (id, arm) = (JobId::of(cx), cx.arm.clone());
         let (seed, fidelity) = (cx.seed, cx.fidelity);
         let mut request = Self { id, launch: String::new(), candidate, arm, seed, fidelity, directory };
-        let asked = serde_json::to_value(&request).and_then(|asked| serde_json::to_vec(&asked));
+        // In one order: maps have another in each process.
+        let asked = serde_json::to_value(&request).and_then(|mut asked| {
+            asked.sort_all_objects();
+            serde_json::to_vec(&asked)
+        });
         let asked =
             asked.map_err(|why| RunFailure::candidate(format!("the run cannot be told as JSON: {why}")))?;
         let digest = Sha256::digest(asked);
