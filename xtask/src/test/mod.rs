@@ -12,7 +12,7 @@ use step::{Runner, Step};
 /// The examples of the root package that need nothing but the library: they must run and end well.
 const EXAMPLES: [&str; 3] = ["quickstart", "custom_proposer", "own_loop"];
 /// The packages whose features are checked one by one.
-const FEATURED: [&str; 2] = ["autoresearch-core", "autoresearch-rs"];
+const FEATURED: [&str; 3] = ["autoresearch-core", "autoresearch-jobs", "autoresearch-rs"];
 /// The package of contracts, and what it must never depend on.
 const CORE: &str = "autoresearch-core";
 const ABSENT_FROM_CORE: [&str; 8] =
