@@ -27,16 +27,12 @@ pub enum ReportError {
         /// The failure below.
         source: std::io::Error,
     },
+    /// The data could not be written as JSON.
+    #[error("cannot write the data as JSON: {0}")]
+    Json(String),
     /// The chart could not be drawn as a picture.
     #[error("cannot draw the chart: {0}")]
     Picture(String),
-}
-
-impl ReportError {
-    #[cfg_attr(not(any(feature = "png", feature = "live")), allow(dead_code))]
-    pub(crate) fn picture(why: impl std::fmt::Display) -> Self {
-        Self::Picture(why.to_string())
-    }
 }
 
 /// Writes a file so that whoever reads it meanwhile sees the old one or the new one, never half of one.

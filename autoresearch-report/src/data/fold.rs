@@ -33,6 +33,7 @@ pub struct Fold {
     remarks: VecDeque<String>,
     applied: Applied,
     damage: bool,
+    baseline_memory: Option<f64>,
 }
 
 const REMARKS: usize = 20;
@@ -65,7 +66,7 @@ impl Fold {
         self.state.began = self.state.began.or(at);
         self.state.ended = at.or(self.state.ended);
         match event {
-            Ok(event) => self.hear(event),
+            Ok(event) => self.hear(seq, event),
             Err(why) => self.unreadable(seq, text::line(&why, 200), 1),
         }
     }
@@ -85,7 +86,7 @@ impl Fold {
         }
     }
 
-    fn hear(&mut self, event: Event<Value>) {
+    fn hear(&mut self, seq: u64, event: Event<Value>) {
         match event {
             Event::Opened { study, baseline, settings, policy, executor } => {
                 self.opened(study, baseline, &settings, policy, executor);
@@ -111,6 +112,9 @@ impl Fold {
                 self.remarks.truncate(REMARKS);
             }
             Event::Finished { run, outcome, seconds, elapsed, .. } => {
+                if let Ok(m) = &outcome {
+                    self.remember(&run, m.metrics().get("memory_gb").copied());
+                }
                 let outcome = outcome.map(|m| m.objective());
                 self.finished(run, outcome, seconds, elapsed);
             }
@@ -158,6 +162,7 @@ impl Fold {
                 trial.strength = strength;
                 trial.reason = text::line(&reason, 400);
                 (trial.at_run, trial.at_time) = (at_run, at_time);
+                trial.settled_at = Some(seq);
                 if matches!(fate, Fate::Kept | Fate::Revoked) {
                     let effect = trial.effect;
                     let keep = incumbent::Keep { version: version.0, proposal: proposal.0, fate, effect, at_run, at_time };
@@ -234,6 +239,8 @@ impl Fold {
             held_out: None,
             at_run: self.runs.len() as u64,
             at_time: self.cost.elapsed,
+            settled_at: None,
+            memory_gb: None,
         });
     }
 
@@ -298,6 +305,17 @@ impl Fold {
         });
     }
 
+    fn remember(&mut self, run: &RunSpec, memory: Option<f64>) {
+        let of = match run.arm.proposals().next() {
+            Some(first) => find(&mut self.trials, first.0).map(|trial| &mut trial.memory_gb),
+            None if run.version.0 == 0 => Some(&mut self.baseline_memory),
+            None => None,
+        };
+        if let (Some(of), Some(memory)) = (of, memory) {
+            *of = Some(of.unwrap_or(0.0).max(memory));
+        }
+    }
+
     fn answered(&mut self, answer: Option<bool>, basis: Basis) {
         let holdout = self.holdout.get_or_insert_default();
         match answer {
@@ -338,6 +356,7 @@ impl Fold {
             remarks: self.remarks.iter().cloned().collect(),
             proposals,
             runs: self.runs.clone(),
+            baseline_memory_gb: self.baseline_memory,
             incumbents,
         }
     }

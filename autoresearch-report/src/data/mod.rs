@@ -53,6 +53,9 @@ pub struct Data {
     pub proposals: Vec<Trial>,
     /// Every run that ended, in the order in which they did.
     pub runs: Vec<Run>,
+    /// The largest metric `memory_gb` of the baseline's runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_memory_gb: Option<f64>,
     /// The incumbents, the baseline first.
     pub incumbents: Vec<Incumbent>,
     /// How many proposals got how far, and why others did not.
@@ -226,6 +229,12 @@ pub struct Trial {
     pub at_run: u64,
     /// Seconds that the study had been running by then.
     pub at_time: f64,
+    /// The number of the event that settled it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<u64>,
+    /// The largest metric `memory_gb` of its runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_gb: Option<f64>,
 }
 
 /// A run that ended.
