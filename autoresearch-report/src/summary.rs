@@ -1,7 +1,7 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
 use crate::data::{Basis, Data, Trial};
-use crate::text::{count, date, duration, number, of, signed};
+use crate::text::{count, date, duration, estimate, number, of, signed};
 use autoresearch_core::{Comparison, Effect, Splits};
 use serde::Serialize;
 
@@ -22,17 +22,18 @@ pub struct Summary {
 }
 
 fn interval(effect: &Effect) -> String {
-    match (effect.low, effect.high) {
-        (Some(low), Some(high)) => {
-            let level = effect.level * 100.0;
-            format!("{} ({level:.0} % interval {} to {})", signed(effect.mean), signed(low), signed(high))
-        }
-        _ => format!("{} (no interval)", signed(effect.mean)),
-    }
+    told(effect.mean, effect.low.zip(effect.high), effect.level)
 }
 
 fn compared(c: &Comparison, level: f64) -> String {
-    format!("{} ({:.0} % interval {} to {})", signed(c.gain), level * 100.0, signed(c.low), signed(c.high))
+    told(c.gain, Some((c.low, c.high)), level)
+}
+
+fn told(mean: f64, interval: Option<(f64, f64)>, level: f64) -> String {
+    match estimate(mean, interval) {
+        (mean, Some((low, high))) => format!("{mean} ({:.0} % interval {low} to {high})", level * 100.0),
+        (mean, None) => format!("{mean} (no interval)"),
+    }
 }
 
 /// Whether fresh runs alone show it to be an improvement.

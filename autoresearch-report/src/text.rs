@@ -104,6 +104,23 @@ pub(crate) fn signed(x: f64) -> String {
     if x > 0.0 { format!("+{text}") } else { text }
 }
 
+/// An estimate with its interval, all to the place of the second figure of the interval's half.
+pub(crate) fn estimate(mean: f64, interval: Option<(f64, f64)>) -> (String, Option<(String, String)>) {
+    let Some((low, high)) = interval else { return (signed(mean), None) };
+    let half = (high - low) / 2.0;
+    let places = 1.0 - half.log10().floor();
+    if !(half.is_finite() && half > 0.0 && (0.0..=9.0).contains(&places)) || mean.abs().max(half) >= 1e9 {
+        return (signed(mean), Some((signed(low), signed(high))));
+    }
+    let places = places as usize;
+    let text = |x: f64| {
+        let text = format!("{x:+.places$}").replace('-', "−");
+        // Nothing is below zero by nothing.
+        if text.contains(|c: char| ('1'..='9').contains(&c)) { text } else { format!("{:.places$}", 0.0) }
+    };
+    (text(mean), Some((text(low), text(high))))
+}
+
 /// Seconds in the unit that suits them.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds.max(0.0) {
@@ -167,6 +184,9 @@ mod tests {
     fn numbers_have_four_figures() {
         let shown = [0.0, 1.23456, -0.001234, 123.456, 12345.6, 4.2e-7, 0.05].map(number);
         assert_eq!(shown, ["0", "1.235", "−0.001234", "123.5", "12346", "4.20e−7", "0.05000"]);
+        let shown = estimate(0.02904, Some((0.02091, 0.03716)));
+        assert_eq!(shown, ("+0.0290".into(), Some(("+0.0209".into(), "+0.0372".into()))));
+        assert_eq!(estimate(1.0, Some((f64::NAN, 2.0))).0, "+1.000");
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(of(1, "run"), "1 run");
     }

@@ -19,8 +19,8 @@ pub(crate) struct Row {
 }
 
 const WIDTH: f64 = 860.0;
-const LABELS: f64 = 330.0;
-const NUMBERS: f64 = 150.0;
+const LABELS: f64 = 315.0;
+const NUMBERS: f64 = 210.0;
 const ROW: f64 = 22.0;
 
 /// Rows of effects around zero.
@@ -56,9 +56,9 @@ fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
     let mut dot = String::new();
     mark::draw(&mut dot, row.fate, scale.at(row.mean), y);
     let y = c(y);
-    let numbers = match row.interval {
-        Some((low, high)) => format!("{} [{}, {}]", text::signed(row.mean), text::signed(low), text::signed(high)),
-        None => text::signed(row.mean),
+    let numbers = match text::estimate(row.mean, row.interval) {
+        (mean, Some((low, high))) => format!("{mean} [{low}, {high}]"),
+        (mean, None) => mean,
     };
     html! {
         text class="label" x=(c(LABELS - 12.0)) y=(y) dy=".32em" text-anchor="end" { (text::line(&text::straight(&row.label), 46)) }

@@ -49,7 +49,7 @@ impl Scale {
         let (a, b) = self.domain;
         let rough = (b - a) / wanted.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.99);
+        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.8);
         let step = step.unwrap_or(power * 10.0);
         let decimals = (-(step * 1.0001).log10().floor()).max(0.0) as usize;
         let first = (a / step).ceil();

@@ -16,7 +16,11 @@ function number(x) {
 const signed = x => (x > 0 ? "+" : "") + number(x);
 function effect(r) {
   if (r[MEAN] === null) return "–";
-  return signed(r[MEAN]) + (r[LOW] === null || r[HIGH] === null ? "" : ` [${signed(r[LOW])}, ${signed(r[HIGH])}]`);
+  if (r[LOW] === null || r[HIGH] === null) return signed(r[MEAN]);
+  // All to the place of the second figure of the interval's half.
+  const places = 1 - Math.floor(Math.log10((r[HIGH] - r[LOW]) / 2));
+  const text = x => places >= 0 && places <= 9 ? (x > 0 ? "+" : "") + x.toFixed(places).replace("-", "−") : signed(x);
+  return `${text(r[MEAN])} [${text(r[LOW])}, ${text(r[HIGH])}]`;
 }
 function duration(s) {
   if (s < 1) return `${Math.round(s * 1000)} ms`;
