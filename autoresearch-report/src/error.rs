@@ -27,6 +27,16 @@ pub enum ReportError {
         /// The failure below.
         source: std::io::Error,
     },
+    /// A server did not do as it was asked.
+    #[error("{url}: {why}")]
+    Server {
+        /// What was asked.
+        url: String,
+        /// What came back, or that nothing did.
+        why: String,
+        /// Whether it refused, so that asking again is of no use.
+        refused: bool,
+    },
     /// The data could not be written as JSON.
     #[error("cannot write the data as JSON: {0}")]
     Json(String),

@@ -13,7 +13,7 @@ async fn a_store_is_read_while_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("study.db");
     let store = SqliteStore::open(&path).unwrap();
-    let running = tokio::spawn(study(150, |i| format!("step {i}")).store(store).run());
+    let running = tokio::spawn(study(60, |i| format!("step {i}")).store(store).run());
     let mut seen = 0;
     let mut reports = 0;
     while !running.is_finished() {
@@ -41,7 +41,7 @@ async fn all_files_are_written_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("study.db");
     let store = SqliteStore::open(&path).unwrap();
-    study(100, |i| format!("step {i}")).store(store.clone()).run().await.unwrap();
+    study(60, |i| format!("step {i}")).store(store.clone()).run().await.unwrap();
     let out = folder.path().join("a/b");
     for _ in 0..2 {
         Report::of(&store).unwrap().write_all(&out).unwrap();
@@ -70,12 +70,12 @@ async fn what_is_no_store_is_an_error_and_a_damaged_one_is_told() {
     assert!(missing.to_string().contains("there is no such file"), "{missing}");
     let path = folder.path().join("study.db");
     let store = SqliteStore::open(&path).unwrap();
-    store.append(Seq(0), &large(2000, |i| format!("step {i}"))).await.unwrap();
+    store.append(Seq(0), &large(800, |i| format!("step {i}"))).await.unwrap();
     drop(store);
     // All is in the database itself now; some of its pages are then overwritten.
     let mut bytes = std::fs::read(&path).unwrap();
     let half = bytes.len() / 2;
-    bytes[half..half + 40_000].fill(0x5a);
+    bytes[half..half + 20_000].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
     match Report::open(&path) {
         Ok(report) => assert!(report.data().state.unreadable_count > 0),
