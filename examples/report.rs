@@ -19,7 +19,8 @@ struct Recipe {
 fn train(recipe: &Recipe, seed: u64) -> Vec<f64> {
     // What a seed brings depends on the recipe too, as in training.
     let own = 40.0 * (recipe.rate.ln() + recipe.decay + recipe.warmup + f64::from(recipe.width));
-    let noise = |i: u64| ((seed % 100_003 * 31 + i * 17) as f64 * 12.9898 + if i > 20 { 0.0 } else { own }).sin();
+    let noise =
+        |i: u64| ((seed % 100_003 * 31 + i * 17) as f64 * 12.9898 + if i > 20 { 0.0 } else { own }).sin();
     let loss = 1.9
         + (recipe.rate.log10() + 2.2).powi(2) * 0.05
         + (recipe.decay - 0.1).abs() * 0.08
@@ -33,7 +34,9 @@ async fn search(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
         .float("decay", 0.0..=1.0)
         .int("width", 32..=256)
         .float("warmup", 0.0..=0.2);
-    let part = |from: usize| evaluator_fn(move |l: &Vec<f64>| Ok(Measurement::new(l[from..from + 10].iter().copied())?));
+    let part = |from: usize| {
+        evaluator_fn(move |l: &Vec<f64>| Ok(Measurement::new(l[from..from + 10].iter().copied())?))
+    };
     let report = Study::new(
         Recipe { rate: 1e-3, decay: 0.6, width: 64, warmup: 0.1 },
         LocalSearch::over(space),

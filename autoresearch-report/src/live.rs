@@ -76,10 +76,7 @@ impl Live {
         let path = self.path;
         // It ends when nobody listens any more.
         tokio::task::spawn_blocking(move || watch_file(&path, &news));
-        let app = Router::new()
-            .route("/", get(front))
-            .route("/events", get(events))
-            .with_state((look, port));
+        let app = Router::new().route("/", get(front)).route("/events", get(events)).with_state((look, port));
         axum::serve(self.listener, app).await
     }
 }

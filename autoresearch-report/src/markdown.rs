@@ -11,8 +11,10 @@ const MOST: usize = 200;
 
 pub(crate) fn summary(report: &Report) -> String {
     let said = Summary::of(report.data());
-    let mut out = format!("# {}\n\n{}\n\n{}\n", markdown(&report.title()), said.headline, markdown(&said.state));
-    for (title, items) in [("Certain", &said.certain), ("Not certain", &said.uncertain), ("Cost", &said.cost)] {
+    let mut out =
+        format!("# {}\n\n{}\n\n{}\n", markdown(&report.title()), said.headline, markdown(&said.state));
+    for (title, items) in [("Certain", &said.certain), ("Not certain", &said.uncertain), ("Cost", &said.cost)]
+    {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "\n## {title}\n");
         if items.is_empty() {

@@ -114,7 +114,8 @@ impl MlFlow {
         match self.call("POST", "experiments/create", &json!({ "name": name })).await {
             Ok(made) => Ok(string(&made["experiment_id"])),
             Err(ReportError::Server { refused: true, .. }) => {
-                let found = self.call("GET", "experiments/get-by-name", &json!({ "experiment_name": name })).await?;
+                let found =
+                    self.call("GET", "experiments/get-by-name", &json!({ "experiment_name": name })).await?;
                 Ok(string(&found["experiment"]["experiment_id"]))
             }
             Err(error) => Err(error),
@@ -133,7 +134,9 @@ impl MlFlow {
             let page = self.call("POST", "runs/search", &query).await?;
             for run in page["runs"].as_array().into_iter().flatten() {
                 let tags = run["data"]["tags"].as_array().into_iter().flatten();
-                there.extend(tags.filter(|tag| tag["key"] == "autoresearch.logged").map(|tag| string(&tag["value"])));
+                there.extend(
+                    tags.filter(|tag| tag["key"] == "autoresearch.logged").map(|tag| string(&tag["value"])),
+                );
             }
             token = page["next_page_token"].clone();
             if token.as_str().is_none_or(str::is_empty) {
@@ -142,7 +145,13 @@ impl MlFlow {
         }
     }
 
-    async fn trial(&self, experiment: &str, data: &Data, study: &str, trial: &Trial) -> Result<(), ReportError> {
+    async fn trial(
+        &self,
+        experiment: &str,
+        data: &Data,
+        study: &str,
+        trial: &Trial,
+    ) -> Result<(), ReportError> {
         let end = data.state.began.unwrap_or(0) + (trial.at_time * 1000.0) as i64;
         let start = end - (trial.seconds * 1000.0) as i64;
         let tag = |key: &str, value: &str| json!({ "key": key, "value": value });
@@ -160,7 +169,8 @@ impl MlFlow {
         let run = json!({ "experiment_id": experiment, "run_name": name, "start_time": start, "tags": tags });
         let made = self.call("POST", "runs/create", &run).await?;
         let id = string(&made["run"]["info"]["run_id"]);
-        let metric = |(key, value): (&str, f64)| json!({ "key": key, "value": value, "timestamp": end, "step": 0 });
+        let metric =
+            |(key, value): (&str, f64)| json!({ "key": key, "value": value, "timestamp": end, "step": 0 });
         let effect = trial.effect;
         let metrics = [
             ("objective", trial.objective),
@@ -171,7 +181,8 @@ impl MlFlow {
             ("runs", Some(trial.runs as f64)),
             ("seconds", Some(trial.seconds)),
         ];
-        let metrics: Vec<Value> = metrics.into_iter().filter_map(|(key, x)| Some(metric((key, x?)))).collect();
+        let metrics: Vec<Value> =
+            metrics.into_iter().filter_map(|(key, x)| Some(metric((key, x?)))).collect();
         let param = |change: &crate::data::Change| {
             let value = change.to.as_deref().or(change.diff.as_deref()).unwrap_or("");
             let name = if change.path.is_empty() { "candidate".into() } else { name_of(&change.path) };
@@ -196,7 +207,8 @@ impl MlFlow {
         let url = format!("{}/api/2.0/mlflow/{what}", self.server);
         let failed = |why: String, refused| ReportError::Server { url: url.clone(), why, refused };
         let mut request = if method == "GET" {
-            let query = body.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", encoded(&string(v))));
+            let query =
+                body.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", encoded(&string(v))));
             self.client.get(format!("{url}?{}", query.collect::<Vec<_>>().join("&")))
         } else {
             self.client.post(&url).json(body)
@@ -222,7 +234,8 @@ fn key(trial: &Trial) -> String {
 }
 
 fn note(trial: &Trial) -> String {
-    let change = if trial.change.is_empty() { String::new() } else { format!("\n\n```\n{}\n```", trial.change) };
+    let change =
+        if trial.change.is_empty() { String::new() } else { format!("\n\n```\n{}\n```", trial.change) };
     format!("{}{change}", trial.rationale)
 }
 

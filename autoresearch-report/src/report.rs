@@ -63,7 +63,9 @@ impl Report {
     ///
     /// # Cancel safety
     /// It only reads.
-    pub async fn read<C: Candidate + Serialize>(store: &(impl Store<C> + ?Sized)) -> Result<Self, ReportError> {
+    pub async fn read<C: Candidate + Serialize>(
+        store: &(impl Store<C> + ?Sized),
+    ) -> Result<Self, ReportError> {
         let mut fold = Fold::new();
         loop {
             match store.read(Seq(fold.last()), 1024).await {
@@ -140,9 +142,15 @@ impl Report {
     /// The chart of the progress as an SVG file of its own.
     pub fn progress_svg(&self) -> String {
         let svg = chart::progress::progress(&self.data, chart::progress::Along::Runs);
-        let svg = svg.unwrap_or_else(|| chart::frame::picture(chart::progress::SIZE, "No run has ended yet.", &maud::html! {
-            text x="430" y="180" text-anchor="middle" { "No run has ended yet." }
-        }));
+        let svg = svg.unwrap_or_else(|| {
+            chart::frame::picture(
+                chart::progress::SIZE,
+                "No run has ended yet.",
+                &maud::html! {
+                    text x="430" y="180" text-anchor="middle" { "No run has ended yet." }
+                },
+            )
+        });
         let title = crate::text::straight(&self.title());
         chart::frame::standalone(&svg, &title, chart::progress::SIZE, &chart::standalone_style())
     }

@@ -70,7 +70,8 @@ fn headline(data: &Data) -> String {
             let gain = data.direction().loss(first) - data.direction().loss(last);
             let better = if gain >= 0.0 { "better" } else { "worse" };
             let share = if first == 0.0 { f64::NAN } else { 100.0 * gain.abs() / first.abs() };
-            let share = if share.is_finite() && share < 1000.0 { format!(" ({share:.2} %)") } else { String::new() };
+            let share =
+                if share.is_finite() && share < 1000.0 { format!(" ({share:.2} %)") } else { String::new() };
             format!(
                 "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}.",
                 if kept == 1 { "one was".into() } else { format!("{} were", count(kept)) },
@@ -174,7 +175,10 @@ fn uncertain(data: &Data) -> Vec<String> {
         ));
     }
     if data.kept().count() > 1 {
-        said.push("Effects of kept edits do not add up: each was measured beside what had been kept by then.".into());
+        said.push(
+            "Effects of kept edits do not add up: each was measured beside what had been kept by then."
+                .into(),
+        );
     }
     if let Some(result) = &data.result {
         for (name, splits) in [("What was kept", &result.kept), ("The bolder stack", &result.stack)] {
@@ -190,17 +194,24 @@ fn uncertain(data: &Data) -> Vec<String> {
             true => "The test split has not been opened",
             false => "There is no test split",
         };
-        said.push(format!("{why}: how much of the gain is fitted to the validation split, nothing here can tell."));
+        said.push(format!(
+            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
+        ));
     }
     if data.study.is_some() && data.holdout.is_none() {
-        said.push("There is no holdout: validation alone decided, and it was looked at once for every run.".into());
+        said.push(
+            "There is no holdout: validation alone decided, and it was looked at once for every run.".into(),
+        );
     }
     let open = data.funnel.open;
     if open > 0 {
-        said.push(format!("{} not been settled.", match open {
-            1 => "1 proposal has".into(),
-            n => format!("{} proposals have", count(n)),
-        }));
+        said.push(format!(
+            "{} not been settled.",
+            match open {
+                1 => "1 proposal has".into(),
+                n => format!("{} proposals have", count(n)),
+            }
+        ));
     }
     if data.incumbents.last().is_some_and(|last| matches!(last.basis, Basis::Selected | Basis::Claimed)) {
         said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
@@ -209,7 +220,9 @@ fn uncertain(data: &Data) -> Vec<String> {
     if data.noise.is_none() && data.cost.runs > 0 {
         said.push("Run noise is unknown: no incumbent ran twice.".into());
     }
-    if let Some([low, high]) = data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0) {
+    if let Some([low, high]) =
+        data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)
+    {
         said.push(format!(
             "Runs of one and the same incumbent drift by {} to {} in a hundred runs (95 % interval): something besides the \
              edits changes.",

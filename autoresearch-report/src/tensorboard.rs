@@ -43,7 +43,8 @@ impl TensorBoard {
         for attempt in 0..1000u32 {
             // TensorBoard reads a folder's files in the order of their names, and each that has `tfevents` in it.
             let pid = std::process::id();
-            let path = folder.join(format!("events.out.tfevents.{:.0}.autoresearch.{pid}.{attempt}", now.floor()));
+            let path =
+                folder.join(format!("events.out.tfevents.{:.0}.autoresearch.{pid}.{attempt}", now.floor()));
             match File::options().write(true).create_new(true).open(&path) {
                 Ok(file) => {
                     let mut this = Self { path, file: BufWriter::new(file), incumbent: None, lost: 0 };

@@ -8,7 +8,8 @@ use std::fmt::Write;
 /// The baseline first, then settled proposals in the order of settling: the same columns as core's.
 pub(crate) fn results(data: &Data, metric: &str) -> String {
     let mut out = format!("id\t{}\tmemory_gb\tstatus\tdescription\n", line(metric, 60));
-    let of_baseline = data.runs.iter().filter(|run| run.version == 0 && run.arm.is_empty() && run.role != Role::Transfer);
+    let of_baseline =
+        data.runs.iter().filter(|run| run.version == 0 && run.arm.is_empty() && run.role != Role::Transfer);
     let baseline: Vec<f64> = of_baseline.filter_map(|run| run.objective).collect();
     let memory = |x: Option<f64>| x.unwrap_or(0.0);
     // Writing to a string cannot fail.
@@ -25,7 +26,8 @@ pub(crate) fn results(data: &Data, metric: &str) -> String {
             _ => "discard",
         };
         let (objective, memory) = (trial.objective.unwrap_or(0.0), memory(trial.memory_gb));
-        let _ = writeln!(out, "p{}\t{objective:.6}\t{memory:.1}\t{status}\t{}", trial.id, straight(&trial.title));
+        let _ =
+            writeln!(out, "p{}\t{objective:.6}\t{memory:.1}\t{status}\t{}", trial.id, straight(&trial.title));
     }
     out
 }

@@ -18,7 +18,10 @@ async fn counts_are_those_of_the_study_itself() {
     let told = study(400, |i| format!("step {i}")).store(store.clone()).run().await.unwrap();
     let report = Report::of(&store).unwrap();
     let data = report.data();
-    assert_eq!((data.cost.runs, data.cost.failed, data.cost.lost), (told.runs, told.failed_runs, told.lost_runs));
+    assert_eq!(
+        (data.cost.runs, data.cost.failed, data.cost.lost),
+        (told.runs, told.failed_runs, told.lost_runs)
+    );
     assert_eq!(data.proposals.len() as u64, told.proposals);
     let kept: Vec<u64> = told.kept.iter().map(|k| k.id.0).collect();
     assert!(!kept.is_empty());
@@ -147,17 +150,24 @@ async fn hostile_texts_are_shown_as_texts() {
     let rows: Value = serde_json::from_str(rows).unwrap();
     assert_eq!(rows[9][1], HOSTILE[0]);
     for text in [report.progress_svg(), report.summary(), report.results_tsv("m")] {
-        assert!(!text.contains('\u{202e}') && !text.contains("<script") && !text.contains('\u{1b}'), "{text}");
+        assert!(
+            !text.contains('\u{202e}') && !text.contains("<script") && !text.contains('\u{1b}'),
+            "{text}"
+        );
     }
     let svg = report.progress_svg();
     assert!(!svg.contains(|c: char| c.is_control() && c != '\n') && !svg.contains('\u{fffe}'));
-    assert_eq!(report.results_tsv("a\tb\nc").lines().next(), Some("id\ta b c\tmemory_gb\tstatus\tdescription"));
+    assert_eq!(
+        report.results_tsv("a\tb\nc").lines().next(),
+        Some("id\ta b c\tmemory_gb\tstatus\tdescription")
+    );
     assert!(report.results_tsv("m").lines().all(|line| line.split('\t').count() == 5));
 }
 
 #[tokio::test]
 async fn ten_thousand_trials_fit() {
-    let title = |i: u64| format!("proposal {i} with a title of the usual length: raise the learning rate by {i} %");
+    let title =
+        |i: u64| format!("proposal {i} with a title of the usual length: raise the learning rate by {i} %");
     let report = Report::of(&stored(large(10_000, title)).await).unwrap();
     let html = report.html();
     assert!(html.len() < 2_000_000, "{} bytes", html.len());
@@ -174,7 +184,11 @@ async fn wherever_a_store_breaks_off_there_is_a_report() {
     let all = events(&store).await;
     for n in (0..=all.len()).rev().step_by(3).chain([0, 1, 2]) {
         let report = Report::of(&stored(all[..n].to_vec()).await).unwrap();
-        assert!(report.html().contains("In short") && report.json().is_ok() && report.progress_svg().ends_with("</svg>\n"));
+        assert!(
+            report.html().contains("In short")
+                && report.json().is_ok()
+                && report.progress_svg().ends_with("</svg>\n")
+        );
         assert!(!report.summary().is_empty());
         let stopped = all[..n].iter().any(|event| matches!(event, Event::Stopped { .. }));
         assert_eq!(report.data().state.stopped, stopped);

@@ -30,9 +30,7 @@ pub(crate) fn intervals(rows: &[Row], title: &str, heard: &str) -> Option<Markup
     // An interval far longer than all effects is cut off.
     let reach = 2.0 * (inner.1 - inner.0).max(1e-12);
     let ends = rows.iter().filter_map(|row| row.interval).flat_map(|(a, b)| [a, b]);
-    let domain = span(
-        ends.map(|x| x.clamp(inner.0 - reach, inner.1 + reach)).chain([inner.0, inner.1]),
-    )?;
+    let domain = span(ends.map(|x| x.clamp(inner.0 - reach, inner.1 + reach)).chain([inner.0, inner.1]))?;
     let height = 44.0 + ROW * rows.len() as f64;
     let scale = Scale::padded(domain, 0.04, (LABELS, WIDTH - NUMBERS));
     let bottom = height - 40.0;

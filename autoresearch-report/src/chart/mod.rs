@@ -18,7 +18,9 @@ pub(crate) fn standalone_style() -> String {
     for (name, value) in LIGHT {
         style = style.replace(&format!("var(--{name})"), value);
     }
-    style.replace("svg ", "").replace("text{font:12px/1 sans-serif;", "text{font-family:sans-serif;font-size:12px;")
+    style
+        .replace("svg ", "")
+        .replace("text{font:12px/1 sans-serif;", "text{font-family:sans-serif;font-size:12px;")
 }
 
 /// The colours of the page on white paper.

@@ -35,7 +35,8 @@ fn height(trial: &Trial, data: &Data) -> Option<f64> {
 fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
     let mut sorted: Vec<f64> = dots.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
-    let quantile = |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
+    let quantile =
+        |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
     let incumbents = data.incumbents.iter().filter_map(|i| i.objective);
     let must = span(incumbents.chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
     let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
@@ -65,8 +66,10 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         Direction::Minimize => ("lower", "↓"),
         Direction::Maximize => ("higher", "↑"),
     };
-    let mut frame = Frame::new(SIZE, (0.0, end.max(1e-9)), y_range)
-        .titled(format!("{unit} of the study"), format!("objective on validation ({arrow} {better} is better)"));
+    let mut frame = Frame::new(SIZE, (0.0, end.max(1e-9)), y_range).titled(
+        format!("{unit} of the study"),
+        format!("objective on validation ({arrow} {better} is better)"),
+    );
     frame.y.range.0 -= RAIL;
     let rail = frame.y.range.0 + RAIL;
     let mut beyond = 0;
@@ -140,7 +143,12 @@ fn axes(frame: &Frame, rail: f64) -> Markup {
 }
 
 /// The incumbent as steps, and its interval as a band behind them.
-fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f64, end: f64) -> (String, String) {
+fn steps(
+    frame: &Frame,
+    incumbents: &[Incumbent],
+    place: impl Fn(u64, f64) -> f64,
+    end: f64,
+) -> (String, String) {
     let known: Vec<&Incumbent> = incumbents.iter().filter(|i| i.objective.is_some()).collect();
     let (mut band, mut line) = (String::new(), String::new());
     for (i, incumbent) in known.iter().enumerate() {
@@ -166,9 +174,12 @@ fn heard(data: &Data, along: Along, unit: &str) -> String {
     let mut said = format!("Progress over {over} ({unit}). ");
     match (known.first(), known.last()) {
         (Some(first), Some(last)) if known.len() > 1 => {
-            said += &format!("The incumbent goes from {} to {} in {}. ", text::number(*first), text::number(*last), {
-                text::of((known.len() - 1) as u64, "step")
-            });
+            said += &format!(
+                "The incumbent goes from {} to {} in {}. ",
+                text::number(*first),
+                text::number(*last),
+                { text::of((known.len() - 1) as u64, "step") }
+            );
         }
         (Some(first), _) => said += &format!("The baseline stands at {}. ", text::number(*first)),
         _ => {}

@@ -47,7 +47,8 @@ pub(crate) fn predicted(data: &Predicted, heard: &str) -> Option<Markup> {
 pub(crate) fn noise(noise: &Noise, heard: &str) -> Option<Markup> {
     let x = span(noise.residuals.iter().map(|r| r.at_run as f64))?;
     let y = span(noise.residuals.iter().map(|r| r.value).chain([-2.0 * noise.sd, 2.0 * noise.sd]))?;
-    let frame = Frame::new((860.0, 240.0), x, y).titled("runs of the study", "objective minus the mean of its incumbent");
+    let frame = Frame::new((860.0, 240.0), x, y)
+        .titled("runs of the study", "objective minus the mean of its incumbent");
     let mut path = String::new();
     for r in &noise.residuals {
         mark::draw(&mut path, None, frame.x.at(r.at_run as f64), frame.y.at(r.value));
@@ -70,7 +71,8 @@ pub(crate) fn evidence(evidence: &Evidence, range: (f64, f64)) -> Markup {
     let x = Scale::new((0.5, n + 0.5), (46.0, SIZE.0 - 6.0));
     let y = Scale::padded(range, 0.05, (SIZE.1 - 20.0, 8.0));
     let place = |i: usize| x.at(i as f64 + 1.0);
-    let (mut line, mut upper, mut lower, mut dots) = (String::new(), String::new(), Vec::new(), String::new());
+    let (mut line, mut upper, mut lower, mut dots) =
+        (String::new(), String::new(), Vec::new(), String::new());
     for (i, pair) in evidence.pairs.iter().enumerate() {
         let go = |path: &str| if path.is_empty() { 'M' } else { 'L' };
         line.push_str(&format!("{}{} {}", go(&line), c(place(i)), c(y.at(pair.mean))));

@@ -82,7 +82,9 @@ impl Edit {
     pub(crate) fn shown(self) -> Change {
         let short = |value: &Value| text::block(&plain(value), 40, 2000);
         let diff = match (&self.from, &self.to) {
-            (Some(Value::String(from)), Some(Value::String(to))) if from.contains('\n') || to.contains('\n') => {
+            (Some(Value::String(from)), Some(Value::String(to)))
+                if from.contains('\n') || to.contains('\n') =>
+            {
                 Some(lines(from, to))
             }
             _ => None,
@@ -199,7 +201,8 @@ mod tests {
 
     #[test]
     fn leaves_that_differ_are_named() {
-        let changes = shown(json!({"a": {"b": 1, "c": [1, 2]}, "d": "x"}), json!({"a": {"b": 2, "c": [1, 3]}, "e": 1}));
+        let changes =
+            shown(json!({"a": {"b": 1, "c": [1, 2]}, "d": "x"}), json!({"a": {"b": 2, "c": [1, 3]}, "e": 1}));
         let s = |x: &str| Some(x.to_string());
         let expected = [
             ("a.b".into(), s("1"), s("2")),

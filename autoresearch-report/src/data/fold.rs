@@ -59,7 +59,11 @@ impl Fold {
         let missing = seq - self.state.last - 1;
         if missing > 0 {
             let first = self.state.last + 1;
-            self.unreadable(first, format!("{} missing before event {seq}", text::of(missing, "event")), missing);
+            self.unreadable(
+                first,
+                format!("{} missing before event {seq}", text::of(missing, "event")),
+                missing,
+            );
         }
         self.state.last = seq;
         self.state.events += 1;
@@ -165,7 +169,14 @@ impl Fold {
                 trial.settled_at = Some(seq);
                 if matches!(fate, Fate::Kept | Fate::Revoked) {
                     let effect = trial.effect;
-                    let keep = incumbent::Keep { version: version.0, proposal: proposal.0, fate, effect, at_run, at_time };
+                    let keep = incumbent::Keep {
+                        version: version.0,
+                        proposal: proposal.0,
+                        fate,
+                        effect,
+                        at_run,
+                        at_time,
+                    };
                     self.keeps.push(keep);
                 }
                 match fate {

@@ -89,7 +89,8 @@ pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) ->
         let before = incumbents.last().and_then(|before| before.objective);
         let effect = keep.filter(|keep| keep.fate == Fate::Kept).and_then(|keep| keep.effect);
         if let (Basis::Unknown, Some(before), Some(effect)) = (basis, before, effect) {
-            incumbent.objective = Some(if lower_is_better { before - effect.mean } else { before + effect.mean });
+            incumbent.objective =
+                Some(if lower_is_better { before - effect.mean } else { before + effect.mean });
             incumbent.basis = Basis::Claimed;
         }
         incumbents.push(incumbent);

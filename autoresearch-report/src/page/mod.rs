@@ -38,7 +38,10 @@ pub(crate) fn sections(report: &Report) -> Vec<Section> {
 pub(crate) fn page(report: &Report, live: bool) -> String {
     let data = report.data();
     let sections = sections(report);
-    let fates: Vec<_> = crate::chart::mark::FATES.iter().map(|f| [crate::chart::mark::name(*f), crate::chart::mark::class(*f).into()]).collect();
+    let fates: Vec<_> = crate::chart::mark::FATES
+        .iter()
+        .map(|f| [crate::chart::mark::name(*f), crate::chart::mark::class(*f).into()])
+        .collect();
     let fates = rows::safe(&serde_json::json!(fates).to_string());
     // Nothing is loaded from anywhere; what the page needs is in it.
     let policy = if live { "connect-src 'self'; " } else { "" };

@@ -98,7 +98,14 @@ const STATIC: usize = 100;
 
 /// All proposals, for the script to sort and filter; without one, the last of them.
 pub(super) fn all(data: &Data) -> Markup {
-    let columns = [("id", "Proposal", ""), ("title", "What changes", ""), ("fate", "Fate", ""), ("effect", "Improvement", "n"), ("runs", "Runs", "n"), ("seconds", "Time", "n")];
+    let columns = [
+        ("id", "Proposal", ""),
+        ("title", "What changes", ""),
+        ("fate", "Fate", ""),
+        ("effect", "Improvement", "n"),
+        ("runs", "Runs", "n"),
+        ("seconds", "Time", "n"),
+    ];
     html! {
         form id="filter" role="search" hidden {
             label { "Find " input type="search" id="find" autocomplete="off"; }

@@ -15,17 +15,25 @@ use serde_json::Value;
 
 pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
     let data = report.data();
-    let there = |yes: bool, id, title, body: &dyn Fn() -> Markup| yes.then(|| Section { id, title, body: body() });
+    let there =
+        |yes: bool, id, title, body: &dyn Fn() -> Markup| yes.then(|| Section { id, title, body: body() });
     let proposed = !data.proposals.is_empty();
     [
         there(true, "summary", "In short", &|| short(data, summary)),
         there(data.cost.runs > 0, "progress", "Progress", &|| charts(data)),
         there(data.study.is_some(), "kept", "Kept edits", &|| kept(data)),
         there(proposed, "funnel", "From proposal to kept", &|| funnel(data)),
-        there(data.holdout.is_some() || data.result.is_some(), "holdout", "Validation against held-out", &|| held(data, report)),
+        there(
+            data.holdout.is_some() || data.result.is_some(),
+            "holdout",
+            "Validation against held-out",
+            &|| held(data, report),
+        ),
         there(!data.evidence.is_empty(), "evidence", "Evidence, pair by pair", &|| evidence(data)),
         there(!data.cohorts.is_empty(), "cohorts", "Judged together", &|| cohorts(data)),
-        there(report.certificate().is_some(), "certified", "Certification", &|| report.certificate().map_or_else(Markup::default, certified)),
+        there(report.certificate().is_some(), "certified", "Certification", &|| {
+            report.certificate().map_or_else(Markup::default, certified)
+        }),
         there(data.noise.is_some(), "noise", "Noise and drift", &|| noise(data)),
         there(data.predicted.is_some(), "predicted", "Expected against measured", &|| predicted(data)),
         there(data.cost.runs > 0 || !data.cost.charges.is_empty(), "spend", "What it cost", &|| spend(data)),
@@ -116,7 +124,12 @@ fn effect_row(trial: &Trial, effect: Option<Effect>) -> Option<Row> {
 
 fn funnel(data: &Data) -> Markup {
     let f = &data.funnel;
-    let bar = |label: &str, n: u64, class| Bar { label: label.into(), value: n as f64, written: text::count(n), class };
+    let bar = |label: &str, n: u64, class| Bar {
+        label: label.into(),
+        value: n as f64,
+        written: text::count(n),
+        class,
+    };
     let mut stages = vec![
         bar("proposed", f.proposed, ""),
         bar("run", f.screened, ""),
@@ -252,12 +265,19 @@ fn one_cohort(cohort: &Cohort, data: &Data) -> Markup {
         Some(Row { label, mean, interval, fate: m.fate, other: m.effect.and(m.crude) })
     };
     let rows: Vec<Row> = cohort.members.iter().filter_map(row).take(MEMBERS).collect();
-    let heard = format!("Effects of {} judged together on incumbent {}.", text::of(rows.len() as u64, "proposal"), cohort.version);
-    figure(intervals(&rows, "improvement beside the others", &heard), &html! {
-        "On incumbent " (cohort.version) ": " (text::of(cohort.members.len() as u64, "proposal")) ", " (text::of(cohort.runs, "run")) " of several at once."
-        @if cohort.members.len() > MEMBERS { " The " (MEMBERS) " largest." }
-        " Filled: the policy's estimate, where it gave one. Hollow: the plain difference between runs with and without it."
-    })
+    let heard = format!(
+        "Effects of {} judged together on incumbent {}.",
+        text::of(rows.len() as u64, "proposal"),
+        cohort.version
+    );
+    figure(
+        intervals(&rows, "improvement beside the others", &heard),
+        &html! {
+            "On incumbent " (cohort.version) ": " (text::of(cohort.members.len() as u64, "proposal")) ", " (text::of(cohort.runs, "run")) " of several at once."
+            @if cohort.members.len() > MEMBERS { " The " (MEMBERS) " largest." }
+            " Filled: the policy's estimate, where it gave one. Hollow: the plain difference between runs with and without it."
+        },
+    )
 }
 
 fn certified(c: &Certified<Value>) -> Markup {
@@ -269,7 +289,13 @@ fn certified(c: &Certified<Value>) -> Markup {
             _ => Fate::Undecided,
         };
         let label = text::line(&part.title, 100);
-        Some(Row { label, mean: effect.mean, interval: effect.low.zip(effect.high), fate: Some(fate), other: part.elsewhere.map(|e| e.mean) })
+        Some(Row {
+            label,
+            mean: effect.mean,
+            interval: effect.low.zip(effect.high),
+            fate: Some(fate),
+            other: part.elsewhere.map(|e| e.mean),
+        })
     };
     let rows: Vec<Row> = c.parts.iter().filter_map(row).take(60).collect();
     html! {
@@ -319,12 +345,16 @@ fn predicted(data: &Data) -> Markup {
 
 fn spend(data: &Data) -> Markup {
     let c = &data.cost;
-    let roles: Vec<Bar> = c.roles.iter().map(|share| Bar {
-        label: role_name(share.role).into(),
-        value: share.seconds,
-        written: format!("{}, {}", text::duration(share.seconds), text::of(share.runs, "run")),
-        class: if role_name(share.role) == "confirm" { "kept" } else { "" },
-    }).collect();
+    let roles: Vec<Bar> = c
+        .roles
+        .iter()
+        .map(|share| Bar {
+            label: role_name(share.role).into(),
+            value: share.seconds,
+            written: format!("{}, {}", text::duration(share.seconds), text::of(share.runs, "run")),
+            class: if role_name(share.role) == "confirm" { "kept" } else { "" },
+        })
+        .collect();
     html! {
         (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), fresh tests (confirm), baseline and incumbent at the end (final)." }))
         @if !c.charges.is_empty() {

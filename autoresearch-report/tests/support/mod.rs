@@ -12,7 +12,9 @@ fn losses(set: &Value, seed: u64) -> Result<Vec<f64>, RunFailure> {
     }
     let own = rate * 1e4 + decay * 1e3;
     let noise = |i: u64| (((seed % 99_991 + 1) * 97 + i * 31) as f64 * 78.233 + own).sin() * 0.02;
-    Ok((0..18).map(|i| (rate.log10() + 2.5).abs() * 0.3 + (decay - 0.3).abs() + noise(0) + noise(i + 1)).collect())
+    Ok((0..18)
+        .map(|i| (rate.log10() + 2.5).abs() * 0.3 + (decay - 0.3).abs() + noise(0) + noise(i + 1))
+        .collect())
 }
 
 fn part(from: usize) -> impl Evaluator<Vec<f64>> {
@@ -65,7 +67,12 @@ pub fn large(proposals: u64, title: impl Fn(u64) -> String) -> Vec<Event<Value>>
             "event": "proposed", "first": id, "on": [], "version": version,
             "proposals": [{"candidate": {"rate": 0.1 + luck}, "hypothesis": {"title": title(id), "rationale": title(id), "expected": 0.003}}],
         })));
-        events.push(finished(id + 1, json!([{"proposal": id}]), version, 3.0 - f64::from(version) * 0.004 - gain));
+        events.push(finished(
+            id + 1,
+            json!([{"proposal": id}]),
+            version,
+            3.0 - f64::from(version) * 0.004 - gain,
+        ));
         version += u32::from(kept);
         events.push(event(json!({
             "event": "settled", "proposal": id, "fate": if kept { "kept" } else { "rejected" }, "version": version,
