@@ -321,7 +321,8 @@ fn noise(data: &Data) -> Markup {
         p {
             "A run of one and the same incumbent scatters by " strong { (text::number(n.sd)) } " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)."
             @if let (Some(b), Some([low, high])) = (n.per_hundred_runs, n.drift_interval) {
-                " In a hundred runs it moves by " (text::signed(b)) " (95 % interval " (text::signed(low)) " to " (text::signed(high)) "): "
+                @let (b, ends) = text::estimate(b, Some((low, high)));
+                " In a hundred runs it moves by " (b) @if let Some((low, high)) = ends { " (95 % interval " (low) " to " (high) ")" } ": "
                 @if low > 0.0 || high < 0.0 { strong { "a drift" } "." } @else { "no drift is seen." }
             }
         }

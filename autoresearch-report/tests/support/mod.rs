@@ -35,7 +35,7 @@ fn steps(title: impl Fn(u64) -> String + Send + 'static) -> impl Proposer<Value>
 }
 
 /// A study of so many runs.
-pub fn study(runs: u64, title: impl Fn(u64) -> String + Send + 'static) -> Study<Value, Vec<f64>> {
+pub(crate) fn study(runs: u64, title: impl Fn(u64) -> String + Send + 'static) -> Study<Value, Vec<f64>> {
     let train = executor_fn(|set: Value, run| async move { losses(&set, run.seed) });
     Study::new(json!({"rate": 0.5, "decay": 0.9}), steps(title), train, part(0))
         .holdout(part(6))
@@ -44,7 +44,7 @@ pub fn study(runs: u64, title: impl Fn(u64) -> String + Send + 'static) -> Study
 }
 
 /// A store with so many proposals, as a greedy study of one run each would leave it; quick to make.
-pub fn large(proposals: u64, title: impl Fn(u64) -> String) -> Vec<Event<Value>> {
+pub(crate) fn large(proposals: u64, title: impl Fn(u64) -> String) -> Vec<Event<Value>> {
     let settings = Settings::new().holdout(Holdout::new()).limits(Limits::new().runs(proposals));
     let mut events: Vec<Event<Value>> = vec![event(json!({
         "event": "opened", "study": "large", "baseline": {"rate": 0.1}, "settings": settings,
@@ -88,14 +88,14 @@ fn event(value: Value) -> Event<Value> {
 }
 
 /// All of it in memory.
-pub async fn stored(events: Vec<Event<Value>>) -> MemoryStore<Value> {
+pub(crate) async fn stored(events: Vec<Event<Value>>) -> MemoryStore<Value> {
     let store = MemoryStore::new();
     store.append(Seq(0), &events).await.unwrap();
     store
 }
 
 /// Texts that have broken pages before.
-pub const HOSTILE: [&str; 9] = [
+pub(crate) const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
     "</script><img src=x onerror=alert(1)>",
     "\" onmouseover=\"alert(1)",
