@@ -170,7 +170,9 @@ fn news(look: watch::Receiver<Arc<Look>>) -> impl Stream<Item = Result<Event, In
             let changed = now.rows.iter().enumerate().filter(|(i, row)| client.rows.get(*i) != Some(*row));
             let rows: Vec<&str> = changed.map(|(_, row)| row.as_str()).collect();
             if !rows.is_empty() {
-                client.queue.push_back(Event::default().event("rows").data(format!("[{}]", rows.join(","))));
+                client.queue.push_back(
+                    Event::default().event("rows").data(page::safe(&format!("[{}]", rows.join(",")))),
+                );
             }
             client.rows.clone_from(&now.rows);
             // The table of all proposals is made from rows.
