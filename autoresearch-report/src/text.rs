@@ -88,7 +88,7 @@ pub(crate) fn number(x: f64) -> String {
         return "–".into();
     } else if x == 0.0 {
         "0".into()
-    } else if a >= 1e6 || a < 1e-4 {
+    } else if !(1e-4..1e6).contains(&a) {
         format!("{x:.2e}")
     } else {
         let before = a.log10().floor() as i32 + 1;

@@ -191,6 +191,7 @@ fn set(value: &mut Value, path: &[String], to: Option<&Value>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use serde_json::json;

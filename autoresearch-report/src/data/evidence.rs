@@ -33,13 +33,16 @@ pub struct EvidencePoint {
     pub high: Option<f64>,
 }
 
+/// A run of a proposal alone: its place among all runs, its seed and its objective.
+type Single = (usize, u64, f64);
+
 /// More than that are not told: what was kept first, then those with the most pairs.
 const MOST: usize = 200;
 
 pub(super) fn evidence(trials: &[Trial], runs: &[Run], lower_is_better: bool) -> Vec<Evidence> {
     // By seed and version: the incumbent's runs, and those of single proposals, both fresh.
     let mut incumbent: BTreeMap<(u32, u64), (usize, f64)> = BTreeMap::new();
-    let mut single: BTreeMap<(u64, u32), Vec<(usize, u64, f64)>> = BTreeMap::new();
+    let mut single: BTreeMap<(u64, u32), Vec<Single>> = BTreeMap::new();
     for (at, run) in runs.iter().enumerate().filter(|(_, run)| run.role == Role::Confirm && !run.partial) {
         match (run.arm.as_slice(), run.objective) {
             ([], Some(objective)) => {
