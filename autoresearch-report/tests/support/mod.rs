@@ -51,7 +51,7 @@ pub(crate) fn large(proposals: u64, title: impl Fn(u64) -> String) -> Vec<Event<
         "policy": "greedy k=1", "executor": "none",
     }))];
     let mut version = 0;
-    let mut finished = |id: u64, arm: Value, version: u32, objective: f64| {
+    let finished = |id: u64, arm: Value, version: u32, objective: f64| {
         event(json!({
             "event": "finished", "attempt": 0, "seconds": 300.0, "elapsed": 300.0 * id as f64,
             "run": {"id": id, "arm": arm, "version": version, "seed": id, "role": "screen"},
