@@ -150,11 +150,9 @@ async fn hostile_texts_are_shown_as_texts() {
     let rows: Value = serde_json::from_str(rows).unwrap();
     assert_eq!(rows[9][1], HOSTILE[0]);
     for text in [report.progress_svg(), report.summary(), report.results_tsv("m")] {
-        assert!(
-            !text.contains('\u{202e}') && !text.contains("<script") && !text.contains('\u{1b}'),
-            "{text}"
-        );
+        assert!(!text.contains('\u{202e}') && !text.contains('\u{1b}'), "{text}");
     }
+    assert!(!report.progress_svg().contains("<script") && !report.summary().contains("<script"));
     let svg = report.progress_svg();
     assert!(!svg.contains(|c: char| c.is_control() && c != '\n') && !svg.contains('\u{fffe}'));
     assert_eq!(
