@@ -8,14 +8,30 @@ use serde_json::{Value, json};
 /// Beyond so many proposals texts are shortened more, so that the page stays below its size.
 const MANY: usize = 2000;
 
+/// With many proposals a title takes no more bytes than that, whatever letters it is of.
+const TITLE_BYTES: usize = 48;
+
+/// Cuts a text to so many bytes, between letters.
+fn within(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = text.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
 /// A row: number, title, fate, effect, its ends, runs, seconds, runs of the study by then, reason.
 pub(crate) fn row(trial: &Trial, many: bool) -> Value {
     let (titles, reasons) = if many { (56, 0) } else { (120, 160) };
+    let mut title = text::line(&trial.title, titles);
+    if many {
+        within(&mut title, TITLE_BYTES);
+    }
     let fate = mark::FATES.iter().position(|fate| *fate == trial.fate).unwrap_or(2);
     let effect = trial.effect;
     json!([
         trial.id,
-        text::line(&trial.title, titles),
+        title,
         fate,
         effect.map(|e| figures(e.mean)),
         effect.and_then(|e| e.low).map(figures),
