@@ -105,6 +105,9 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|e| format!("cannot write {}: {e}", log.display()))?;
     println!("{report}");
     println!("certified recipe: {}", serde_json::to_string_pretty(report.certified())?);
+    let page = args.out.join("report.html");
+    autoresearch_report::Report::of(&store)?.titled("A recipe for Shakespeare").write_html(&page)?;
+    println!("see it: {}", page.display());
     println!("the whole history is in {}, one line a proposal in {}", file.display(), log.display());
     if report.stopped == StopReason::Cancelled {
         let Args { minutes, seed, out, .. } = &args;

@@ -10,6 +10,10 @@ pub use autoresearch_jobs as jobs;
 #[cfg(feature = "llm")]
 pub use autoresearch_llm as llm;
 
+/// What a study found, for people: a page, charts, tables, JSON.
+#[cfg(feature = "report")]
+pub use autoresearch_report as report;
+
 /// The libtorch trainer: corpus, GPT recipe, bits per byte, and a trait for your own model.
 #[cfg(feature = "tch")]
 pub use autoresearch_tch as tch;

@@ -1,14 +1,21 @@
 //! A progress bar on the terminal; plain lines where there is none.
 
 use super::{Notice, Observe, Status};
-use crate::propose::Fate;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::arm::{ProposalId, RunId};
+use crate::execute::RunProgress;
+use crate::propose::{Effect, Fate};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Draws the study's progress on standard error: time, runs, proposals, kept edits, the incumbent's objective, ETA.
-/// Kept edits are printed above the bar. Where standard error is no terminal it prints a line for each settled
-/// proposal that got past its first run, and every 20 runs.
+/// Draws the study's progress on standard error: time, runs, proposals, kept edits and the effect of the last one, the
+/// incumbent's objective, what is left of the holdout, what was charged, ETA; and below it a line for each run under way,
+/// eight at most. Kept edits are printed above the bar. Where standard error is no terminal it prints a line for each
+/// settled proposal that got past its first run, and every 20 runs.
+///
+/// Colours are left out where the variable `NO_COLOR` is set and not empty (<https://no-color.org>), and where there is no
+/// terminal.
 ///
 /// ```no_run
 /// # use autoresearch_core::{Progress, Study, testkit, LocalSearch, ParamSpace, ParamSet};
@@ -18,27 +25,122 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct Progress {
+    all: MultiProgress,
     bar: ProgressBar,
     terminal: bool,
+    colours: bool,
+    quiet: bool,
+    last_kept: Option<(ProposalId, Option<Effect>)>,
+    runs: BTreeMap<RunId, (ProgressBar, String, Instant)>,
 }
+
+/// No more runs under way than that have a line of their own.
+const LINES: usize = 8;
 
 impl Progress {
     /// A bar, or plain lines where standard error is no terminal.
     pub fn bar() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {msg}") {
-            bar.set_style(style);
-        }
+        Self::new(terminal, ProgressDrawTarget::stderr(), false)
+    }
+
+    /// Says nothing but alarms, and why the study stopped: for `--quiet`.
+    pub fn quiet() -> Self {
+        Self::new(false, ProgressDrawTarget::hidden(), true)
+    }
+
+    fn new(terminal: bool, target: ProgressDrawTarget, quiet: bool) -> Self {
+        let all =
+            MultiProgress::with_draw_target(if terminal { target } else { ProgressDrawTarget::hidden() });
+        let bar = all.add(ProgressBar::new(1000));
+        bar.set_style(style("{bar:24} {msg}"));
         if terminal {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
-        Self { bar, terminal }
+        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { all, bar, terminal, colours, quiet, last_kept: None, runs: BTreeMap::new() }
     }
 
     fn say(&self, line: &str) {
         if self.terminal { self.bar.println(line) } else { eprintln!("{line}") }
     }
+
+    /// The text in one of the eight colours of terminals, or as it is.
+    fn coloured(&self, colour: u8, text: &str) -> String {
+        if self.colours { format!("\x1b[3{colour}m{text}\x1b[0m") } else { text.into() }
+    }
+
+    /// The lines of runs under way.
+    fn follow(&mut self, notice: &Notice<'_>) {
+        match notice {
+            Notice::RunStarted { run, arm, attempt } if self.runs.len() < LINES => {
+                let line = self.all.add(ProgressBar::new(1000));
+                line.set_style(style("  {msg}"));
+                let again = if *attempt > 0 { format!(", attempt {}", attempt + 1) } else { String::new() };
+                let what = if arm.is_incumbent() { "incumbent".into() } else { arm.to_string() };
+                self.runs.insert(*run, (line, format!("{run} {what}{again}"), Instant::now()));
+            }
+            Notice::RunProgress { run, progress } => {
+                if let Some((line, what, began)) = self.runs.get(run) {
+                    line.set_message(under_way(what, progress, began.elapsed().as_secs_f64()));
+                }
+            }
+            Notice::RunFinished { run, .. } | Notice::RunFailed { run, .. } => {
+                if let Some((line, ..)) = self.runs.remove(run) {
+                    line.finish_and_clear();
+                    self.all.remove(&line);
+                }
+            }
+            Notice::Stopped { .. } => {
+                for (line, ..) in std::mem::take(&mut self.runs).into_values() {
+                    line.finish_and_clear();
+                    self.all.remove(&line);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&self, status: &Status) -> String {
+        let mut text = line(status);
+        if let Some((id, effect)) = &self.last_kept {
+            let effect = effect.map_or_else(String::new, |e| format!(" {:+.4}", e.mean));
+            text += &format!(" | last kept {id}{effect}");
+        }
+        text
+    }
+}
+
+/// A style that is written here; should it not be understood, the library's own.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// How far a run is, and when it may be done.
+fn under_way(what: &str, progress: &RunProgress, seconds: f64) -> String {
+    let mut text = format!("{what} | {}", clock(seconds));
+    match progress.of {
+        Some(of) => text += &format!(" | step {} of {of}", progress.step),
+        None => text += &format!(" | step {}", progress.step),
+    }
+    if let Some(loss) = progress.loss {
+        text += &format!(" | loss {loss:.4}");
+    }
+    if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step) {
+        let left = seconds * (of - progress.step) as f64 / progress.step as f64;
+        text += &format!(" | ETA {}", clock(left));
+    }
+    text
+}
+
+/// A text that somebody wrote, fit for a terminal: on one line, without control characters, not too long.
+fn plain(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut out: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// Seconds as m:ss.
@@ -92,25 +194,42 @@ fn line(status: &Status) -> String {
 
 impl Observe for Progress {
     fn notice(&mut self, notice: &Notice<'_>, status: &Status) {
+        if self.quiet {
+            match notice {
+                Notice::Concern { concern } => self.say(&format!("concern: {concern}")),
+                Notice::Stopped { reason } => self.say(&format!("stopped: {reason}")),
+                _ => {}
+            }
+            return;
+        }
+        if self.terminal {
+            self.follow(notice);
+        }
+        if let Notice::Settled { proposal, fate: Fate::Kept, effect, .. } = notice {
+            self.last_kept = Some((*proposal, *effect));
+        }
         match notice {
             Notice::Opened { resumed: true } => self.say("going on where the stored study stands"),
             Notice::Settled { proposal, title, fate, effect, reason } => {
                 let effect = effect.map_or_else(String::new, |e| format!(" {e}"));
+                let (title, reason) = (plain(title), plain(reason));
                 match fate {
                     Fate::Rejected if effect.is_empty() => {}
-                    Fate::Kept => self.say(&format!("kept {proposal} {title}:{effect}")),
+                    Fate::Kept => {
+                        self.say(&format!("{} {proposal} {title}:{effect}", self.coloured(2, "kept")))
+                    }
                     Fate::Rejected => self.say(&format!("{fate} {proposal} {title}:{effect}")),
                     _ => self.say(&format!("{fate} {proposal} {title}: {reason}")),
                 }
             }
             Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
-                self.say(&line(status))
+                self.say(&self.line(status))
             }
-            Notice::Concern { concern } => self.say(&format!("concern: {concern}")),
+            Notice::Concern { concern } => self.say(&format!("{}: {concern}", self.coloured(3, "concern"))),
             Notice::Stopped { reason } => {
                 self.bar.finish_and_clear();
                 if !self.terminal {
-                    self.say(&line(status));
+                    self.say(&self.line(status));
                 }
                 self.say(&format!("stopped: {reason}"));
                 return;
@@ -119,7 +238,59 @@ impl Observe for Progress {
         }
         if self.terminal {
             self.bar.set_position((share(status).unwrap_or(0.0) * 1000.0) as u64);
-            self.bar.set_message(line(status));
+            self.bar.set_message(self.line(status));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_how_far_it_is() {
+        let progress = RunProgress { step: 30, of: Some(120), loss: Some(2.5) };
+        assert_eq!(
+            under_way("r7 {3}", &progress, 20.0),
+            "r7 {3} | 0:20 | step 30 of 120 | loss 2.5000 | ETA 1:00"
+        );
+        assert_eq!(under_way("r7 {3}", &RunProgress::default(), 5.0), "r7 {3} | 0:05 | step 0");
+    }
+
+    #[test]
+    fn texts_cannot_write_to_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\nc\u{7}"), "a [2Jb c ");
+        assert_eq!(plain(&"x".repeat(300)).chars().count(), 201);
+    }
+
+    #[test]
+    fn the_last_kept_edit_is_told_with_its_effect() {
+        let mut progress = Progress::new(false, ProgressDrawTarget::hidden(), false);
+        let status = Status {
+            runs: 12,
+            runs_limit: Some(24),
+            proposals: 5,
+            proposals_limit: None,
+            kept: 1,
+            in_flight: 2,
+            baseline: Some(3.0),
+            incumbent: Some(2.9),
+            holdout_left: Some(99),
+            elapsed: 60.0,
+            wall_clock: None,
+            compute: 100.0,
+            compute_limit: None,
+            money: 0.25,
+            money_limit: None,
+        };
+        let effect = Some(Effect::new(0.1, (0.05, 0.15), 0.95, 4, true));
+        let (title, reason) = ("a", "b");
+        let kept = Notice::Settled { proposal: ProposalId(3), title, fate: Fate::Kept, effect, reason };
+        progress.notice(&kept, &status);
+        assert_eq!(
+            progress.line(&status),
+            "1:00 | 12 runs (+2 under way) | 5 tried, 1 kept | objective 2.9000 (baseline 3.0000) | 0.25 charged | \
+             holdout 99 left | ETA 1:00 | last kept p3 +0.1000"
+        );
     }
 }

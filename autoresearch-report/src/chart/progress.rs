@@ -1,0 +1,195 @@
+//! The incumbent with its interval, and every proposal as a dot by its fate.
+
+use super::frame::{Frame, c};
+use super::mark;
+use super::scale::span;
+use crate::data::{Basis, Data, Incumbent, Trial};
+use crate::text;
+use autoresearch_core::{Direction, Fate};
+use maud::{Markup, html};
+
+/// What stands along the horizontal axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Along {
+    Runs,
+    Time,
+}
+
+pub(crate) const SIZE: (f64, f64) = (860.0, 360.0);
+
+/// Proposals that failed stand in a row of their own.
+const RAIL: f64 = 16.0;
+
+/// A proposal where it is drawn: the objective of its own runs, else the incumbent's moved by the measured effect.
+fn height(trial: &Trial, data: &Data) -> Option<f64> {
+    trial.objective.or_else(|| {
+        let effect = trial.effect?.mean;
+        let version = trial.settled_version?.saturating_sub(u32::from(trial.fate == Some(Fate::Kept)));
+        let at = data.incumbents.partition_point(|incumbent| incumbent.version <= version);
+        let incumbent = data.incumbents.get(at.checked_sub(1)?)?.objective?;
+        Some(incumbent - data.direction().loss(effect))
+    })
+}
+
+/// The range that most dots fit in: all incumbents, and dots up to three times as far as the middle half.
+fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
+    let mut sorted: Vec<f64> = dots.iter().copied().filter(|y| y.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let quantile =
+        |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
+    let incumbents = data.incumbents.iter().filter_map(|i| i.objective);
+    let must = span(incumbents.chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
+    let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
+    let reach = (1.5 * box_width).max(0.25 * (must.1 - must.0));
+    let (low, high) = (must.0 - reach, must.1 + reach);
+    let ends = data.incumbents.iter().flat_map(|i| [i.low, i.high]).flatten();
+    span(dots.iter().copied().chain(ends).filter(|y| (low..=high).contains(y)).chain([must.0, must.1]))
+}
+
+pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
+    let minutes = data.cost.elapsed / 60.0;
+    let (unit, per) = match along {
+        Along::Runs => ("runs", 1.0),
+        Along::Time if minutes < 3.0 => ("seconds", 1.0),
+        Along::Time if minutes < 180.0 => ("minutes", 60.0),
+        Along::Time => ("hours", 3600.0),
+    };
+    let place = |at_run: u64, at_time: f64| match along {
+        Along::Runs => at_run as f64,
+        Along::Time => at_time / per,
+    };
+    let end = place(data.runs.len() as u64, data.cost.elapsed);
+    let dots: Vec<(&Trial, Option<f64>)> = data.proposals.iter().map(|t| (t, height(t, data))).collect();
+    let heights: Vec<f64> = dots.iter().filter_map(|(_, y)| *y).collect();
+    let y_range = range(&heights, data)?;
+    let (better, arrow) = match data.direction() {
+        Direction::Minimize => ("lower", "↓"),
+        Direction::Maximize => ("higher", "↑"),
+    };
+    let mut frame = Frame::new(SIZE, (0.0, end.max(1e-9)), y_range).titled(
+        format!("{unit} of the study"),
+        format!("objective on validation ({arrow} {better} is better)"),
+    );
+    frame.y.range.0 -= RAIL;
+    let rail = frame.y.range.0 + RAIL;
+    let mut beyond = 0;
+    let mut paths = mark::FATES.map(|fate| (fate, String::new(), String::new()));
+    for (trial, y) in &dots {
+        let (x, failed) = (frame.x.at(place(trial.at_run, trial.at_time)), trial.fate == Some(Fate::Failed));
+        let y = match y {
+            Some(y) if !failed => {
+                beyond += u64::from(frame.y.misses(*y));
+                frame.y.at(*y)
+            }
+            _ if failed => rail - 6.0,
+            _ => continue,
+        };
+        if let Some((fate, path, ids)) = paths.iter_mut().find(|(fate, ..)| *fate == trial.fate) {
+            mark::draw(path, *fate, x, y);
+            ids.push_str(&trial.id.to_string());
+            ids.push(' ');
+        }
+    }
+    let heard = heard(data, along, unit);
+    let (band, line) = steps(&frame, &data.incumbents, place, end);
+    let marks = html! {
+        path class="band" d=(band) {}
+        g class="dots" {
+            @for (fate, path, ids) in &paths {
+                @if !path.is_empty() {
+                    path class={ "dot " (mark::class(*fate)) } d=(path) data-ids=(ids.trim_end()) {}
+                }
+            }
+        }
+        path class="incumbent" d=(line) {}
+        @if beyond > 0 {
+            text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
+                (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
+            }
+        }
+        @if dots.iter().any(|(t, _)| t.fate == Some(Fate::Failed)) {
+            text class="tick" x=(c(frame.x.range.0 - 8.0)) y=(c(rail - 6.0)) dy=".32em" text-anchor="end" { "failed" }
+        }
+    };
+    let mut framed = frame.clone();
+    framed.y.range.0 = frame.y.range.0;
+    let axes = html! {
+        (axes(&frame, rail))
+        (marks)
+    };
+    Some(super::frame::picture(SIZE, &heard, &axes))
+}
+
+/// The axes, with the horizontal one below the row of failures.
+fn axes(frame: &Frame, rail: f64) -> Markup {
+    let (x0, x1) = frame.x.range;
+    let mut lower = frame.clone();
+    lower.x_title.clear();
+    html! {
+        g class="axes" {
+            @for (value, label) in frame.y.ticks(6) {
+                @let y = c(frame.y.at(value));
+                line class="grid" x1=(c(x0)) x2=(c(x1)) y1=(y) y2=(y) {}
+                text class="tick" x=(c(x0 - 8.0)) y=(y) dy=".32em" text-anchor="end" { (label) }
+            }
+            @for (value, label) in frame.x.ticks(8) {
+                text class="tick" x=(c(frame.x.at(value))) y=(c(rail + 16.0)) text-anchor="middle" { (label) }
+            }
+            line class="axis" x1=(c(x0)) x2=(c(x1)) y1=(c(rail)) y2=(c(rail)) {}
+            text class="title" x=(c((x0 + x1) / 2.0)) y=(c(rail + 34.0)) text-anchor="middle" { (frame.x_title) }
+            text class="title" x="4" y="13" { (frame.y_title) }
+        }
+    }
+}
+
+/// The incumbent as steps, and its interval as a band behind them.
+fn steps(
+    frame: &Frame,
+    incumbents: &[Incumbent],
+    place: impl Fn(u64, f64) -> f64,
+    end: f64,
+) -> (String, String) {
+    let known: Vec<&Incumbent> = incumbents.iter().filter(|i| i.objective.is_some()).collect();
+    let (mut band, mut line) = (String::new(), String::new());
+    for (i, incumbent) in known.iter().enumerate() {
+        let Some(objective) = incumbent.objective else { continue };
+        let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
+        let (from, to) = (frame.x.at(place(incumbent.at_run, incumbent.at_time)), frame.x.at(next));
+        let y = c(frame.y.at(objective));
+        let go = if line.is_empty() { format!("M{} {y}", c(from)) } else { format!("V{y}") };
+        line.push_str(&go);
+        line.push_str(&format!("H{}", c(to)));
+        if let (Some(low), Some(high)) = (incumbent.low, incumbent.high) {
+            let (a, b) = (c(frame.y.at(low)), c(frame.y.at(high)));
+            band.push_str(&format!("M{} {a}H{}V{b}H{}z", c(from), c(to), c(from)));
+        }
+    }
+    (band, line)
+}
+
+/// The chart in words.
+fn heard(data: &Data, along: Along, unit: &str) -> String {
+    let known: Vec<f64> = data.incumbents.iter().filter_map(|i| i.objective).collect();
+    let over = if along == Along::Runs { "runs" } else { "time" };
+    let mut said = format!("Progress over {over} ({unit}). ");
+    match (known.first(), known.last()) {
+        (Some(first), Some(last)) if known.len() > 1 => {
+            said += &format!(
+                "The incumbent goes from {} to {} in {}. ",
+                text::number(*first),
+                text::number(*last),
+                { text::of((known.len() - 1) as u64, "step") }
+            );
+        }
+        (Some(first), _) => said += &format!("The baseline stands at {}. ", text::number(*first)),
+        _ => {}
+    }
+    let fates: Vec<String> = data.funnel.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
+    if !fates.is_empty() {
+        said += &format!("Proposals: {}.", fates.join(", "));
+    }
+    if data.incumbents.iter().any(|i| i.basis == Basis::Selected) {
+        said += " Some steps rest on the runs that chose them, and look better than they are.";
+    }
+    said
+}

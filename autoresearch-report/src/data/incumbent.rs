@@ -1,0 +1,120 @@
+//! How good the incumbents were found to be.
+
+use super::Run;
+use autoresearch_core::stats::{Moments, student_quantile};
+use autoresearch_core::{Effect, Fate, Role};
+use serde::Serialize;
+
+/// An incumbent and its objective on validation.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Incumbent {
+    /// Its version; 0 is the baseline.
+    pub version: u32,
+    /// The proposal that became part of it, or was revoked; `None`: the baseline.
+    pub proposal: Option<u64>,
+    /// Runs that had ended when it became the incumbent.
+    pub at_run: u64,
+    /// Seconds that the study had been running by then.
+    pub at_time: f64,
+    /// The mean objective of its runs: of the fresh ones where there are any, else of those that chose it; and if there are
+    /// none at all, the objective before, moved by the effect that was measured. `None`: nothing is known.
+    pub objective: Option<f64>,
+    /// The lower end of a 95 % t interval over its runs; needs two.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// Runs behind it.
+    pub runs: u64,
+    /// What that rests on.
+    pub basis: Basis,
+}
+
+/// What an incumbent's objective rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Basis {
+    /// Runs that did not help to choose it.
+    Fresh,
+    /// Runs that helped to choose it: it looks better than it is.
+    Selected,
+    /// No run of its own: the incumbent before, and the measured effect.
+    Claimed,
+    /// Nothing.
+    Unknown,
+}
+
+/// A change of the incumbent.
+#[derive(Debug, Clone)]
+pub(crate) struct Keep {
+    pub(crate) version: u32,
+    pub(crate) proposal: u64,
+    pub(crate) fate: Fate,
+    pub(crate) effect: Option<Effect>,
+    pub(crate) at_run: u64,
+    pub(crate) at_time: f64,
+}
+
+pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) -> Vec<Incumbent> {
+    // Of each version: its fresh runs, and those that chose it.
+    let mut all = vec![[Moments::new(); 2]; keeps.len() + 1];
+    for run in runs {
+        if let (Some(of), Some(objective)) = (place(run, keeps).and_then(|i| all.get_mut(i)), run.objective) {
+            of[usize::from(run.role == Role::Screen)].push(objective);
+        }
+    }
+    let mut incumbents: Vec<Incumbent> = Vec::new();
+    for (i, [fresh, selected]) in all.iter().enumerate() {
+        let keep = i.checked_sub(1).and_then(|i| keeps.get(i));
+        let (moments, basis) = match (fresh.n(), selected.n()) {
+            (0, 0) => (fresh, Basis::Unknown),
+            (0, _) => (selected, Basis::Selected),
+            _ => (fresh, Basis::Fresh),
+        };
+        let mut incumbent = Incumbent {
+            version: keep.map_or(0, |keep| keep.version),
+            proposal: keep.map(|keep| keep.proposal),
+            at_run: keep.map_or(0, |keep| keep.at_run),
+            at_time: keep.map_or(0.0, |keep| keep.at_time),
+            objective: (moments.n() > 0).then(|| moments.mean()),
+            low: None,
+            high: None,
+            runs: moments.n(),
+            basis,
+        };
+        if let (Some(mean), Some(half)) = (incumbent.objective, half_width(moments)) {
+            (incumbent.low, incumbent.high) = (Some(mean - half), Some(mean + half));
+        }
+        let before = incumbents.last().and_then(|before| before.objective);
+        let effect = keep.filter(|keep| keep.fate == Fate::Kept).and_then(|keep| keep.effect);
+        if let (Basis::Unknown, Some(before), Some(effect)) = (basis, before, effect) {
+            incumbent.objective =
+                Some(if lower_is_better { before - effect.mean } else { before + effect.mean });
+            incumbent.basis = Basis::Claimed;
+        }
+        incumbents.push(incumbent);
+    }
+    incumbents
+}
+
+/// Half of a 95 % t interval of a mean; needs two values.
+pub(crate) fn half_width(moments: &Moments) -> Option<f64> {
+    let n = moments.n() as f64;
+    moments.sd().map(|sd| student_quantile(0.975, n - 1.0) * sd / n.sqrt()).filter(|half| half.is_finite())
+}
+
+/// Of which incumbent it was a run: 0 for the baseline, i for what the i-th keep made.
+fn place(run: &Run, keeps: &[Keep]) -> Option<usize> {
+    if run.partial || run.role == Role::Transfer {
+        return None;
+    }
+    let base = keeps.partition_point(|keep| keep.version <= run.version);
+    if run.arm.is_empty() {
+        return Some(base);
+    }
+    // All that was kept since then, and nothing else.
+    let after = keeps.get(base..)?.get(..run.arm.len())?;
+    let same = after.iter().all(|keep| keep.fate == Fate::Kept && run.arm.contains(&keep.proposal));
+    same.then_some(base + run.arm.len())
+}

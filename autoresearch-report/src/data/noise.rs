@@ -1,0 +1,80 @@
+//! How far runs of one and the same incumbent scatter, and whether they drift.
+
+use super::Run;
+use autoresearch_core::Role;
+use autoresearch_core::stats::{Moments, chi_square_quantile, student_quantile};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Run noise, from runs of one and the same incumbent.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Noise {
+    /// The standard deviation of a run within versions of the incumbent.
+    pub sd: f64,
+    /// The lower end of its 95 % interval (chi-square, for Gaussian noise).
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// Degrees of freedom behind it.
+    pub df: u64,
+    /// By how much the objective changes in a hundred runs, within versions; `None`: too few runs.
+    pub per_hundred_runs: Option<f64>,
+    /// The 95 % interval of that, from least squares.
+    pub drift_interval: Option<[f64; 2]>,
+    /// Each run's objective over the mean of its version, in the order of the runs.
+    pub residuals: Vec<Residual>,
+}
+
+/// A run against the mean of its incumbent.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[non_exhaustive]
+pub struct Residual {
+    /// How many runs had ended with it.
+    pub at_run: u64,
+    /// The incumbent's version.
+    pub version: u32,
+    /// Its objective minus the version's mean.
+    pub value: f64,
+}
+
+pub(super) fn noise(runs: &[Run]) -> Option<Noise> {
+    let of_incumbent = |run: &&Run| run.arm.is_empty() && run.role != Role::Transfer;
+    let mut versions: BTreeMap<u32, (Moments, Moments)> = BTreeMap::new();
+    let told = |(i, run): (usize, &Run)| run.objective.map(|y| ((i + 1) as u64, run.version, y));
+    let points: Vec<(u64, u32, f64)> =
+        runs.iter().enumerate().filter(|(_, run)| of_incumbent(run)).filter_map(told).collect();
+    for (at, version, y) in &points {
+        let (x_mean, y_mean) = versions.entry(*version).or_default();
+        x_mean.push(*at as f64);
+        y_mean.push(*y);
+    }
+    let several = versions.values().filter(|(_, y)| y.n() > 1);
+    let (ss, df) = several.fold((0.0, 0), |(ss, df), (_, y)| (ss + y.sum_of_squares(), df + y.n() - 1));
+    if df == 0 {
+        return None;
+    }
+    let (mut sxx, mut sxy) = (0.0, 0.0);
+    let mut residuals = Vec::new();
+    for (at, version, y) in points {
+        let Some((x_mean, y_mean)) = versions.get(&version).filter(|(_, y)| y.n() > 1) else { continue };
+        let (dx, dy) = (at as f64 - x_mean.mean(), y - y_mean.mean());
+        sxx += dx * dx;
+        sxy += dx * dy;
+        residuals.push(Residual { at_run: at, version, value: dy });
+    }
+    let n = df as f64;
+    let end = |p: f64| (ss / chi_square_quantile(p, n)).sqrt();
+    let slope = (df > 2 && sxx > 0.0).then(|| sxy / sxx);
+    let error = slope.map(|b| ((ss - b * sxy).max(0.0) / (n - 1.0) / sxx).sqrt());
+    let half = error.map(|se| student_quantile(0.975, n - 1.0) * se);
+    Some(Noise {
+        sd: (ss / n).sqrt(),
+        low: end(0.975),
+        high: end(0.025),
+        df,
+        per_hundred_runs: slope.map(|b| 100.0 * b),
+        drift_interval: slope.zip(half).map(|(b, h)| [100.0 * (b - h), 100.0 * (b + h)]),
+        residuals,
+    })
+}

@@ -1,0 +1,76 @@
+//! What other tools get.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+#[cfg(feature = "tensorboard")]
+#[tokio::test]
+async fn tensorboard_files_hold_a_record_for_every_run() {
+    use autoresearch_report::TensorBoard;
+    let folder = tempfile::tempdir().unwrap();
+    let board = TensorBoard::create(folder.path()).unwrap();
+    let path = board.path().to_path_buf();
+    let told = support::study(60, |i| format!("step {i}")).observer(board).run().await.unwrap();
+    let bytes = std::fs::read(path).unwrap();
+    let (mut at, mut records, mut scalars) = (0, 0, 0);
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let data = &bytes[at + 12..at + 12 + length];
+        let sum = u32::from_le_bytes(bytes[at + 12 + length..at + 16 + length].try_into().unwrap());
+        assert_eq!(sum, crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8));
+        scalars += usize::from(data.windows(13).any(|w| w == b"objective/run"));
+        records += 1;
+        at += 16 + length;
+    }
+    assert_eq!(at, bytes.len());
+    assert_eq!(scalars as u64, told.runs - told.failed_runs);
+    assert!(records > scalars);
+}
+
+/// A real server on loopback, where there is one: `mlflow` on the path, or named by `AUTORESEARCH_MLFLOW`.
+#[cfg(feature = "mlflow")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mlflow_gets_a_run_for_every_proposal_once() {
+    use autoresearch_report::{MlFlow, Report};
+    use std::time::Duration;
+    let program = std::env::var("AUTORESEARCH_MLFLOW").unwrap_or_else(|_| "mlflow".into());
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let database = format!("sqlite:///{}", folder.path().join("mlflow.db").display());
+    let server = tokio::process::Command::new(&program)
+        .args(["server", "--host", "127.0.0.1", "--workers", "1", "--port", &port.to_string()])
+        .args(["--backend-store-uri", &database])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .process_group(0)
+        .spawn();
+    let Ok(mut server) = server else {
+        eprintln!("SKIPPED: no `{program}` here; install MLflow or name it by AUTORESEARCH_MLFLOW");
+        return;
+    };
+    let flow = MlFlow::at(format!("http://127.0.0.1:{port}/"));
+    let store = support::stored(support::large(6, |i| format!("step {i}"))).await;
+    let report = Report::of(&store).unwrap();
+    let mut logged = Err(None);
+    for _ in 0..120 {
+        match flow.log(&report).await {
+            Ok(new) => {
+                logged = Ok(new);
+                break;
+            }
+            Err(error) => logged = Err(Some(error)),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(logged.unwrap(), 6);
+    assert_eq!(flow.log(&report).await.unwrap(), 0);
+    // The workers are the server's children: the group is ended as a whole.
+    let group = server.id().unwrap();
+    let ended = tokio::process::Command::new("kill").arg("--").arg(format!("-{group}")).status().await;
+    assert!(ended.unwrap().success());
+    let _ = server.wait().await;
+}
