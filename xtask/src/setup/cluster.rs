@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// The packages of the system.
 fn packages() -> Result<String> {
-    let absent = absent(&DEBIAN, |program| in_path(program));
+    let absent = absent(&DEBIAN, in_path);
     if absent.is_empty() {
         return Ok("already installed".into());
     }
@@ -66,7 +66,7 @@ fn packages() -> Result<String> {
         apt(&["update", "-qq"]).context("apt cannot update its lists")?;
         apt(&install).with_context(|| format!("apt cannot install {list}"))?;
     }
-    let still = self::absent(&DEBIAN, |program| in_path(program));
+    let still = self::absent(&DEBIAN, in_path);
     match still.as_slice() {
         [] => Ok(format!("installed {list}")),
         still => Err(anyhow!("apt has installed {list}, and of {} there is no program", still.join(", "))),
