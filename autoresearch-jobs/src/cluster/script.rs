@@ -30,10 +30,10 @@ pub(crate) fn quoted(word: &str) -> String {
 /// What the script is told of the launch.
 pub(super) fn params(token: &str, job: &Job, set: &Set) -> Result<String, LaunchError> {
     let limits = &job.limits;
-    let folder = match &job.folder {
-        Some(folder) => text(folder)?,
-        None => "",
-    };
+    // Relative to where the study stands, as for every launcher; the node stands elsewhere.
+    let folder = job.folder.as_ref().map(std::path::absolute).transpose();
+    let folder = folder.map_err(LaunchError::io("the current folder is gone"))?.unwrap_or_default();
+    let folder = text(&folder)?;
     let hundredths = |limit: Option<Duration>| limit.map(|limit| limit.as_millis().div_ceil(10));
     let number = |n: Option<u128>| n.map(|n| n.to_string()).unwrap_or_default();
     let bytes = |n: Option<u64>| number(n.map(u128::from));

@@ -84,7 +84,7 @@ impl Client {
 
     pub(super) async fn logs(&self, id: &str) -> Result<String, Trouble> {
         let logs: Logs = self.json(self.to(Method::GET, &format!("api/jobs/{id}/logs"))).await?;
-        Ok(logs.logs.unwrap_or_default())
+        Ok(self.scrubbed(logs.logs.unwrap_or_default()))
     }
 
     pub(super) async fn stop(&self, id: &str) -> Result<(), Trouble> {
@@ -135,7 +135,8 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
-        let said = self.scrubbed(last_line(&String::from_utf8_lossy(&body)));
+        // First what must not be seen, and then what is too long: a cut would leave half of it.
+        let said = last_line(&self.scrubbed(String::from_utf8_lossy(&body).into_owned()));
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Trouble::Denied(format!(
                 "{} does not let us in ({status}): {said}; give a token with `.bearer(…)`, or the right one",
@@ -179,7 +180,11 @@ impl Client {
 fn absent<T>(done: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
     match done {
         Ok(found) => Ok(Some(found)),
-        Err(Trouble::Refused { status: 404, .. }) => Ok(None),
+        // What stands in front of Ray may say the same of anything, for a while.
+        Err(Trouble::Refused { status: 404, said }) => match said.contains("does not exist") {
+            true => Ok(None),
+            false => Err(Trouble::Away(format!("what answers is not Ray, or not yet: {said}"))),
+        },
         Err(why) => Err(why),
     }
 }

@@ -78,8 +78,7 @@ use tokio::sync::oneshot;
 ///
 /// # After a restart
 /// A job is found by its run, which stands in its metadata. One of the same attempt and with the very same content is
-/// adopted, whether it runs or has ended; others of the run are ended first. (Runs in worker processes carry the name of
-/// their launch, and are therefore made anew.)
+/// adopted, whether it runs or has ended; others of the run are ended first.
 ///
 /// # What stays behind
 /// Nothing: the job's record is deleted from Ray [a moment](Self::forget_after) after its launch has ended. Ray does not let go of a job that is waiting for

@@ -106,8 +106,8 @@ impl Run<'_> {
             match self.wait(&there, &read, began).await? {
                 Waited::Ended(info) => return self.exit(&there, &info, &read).await,
                 Waited::TurnedAway => {
-                    self.note(None);
                     end(self.core, &there).await;
+                    self.note(None);
                 }
             }
         }
@@ -422,7 +422,13 @@ async fn end(core: &Core, there: &Submitted) {
         match core.client.get(&there.submission).await {
             // A submission that was broken off may still come through.
             Ok(None) if !there.known && missing < 5 => missing += 1,
+            Ok(None) if !there.known => {
+                core.doom(&there.submission);
+                break;
+            }
             Ok(None) => break,
+            // One of another driver's that has taken the name is not ours to end.
+            Ok(Some(info)) if info.meta(LAUNCH).is_some_and(|launch| launch != there.launch) => return,
             Ok(Some(info)) if info.status.is_over() => {
                 // Not at once: what Ray has not yet noticed the end of, it would bring back.
                 core.doom(&there.submission);

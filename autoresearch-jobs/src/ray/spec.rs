@@ -232,7 +232,9 @@ fn content(job: &Job, files: &BTreeMap<String, (Vec<u8>, u32)>, env: &BTreeMap<S
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    add(serde_json::to_string(job).unwrap_or_default().as_bytes());
+    // What the driver does with what comes back is no part of what the job is.
+    let asked = Job { collect_into: None, stdout: None, stderr: None, ..job.clone() };
+    add(serde_json::to_string(&asked).unwrap_or_default().as_bytes());
     for (name, (bytes, mode)) in files {
         add(name.as_bytes());
         add(bytes);

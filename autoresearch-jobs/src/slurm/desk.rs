@@ -157,9 +157,11 @@ impl Work {
 
     fn submit_together(&mut self, args: &[String], mut group: Vec<Waiting>) {
         // What was tried before may have been taken without our hearing of it.
-        if group.iter().any(|one| one.tries > 0)
-            && let Ok(jobs) = self.client.squeue()
-        {
+        if group.iter().any(|one| one.tries > 0) {
+            let jobs = match self.client.squeue() {
+                Ok(jobs) => jobs,
+                Err(why) => return self.later(group, &why),
+            };
             let (found, left): (Vec<_>, Vec<_>) = group
                 .into_iter()
                 .map(|one| (find(&one.submit.folder, &jobs), one))
@@ -191,20 +193,23 @@ impl Work {
                     let _ = one.submit.reply.send(Err(why.clone()));
                 }
             }
-            Err(Refused::Later(why)) => {
-                tracing::warn!("Slurm takes no jobs now: {why}");
-                for mut one in group {
-                    one.tries += 1;
-                    one.next = Instant::now()
-                        + (Duration::from_millis(500) * 2u32.saturating_pow(one.tries)).min(LONGEST);
-                    if one.since.elapsed() > self.patience {
-                        let waited = one.since.elapsed().as_secs();
-                        let why = format!("Slurm has taken no job for {waited} s: {why}");
-                        let _ = one.submit.reply.send(Err(LaunchError::Infrastructure(why)));
-                    } else {
-                        self.waiting.push(one);
-                    }
-                }
+            Err(Refused::Later(why)) => self.later(group, &why),
+        }
+    }
+
+    /// Tries them again in a while, unless that has been done for too long.
+    fn later(&mut self, group: Vec<Waiting>, why: &str) {
+        tracing::warn!("Slurm takes no jobs now: {why}");
+        for mut one in group {
+            one.tries += 1;
+            one.next =
+                Instant::now() + (Duration::from_millis(500) * 2u32.saturating_pow(one.tries)).min(LONGEST);
+            if one.since.elapsed() > self.patience {
+                let waited = one.since.elapsed().as_secs();
+                let why = format!("Slurm has taken no job for {waited} s: {why}");
+                let _ = one.submit.reply.send(Err(LaunchError::Infrastructure(why)));
+            } else {
+                self.waiting.push(one);
             }
         }
     }

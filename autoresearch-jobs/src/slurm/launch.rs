@@ -153,21 +153,25 @@ async fn begin<'a>(
     let desk = office.desk.clone();
     let mut running = Running { desk, folder: None, claim: Some(claim), run };
     let set = &engine.settings.set;
-    let digest = digest(job, set, &args);
+    // What the driver does with what comes back is no part of what the job is.
+    let asked = Job { collect_into: None, stdout: None, stderr: None, ..job.clone() };
+    let digest = digest(&asked, set, &(&args, &given(job)))?;
     let same = left.iter().rposition(|one| one.note.id == *id && one.note.digest == digest);
     let adopted = same.map(|at| left.remove(at));
+    // Should this end while it waits, that one is to end, too.
+    running.folder = adopted.clone();
     for folder in left {
         let (reply, ended) = oneshot::channel();
         tracing::info!(id = %folder.note.id, "what an earlier driver had left is ended");
         office.desk.end(End { folder, ended: false, keep: Box::new(()), reply: Some(reply) });
         ended.await.map_err(|_| LaunchError::infrastructure("the thread that ends jobs is gone"))??;
     }
-    if let Some(folder) = adopted
-        && let Some(name) = known(&folder, office.poller.watch(None), engine.settings.patience).await?
-    {
-        tracing::info!(%id, name, "what an earlier driver has launched is taken over");
-        running.folder = Some(folder);
-        return Ok(Begun { running, name, _slot: slot });
+    if let Some(folder) = adopted {
+        if let Some(name) = known(&folder, office.poller.watch(None), engine.settings.patience).await? {
+            tracing::info!(%id, name, "what an earlier driver has launched is taken over");
+            return Ok(Begun { running, name, _slot: slot });
+        }
+        running.folder = None;
     }
     let folder = {
         let (id, job, set) = (id.clone(), job.clone(), set.clone());
@@ -188,6 +192,11 @@ async fn begin<'a>(
             Err(why)
         }
     }
+}
+
+/// The values of the variables that the job inherits by name.
+fn given(job: &Job) -> BTreeMap<&str, Option<String>> {
+    job.inherit.iter().map(|name| (name.as_str(), std::env::var(name).ok())).collect()
 }
 
 /// Slurm's name of a launch that an earlier driver has made; a launch that Slurm has never heard of is cleared away.
@@ -303,13 +312,14 @@ async fn follow(
                     watched.soon();
                     continue;
                 }
-                let record = read(&folder).await?;
+                // The record is the last thing that a job writes: what Slurm still clears away there, it does without us. One that
+                // is to be queued anew is waited for.
+                let record =
+                    read(&folder).await?.filter(|record| !(settings.set.requeue && record.terminated()));
                 if let Some(record) = record {
                     lines.look(true).await?;
                     let exit = verdict::with(&record, Some(state), &folder, job);
-                    // A node that hangs: it goes on to be told to end it.
-                    running.end().await;
-                    return exit;
+                    return running.clear(job, exit).await;
                 }
             }
             (Phase::Ended, _) | (Phase::AtWork, None) => {
@@ -328,6 +338,7 @@ async fn follow(
                     })
                     .await?
                 };
+                let recorded = record.is_some();
                 let exit = match record {
                     Some(record) => Some(verdict::with(&record, state.as_ref(), &folder, job)),
                     None => verdict::without(
@@ -340,7 +351,7 @@ async fn follow(
                 };
                 if let Some(exit) = exit {
                     lines.look(true).await?;
-                    if state.is_some_and(|state| matches!(state.name.as_str(), "NODE_FAIL" | "BOOT_FAIL")) {
+                    if !recorded {
                         silence(&folder).await;
                     }
                     return running.clear(job, exit).await;
@@ -360,7 +371,7 @@ async fn read(folder: &LaunchFolder) -> Result<Option<crate::cluster::Record>, L
 async fn silence(folder: &LaunchFolder) {
     folder.fence();
     let mut last = folder.beat();
-    if last.is_none_or(|at| at.elapsed().is_ok_and(|since| since > SILENT * 4)) {
+    if last.is_none() {
         return;
     }
     for _ in 0..5 {

@@ -61,7 +61,8 @@ pub(super) fn without(
             return (unable || since >= delay).then(|| Err(lost(state, folder, job)));
         }
     };
-    if since < PERHAPS {
+    // Of the first two, the job's own record says more: it may have ended well in spite of them.
+    if since < if limit.is_some() { delay } else { PERHAPS } {
         return None;
     }
     Some(match limit {

@@ -63,23 +63,7 @@ impl State {
             "job requeued in held state",
         ];
         // Of these some pass when other jobs of the same account end.
-        let passes = [
-            "GrpJobs",
-            "GrpCpu",
-            "GrpCPU",
-            "GrpNode",
-            "GrpMem",
-            "GrpGRES",
-            "GrpSubmit",
-            "GrpWall",
-            "MaxJobs",
-            "MaxCpuPerUser",
-            "MaxNodePerUser",
-            "MaxGRESPerUser",
-            "MaxMemoryPerUser",
-            "MaxSubmit",
-            "JobsLimit",
-        ];
+        let passes = ["Grp", "PerUser", "PerAccount", "MaxJobs", "MaxSubmit", "JobLimit", "JobsLimit"];
         let reason = self.reason.trim();
         self.phase() == Phase::Waiting
             && !passes.iter().any(|part| reason.contains(part))

@@ -61,7 +61,10 @@ impl Head {
         let folder = tempfile::tempdir().unwrap();
         let mut head = Self { ray: ray(), folder, starts: 0, _lock: lock };
         head.stop(); // what a killed test has left
-        assert!(ip(&["netns", "add", SPACE]), "cannot add a network namespace");
+        if !ip(&["netns", "add", SPACE]) {
+            eprintln!("SKIPPED: no network namespace can be made here, so no Ray for the tests");
+            return None;
+        }
         assert!(ip(&["-n", SPACE, "link", "set", "lo", "up"]));
         head.begin(cpus);
         let space = File::open(format!("/run/netns/{SPACE}")).unwrap();

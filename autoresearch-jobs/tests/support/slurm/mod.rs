@@ -38,7 +38,13 @@ impl Cluster {
             .status()
             .unwrap();
         let log = std::fs::read_to_string(cluster.run().join("start.log")).unwrap();
-        if !started.success() && log.contains("Operation not permitted") {
+        let no_network = [
+            "Operation not permitted",
+            "Operation not supported",
+            "Unknown device type",
+            "Permission denied",
+        ];
+        if !started.success() && no_network.iter().any(|why| log.contains(why)) {
             eprintln!(
                 "SKIPPED: no network namespace can be made here, so no Slurm cluster for the tests: {}",
                 log.trim()

@@ -22,7 +22,7 @@ $IN munged --force --key-file="$RUN/munge.key" --socket="$RUN/munge.socket" --pi
 "$RUN/bin/slurmctld" -c -f "$RUN/slurm.conf"
 for n in 1 2 3 4 5; do "$RUN/bin/slurmd" -N "n$n" -f "$RUN/slurm.conf"; done
 n=0
-while [ $n -lt 150 ]; do
+while [ $n -lt 600 ]; do
   [ "$("$RUN/bin/sinfo" -h -p main,lost,again -t idle -o %D 2>/dev/null | awk '{ n += $1 } END { print n }')" = 5 ] && exit 0
   n=$((n + 1)); sleep 0.1
 done
