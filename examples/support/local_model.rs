@@ -28,7 +28,9 @@ pub(crate) fn model() -> Result<(OpenAiCompatible, Option<Server>), Box<dyn Erro
                     and AUTORESEARCH_LLM_MODEL (docs/llm.md)";
         return Err(what.into());
     }
-    eprintln!("starting the small local model; its ideas are junk, and show that the loop goes round");
+    eprintln!(
+        "starting the small local model; its ideas are junk, and show that the loop goes round (some minutes)"
+    );
     let mut server = Command::new(python);
     server.arg(root.join("autoresearch-llm/tests/support/llm_server.py")).arg("0");
     let mut child = server.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
