@@ -44,6 +44,7 @@
 //! # What stays behind
 //! Nothing: a launch that ended, was cancelled or was dropped has no process, folder, control group or lock left. When this process
 //! is killed, its locks go with it, and the next one that launches in the same folder ends what is still running.
+//! On clusters the next one takes up the same launch or ends it; what is not clean there yet is listed in `docs/clusters.md`.
 //!
 //! # What it costs
 //! On two idle cores a launch adds 4 ms to the bare command (1 ms), and a sandboxed one takes 2.2 times as long as the bare `bwrap`

@@ -68,8 +68,8 @@ const INHERITED: [&str; 12] = [
 /// forgets; the type is always there.
 ///
 /// # What it needs
-/// Candidate and output as JSON, exactly: what does not survive that (numbers that are not finite) fails the run with a message.
-/// Paths in an output must lead into [`RunContext::directory`], which is the same folder for both.
+/// Candidate and output as JSON, exactly: what does not survive that (numbers that are not finite) fails the run with a message;
+/// so do outputs of more than 256 MiB. Paths in an output must lead into [`RunContext::directory`], which is the same folder for both.
 ///
 /// # Whose fault
 /// What the executor returns is handed on as it is. A panic, an abort, a crash, a limit, and memory that runs out are the
