@@ -46,6 +46,10 @@ pub struct JobExit {
     /// The files that were collected, by their relative paths.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Files that matched and were not collected, each with the reason, where the launcher tells: names that are no UTF-8, files
+    /// that nobody can read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_collected: Vec<String>,
     /// How many processes it had left behind, which were ended.
     #[serde(default)]
     pub left_behind: u64,
@@ -67,6 +71,7 @@ impl JobExit {
             stderr: String::new(),
             place: String::new(),
             files: Vec::new(),
+            not_collected: Vec::new(),
             left_behind: 0,
         }
     }
@@ -139,6 +144,9 @@ impl fmt::Display for JobExit {
         }
         if self.left_behind > 0 {
             write!(f, "; {} processes that it left behind were ended", self.left_behind)?;
+        }
+        if let Some(first) = self.not_collected.first() {
+            write!(f, "; {} files were not collected: {first}", self.not_collected.len())?;
         }
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();

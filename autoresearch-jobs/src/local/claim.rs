@@ -8,14 +8,18 @@ use crate::error::LaunchError;
 use crate::id::JobId;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a lock is waited for that its holder is about to give back.
+/// How long a lock is waited for whose holder may be about to give it back.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one is waited for whose holder has said that it is: longer than the end of what was killed is waited for.
+const LAST: Duration = Duration::from_secs(3 * END.as_secs() + 5);
+/// What the holder then adds to its number in the lock.
+const ENDING: &str = " is ending";
 /// How long the end of processes that were killed is waited for.
 pub(super) const END: Duration = Duration::from_secs(10);
 
@@ -33,7 +37,7 @@ struct Record {
 #[derive(Debug)]
 pub(super) struct Claim {
     /// Locked; the kernel unlocks it when this process is gone, however that came about.
-    _lock: File,
+    lock: File,
     lock_path: PathBuf,
     folder: PathBuf,
     /// Something of it is still running: the note must stay, so that it is found again.
@@ -47,7 +51,7 @@ impl Claim {
     /// Another launch holds it and goes on; or the folder cannot be written.
     pub(super) fn take(root: &Path, key: &str) -> Result<Self, LaunchError> {
         let lock_path = root.join(format!("{key}.lock"));
-        let until = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         let mut lock = loop {
             let what = || format!("cannot open the lock {}", lock_path.display());
             let open =
@@ -58,8 +62,10 @@ impl Claim {
                 Ok(()) if !is_at(&file, &lock_path) => {}
                 Ok(()) => break file,
                 Err(fs::TryLockError::Error(why)) => return Err(LaunchError::io(what())(why)),
-                Err(fs::TryLockError::WouldBlock) if Instant::now() > until => {
-                    return Err(LaunchError::Infrastructure(busy(key, file)));
+                Err(fs::TryLockError::WouldBlock)
+                    if begun.elapsed() > LAST || begun.elapsed() > PATIENCE && !holder(&file).ends_with(ENDING) =>
+                {
+                    return Err(LaunchError::Infrastructure(busy(key, &file)));
                 }
                 Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }
@@ -67,7 +73,7 @@ impl Claim {
         let folder = root.join(key);
         let claim_error = LaunchError::io(format!("cannot write the lock {}", lock_path.display()));
         let written = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
-        let mut claim = Self { _lock: lock, lock_path, folder, unended: false };
+        let mut claim = Self { lock, lock_path, folder, unended: false };
         written.map_err(claim_error)?;
         claim.end_what_was_left()?;
         Ok(claim)
@@ -89,6 +95,12 @@ impl Claim {
         let text = serde_json::to_vec(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         fs::write(&path, text).map_err(LaunchError::io(format!("cannot write {}", path.display())))?;
         Ok(Kin::new(mark.into(), Some(self.folder.clone()), groups.to_vec(), since))
+    }
+
+    /// What it has started is being ended: who waits for the run waits for that.
+    pub(super) fn is_ending(&mut self) {
+        // It would only be told to come again later.
+        let _ = self.lock.write_all(ENDING.as_bytes());
     }
 
     /// Something of it does not end: the note stays for whoever comes later.
@@ -154,10 +166,15 @@ pub(super) fn sweep(root: &Path) {
 
 /// A name that no other launch of any process of this machine has.
 pub(super) fn mark() -> String {
-    static LAUNCHES: AtomicU64 = AtomicU64::new(0);
+    format!("{MARK}{}", unique())
+}
+
+/// What no other process of this machine says, and this one only once.
+pub(crate) fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let launch = LAUNCHES.fetch_add(1, Ordering::Relaxed);
-    format!("{MARK}{}_{}_{launch}", std::process::id(), since.as_nanos())
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{}_{}_{count}", std::process::id(), since.as_nanos())
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -167,11 +184,17 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-fn busy(key: &str, mut lock: File) -> String {
-    let mut holder = String::new();
-    let _ = lock.read_to_string(&mut holder);
-    let holder = if holder.is_empty() { "another process".into() } else { format!("process {holder}") };
-    format!("{key} is being run by {holder}; two attempts at one run never run at once")
+/// What the one that has the lock has written there.
+fn holder(lock: &File) -> String {
+    let mut text = [0; 64];
+    let read = lock.read_at(&mut text, 0).unwrap_or(0);
+    String::from_utf8_lossy(&text[..read]).into_owned()
+}
+
+fn busy(key: &str, lock: &File) -> String {
+    let holder = holder(lock);
+    let by = if holder.is_empty() { "another process".into() } else { format!("process {holder}") };
+    format!("{key} is being run by {by}; two attempts at one run never run at once")
 }
 
 #[cfg(test)]
@@ -190,5 +213,23 @@ mod tests {
         drop(claim);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         Claim::take(root.path(), "s-r1").unwrap();
+    }
+
+    #[test]
+    fn a_holder_that_is_about_to_end_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let mut claim = Claim::take(root.path(), "s-r1").unwrap();
+        claim.is_ending();
+        let path = root.path().to_path_buf();
+        let (told, heard) = std::sync::mpsc::channel();
+        let waits = std::thread::spawn(move || {
+            let taken = Claim::take(&path, "s-r1").map(drop);
+            let _ = told.send(());
+            taken
+        });
+        // Who is not about to end is given up by then.
+        assert!(heard.recv_timeout(PATIENCE + Duration::from_millis(500)).is_err());
+        drop(claim);
+        assert_eq!(waits.join().unwrap(), Ok(()));
     }
 }

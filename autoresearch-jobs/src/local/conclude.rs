@@ -1,6 +1,6 @@
 //! What became of a job: its exit, of all that is known when it is over.
 
-use super::files;
+use super::files::{self, Collected};
 use super::live::Head;
 use super::running::{Over, Running};
 use crate::error::LaunchError;
@@ -26,7 +26,7 @@ pub(super) struct Afterwards {
 
 /// Why a job stopped being waited for.
 pub(super) enum Stop {
-    Ended(Head),
+    Ended,
     Limit(LimitKind),
     Cancelled,
     /// The thread that watches is gone.
@@ -35,7 +35,7 @@ pub(super) enum Stop {
 
 /// What is still to be heard of a job that is being ended.
 pub(super) struct Pending {
-    pub(super) ended: oneshot::Receiver<Head>,
+    pub(super) ended: oneshot::Receiver<()>,
     pub(super) flooded: oneshot::Receiver<()>,
 }
 
@@ -54,14 +54,15 @@ pub(super) fn conclude(
     mut pending: Pending,
     wall: Duration,
 ) -> Result<JobExit, LaunchError> {
-    running.headless = matches!(stop, Stop::Ended(_));
+    running.headless = matches!(stop, Stop::Ended);
     let over = running.end()?;
-    let (head, mut limit) = match stop {
+    let mut limit = match stop {
         Stop::Cancelled => return Err(LaunchError::Cancelled),
         Stop::Lost => return Err(lost()),
-        Stop::Ended(head) => (head, None),
-        Stop::Limit(limit) => (pending.ended.blocking_recv().map_err(|_| lost())?, Some(limit)),
+        Stop::Ended => None,
+        Stop::Limit(limit) => Some(limit),
     };
+    let head = over.said.head.ok_or_else(lost)?;
     if head.status.code() == Some(REFUSED)
         && let Ok(what) = std::fs::read_to_string(&afterwards.refused)
     {
@@ -97,10 +98,10 @@ pub(super) fn conclude(
             Err(_) => of_the_kernel(ended, cpu.unwrap_or_default(), &over, job),
         };
     }
-    let files = match &job.collect_into {
-        Some(into) if !job.files_out.is_empty() => files::collect(patterns, folder, into)
+    let Collected { files, not_collected } = match &job.collect_into {
+        Some(into) if !job.files_out.is_empty() => files::collect_all(patterns, folder, into)
             .map_err(LaunchError::io("the job's files could not be collected"))?,
-        _ => Vec::new(),
+        _ => Collected::default(),
     };
     Ok(JobExit {
         limit,
@@ -111,6 +112,7 @@ pub(super) fn conclude(
         stderr: over.said.stderr,
         place: host().into(),
         files,
+        not_collected,
         left_behind: over.left_behind,
         ..JobExit::new(ended)
     })
@@ -158,16 +160,18 @@ fn how(head: Head, confined: bool) -> Ended {
 /// The limit that the kernel has enforced, where this is how it ended.
 fn of_the_kernel(ended: Ended, cpu: Duration, over: &Over, job: &Job) -> Option<LimitKind> {
     let limits = &job.limits;
-    let signal = match ended {
-        Ended::Signal(signal) => signal,
+    let (signal, certain) = match ended {
+        Ended::Signal(signal) => (signal, true),
         Ended::Status(0) => return None,
-        Ended::Status(code) => code - OF_A_SIGNAL,
+        // Of a shell, whose child it was. Or else a program's own idea of a status.
+        Ended::Status(code) => (code - OF_A_SIGNAL, false),
     };
     let used_up = limits.cpu_time.is_some_and(|limit| cpu >= limit);
+    // The kernel counts ticks, and may be early by its own account of what was used.
+    let nearly = limits.cpu_time.is_some_and(|limit| cpu >= limit.mul_f64(0.9));
     match signal {
         _ if over.ran_out => Some(LimitKind::Memory),
-        // The kernel counts ticks, and may be early by its own account of what was used.
-        XCPU if limits.cpu_time.is_some() => Some(LimitKind::CpuTime),
+        XCPU if limits.cpu_time.is_some() && (certain || nearly) => Some(LimitKind::CpuTime),
         KILL if used_up => Some(LimitKind::CpuTime),
         XFSZ if limits.file_size.is_some() => Some(LimitKind::FileSize),
         _ => None,

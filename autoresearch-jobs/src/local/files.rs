@@ -1,12 +1,13 @@
 //! Files into a job's folder, and out of it.
 
 use crate::error::LaunchError;
+pub(crate) use super::remove::remove;
 use crate::job::{FileIn, Job};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Puts the job's files into the folder.
@@ -81,33 +82,53 @@ pub(crate) fn patterns(job: &Job) -> Result<GlobSet, LaunchError> {
     set.build().map_err(|why| LaunchError::Setup(why.to_string()))
 }
 
+/// What was collected, and what was not.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collected {
+    pub(crate) files: Vec<String>,
+    /// What matched and is left out, each with the reason.
+    pub(crate) not_collected: Vec<String>,
+}
+
+/// As [`collect_all`], where what is left out goes to the log alone.
+pub(crate) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
+    collect_all(patterns, folder, into).map(|collected| collected.files)
+}
+
 /// Collects what matches: each file whole or not at all. Nothing of the job is running any more, so that no link can be
 /// slipped in between the look and the copy.
-pub(crate) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    walk(folder, Path::new(""), DEPTH, patterns, &mut found)?;
-    found.sort();
-    found.retain(|name| {
+pub(crate) fn collect_all(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Collected> {
+    let mut all = Collected::default();
+    walk(folder, Path::new(""), DEPTH, patterns, &mut all)?;
+    let Collected { files, not_collected } = &mut all;
+    files.sort();
+    files.retain(|name| {
         let readable = File::open(folder.join(name));
         if let Err(why) = &readable {
-            tracing::warn!("the job's file {name} is not collected: {why}");
+            not_collected.push(format!("{name}: {why}"));
         }
         readable.is_ok()
     });
-    for name in &found {
-        let to = into.join(name);
+    for name in files {
+        let to = into.join(&*name);
         let parent = to.parent().unwrap_or(into);
         fs::create_dir_all(parent)?;
         // Renamed, so that nobody finds half a file.
         let half = parent.join(format!(".half-{}-{}", std::process::id(), super::claim::mark()));
-        let copied = fs::copy(folder.join(name), &half).and_then(|_| fs::rename(&half, &to));
+        let copied = fs::copy(folder.join(&*name), &half).and_then(|_| fs::rename(&half, &to));
         if let Err(why) = copied {
             let _ = fs::remove_file(&half);
             return Err(why);
         }
     }
-    Ok(found)
+    for what in &all.not_collected {
+        tracing::warn!("a file of the job is not collected: {what}");
+    }
+    Ok(all)
 }
+
+/// The most that are told of what is left out.
+const TOLD: usize = 20;
 
 /// How deep files are looked for.
 const DEPTH: usize = 64;
@@ -117,7 +138,7 @@ fn walk(
     below: &Path,
     depth: usize,
     patterns: &GlobSet,
-    found: &mut Vec<String>,
+    found: &mut Collected,
 ) -> io::Result<()> {
     let entries = match fs::read_dir(folder.join(below)) {
         // A job that has locked a folder does not want it collected.
@@ -133,41 +154,24 @@ fn walk(
             if depth > 0 {
                 walk(folder, &path, depth - 1, patterns, found)?;
             }
-        } else if kind.is_file()
-            && patterns.is_match(&path)
-            && let Some(name) = path.to_str()
-        {
-            found.push(name.into());
+        } else if kind.is_file() && patterns.is_match(&path) {
+            match path.to_str() {
+                Some(name) => found.files.push(name.into()),
+                None if found.not_collected.len() < TOLD => {
+                    found.not_collected.push(format!("{}: its name is no UTF-8", path.display()));
+                }
+                None => {}
+            }
         }
     }
     Ok(())
-}
-
-/// Deletes the folder with all that is in it, also what its owner has locked himself out of.
-pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
-            unlock(folder);
-            fs::remove_dir_all(folder)
-        }
-        done => done,
-    }
-}
-
-fn unlock(folder: &Path) {
-    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlock(&entry.path());
-        }
-    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn what_an_earlier_job_has_left_leads_nowhere() {
@@ -209,5 +213,17 @@ mod tests {
         let all = fs::read_dir(into.path()).unwrap().count();
         assert_eq!(all, 2, "half a file lies about");
         assert!(patterns(&Job::new(["true"]).collect(["a[", "b"], "x")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_collected_is_said() {
+        let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(from.path().join("good.txt"), "1").unwrap();
+        let odd = std::ffi::OsStr::from_bytes(b"odd\xff.txt");
+        fs::write(from.path().join(odd), "2").unwrap();
+        let wanted = patterns(&Job::new(["true"]).collect(["*.txt"], into.path())).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        assert_eq!(all.files, ["good.txt"]);
+        assert_eq!(all.not_collected, ["odd\u{FFFD}.txt: its name is no UTF-8"]);
     }
 }

@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 /// What was said, when all is over.
 #[derive(Debug, Default)]
 pub(super) struct Said {
+    /// How the first process ended; `None`: there is none, or nothing can be known of it.
+    pub(super) head: Option<Head>,
     pub(super) stdout: String,
     pub(super) stderr: String,
     /// Why output could not be written to its file.
@@ -39,8 +41,8 @@ pub(super) struct Start {
     pub(super) watch: Watch,
     /// Told the number of the child and when it was started, which together name it for good.
     pub(super) started: oneshot::Sender<io::Result<(i32, Option<u64>)>>,
-    /// Told how it ended.
-    pub(super) ended: oneshot::Sender<Head>,
+    /// Told when it has ended. It keeps its number until it is [finished](Hub::finish).
+    pub(super) ended: oneshot::Sender<()>,
     /// Told when it has said too much.
     pub(super) flooded: oneshot::Sender<()>,
 }
@@ -101,7 +103,8 @@ impl Hub {
         let _ = answered.recv_timeout(patience);
     }
 
-    /// What the child has said, when it is collected; `None`: it does not end.
+    /// Collects the child, and gives what it has said; `None`: it does not end. Before that its number is nobody else's, so that
+    /// it can be ended with all of its group by then, and not after.
     pub(super) fn finish(&self, key: u64, patience: Duration) -> Option<Said> {
         let (answer, answered) = mpsc::channel();
         self.ask(Request::Finish(key, answer));
@@ -109,6 +112,8 @@ impl Hub {
     }
 
     fn run(&self) {
+        // The thread that has asked for this one first may be pinned, and jobs would be with it.
+        super::cpus::unpin();
         let mut live: BTreeMap<u64, Live> = BTreeMap::new();
         loop {
             // What is told of lines is a stranger's, and may panic when it is dropped.

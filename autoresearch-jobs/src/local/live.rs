@@ -1,11 +1,12 @@
 //! A child from its start until it is collected and all that it has said is read. Only the hub's thread has any.
 
+use super::cpus;
 use super::hub::{Said, Start};
 use super::proc;
 use super::tail::{Tail, Told};
 use crate::launch::Watch;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::sched_setaffinity;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus};
@@ -36,13 +37,14 @@ pub(super) enum Source {
 
 /// A child that is not done with.
 pub(super) struct Live {
-    /// Until it is collected.
     child: Option<(Child, OwnedFd)>,
+    /// It has, and waits to be collected.
+    has_ended: bool,
     stdout: Tail,
     stderr: Tail,
     left: Option<u64>,
     watch: Watch,
-    ended: Option<oneshot::Sender<Head>>,
+    ended: Option<oneshot::Sender<()>>,
     flooded: Option<oneshot::Sender<()>>,
     pub(super) finish: Option<mpsc::Sender<Said>>,
 }
@@ -63,6 +65,7 @@ impl Live {
                 let _ = started.send(Ok((pid, proc::started(pid))));
                 Some(Self {
                     child: Some((child, descriptor)),
+                    has_ended: false,
                     stdout,
                     stderr,
                     left: most,
@@ -76,7 +79,8 @@ impl Live {
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = (Source, std::os::fd::BorrowedFd<'_>)> {
-        let child = self.child.as_ref().map(|(_, fd)| (Source::Child, fd.as_fd()));
+        let child = self.child.as_ref().filter(|_| !self.has_ended);
+        let child = child.map(|(_, fd)| (Source::Child, fd.as_fd()));
         let stdout = self.stdout.descriptor().map(|fd| (Source::Stdout, fd));
         let stderr = self.stderr.descriptor().map(|fd| (Source::Stderr, fd));
         child.into_iter().chain(stdout).chain(stderr)
@@ -90,7 +94,10 @@ impl Live {
             Source::Stderr => {
                 self.read(false);
             }
-            Source::Child => self.collect(),
+            Source::Child => {
+                self.has_ended = true;
+                self.ended.take().map(|ended| ended.send(()));
+            }
             Source::Wake => {}
         }
     }
@@ -115,31 +122,22 @@ impl Live {
         more
     }
 
-    fn collect(&mut self) {
-        let Some((child, _)) = self.child.take() else { return };
-        // It has ended, or the descriptor would not be readable.
-        match child.wait4() {
-            Ok(used) => {
-                let cpu = used.rusage.utime + used.rusage.stime;
-                // A child begins with what this process had when it was started, as far as the kernel's account goes.
-                let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));
-                let head = Head { status: used.status, cpu, peak };
-                if let Some(ended) = self.ended.take() {
-                    let _ = ended.send(head);
-                }
-            }
-            Err(why) => {
-                tracing::warn!("a child could not be collected: {why}");
-                self.ended = None;
-            }
-        }
+    fn collect(&mut self) -> Option<Head> {
+        let (child, _) = self.child.take()?;
+        // It has ended, or the descriptor would not have been readable.
+        let used = child.wait4().inspect_err(|why| tracing::warn!("a child could not be collected: {why}")).ok()?;
+        let cpu = used.rusage.utime + used.rusage.stime;
+        // A child begins with what this process had when it was started, as far as the kernel's account goes.
+        let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));
+        Some(Head { status: used.status, cpu, peak })
     }
 
     /// Answers whoever waits for the end, when it has come.
     pub(super) fn is_over(&mut self) -> bool {
-        if self.child.is_some() || self.finish.is_none() {
+        if !self.has_ended || self.finish.is_none() {
             return false;
         }
+        let head = self.collect();
         // All of its processes are gone: what they said is in the pipes, and nothing comes after it.
         for stdout in [true, false] {
             // Somebody who got away must not hold this thread.
@@ -149,15 +147,15 @@ impl Live {
         let (stderr, other) = self.stderr.end(|_| {});
         lost = lost.or(other);
         if let Some(answer) = self.finish.take() {
-            let _ = answer.send(Said { stdout, stderr, lost });
+            let _ = answer.send(Said { head, stdout, stderr, lost });
         }
         true
     }
 }
 
 /// Starts it on these CPUs, and gives a descriptor that tells its end.
-fn spawn(command: &mut Command, cpus: Option<&[usize]>) -> io::Result<(Child, OwnedFd)> {
-    let before = cpus.map(pin).transpose()?;
+fn spawn(command: &mut Command, own: Option<&[usize]>) -> io::Result<(Child, OwnedFd)> {
+    let before = own.map(cpus::pin).transpose()?;
     let spawned = command.spawn();
     if let Some(before) = before {
         let _ = sched_setaffinity(None, &before);
@@ -176,21 +174,6 @@ fn spawn(command: &mut Command, cpus: Option<&[usize]>) -> io::Result<(Child, Ow
             Err(why)
         }
     }
-}
-
-/// Pins this thread, and gives what it was pinned to.
-fn pin(cpus: &[usize]) -> io::Result<CpuSet> {
-    let before = sched_getaffinity(None)?;
-    let mut set = CpuSet::new();
-    cpus.iter().for_each(|&cpu| set.set(cpu));
-    sched_setaffinity(None, &set)?;
-    Ok(before)
-}
-
-/// The CPUs that this process may use.
-pub(super) fn cpus() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }
 
 /// The most memory that this process has had, in bytes.

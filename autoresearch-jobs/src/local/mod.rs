@@ -4,6 +4,7 @@ mod cgroup;
 mod claim;
 mod command;
 mod conclude;
+mod cpus;
 pub(crate) mod files;
 mod hub;
 mod kin;
@@ -11,10 +12,12 @@ mod live;
 mod pool;
 mod prepare;
 mod proc;
+mod remove;
 mod run;
 mod running;
 mod tail;
 
+pub(crate) use claim::unique;
 pub(crate) use command::{Environment, STATUS};
 pub(crate) use prepare::Folders;
 
@@ -236,7 +239,7 @@ impl Engine {
 
     async fn take_cpus(&self, wanted: usize) -> Result<Taken<usize>, LaunchError> {
         let known = self.cpus.get_or_try_init(|| async {
-            live::cpus().map(Pool::new).map_err(LaunchError::io("cannot learn which CPUs there are"))
+            cpus::all().map(Pool::new).map_err(LaunchError::io("cannot learn which CPUs there are"))
         });
         let cpus = known.await?;
         if wanted > cpus.len() {

@@ -15,6 +15,7 @@ use crate::job::Job;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is ready to be started.
@@ -29,6 +30,8 @@ pub(super) struct Prepared {
 /// The folders that a job sees.
 #[derive(Debug)]
 pub(crate) struct Folders {
+    /// In which the others are, and nothing else, unless the job has named another one to work in.
+    pub(crate) own: PathBuf,
     pub(crate) work: PathBuf,
     pub(crate) home: PathBuf,
     pub(crate) temporary: PathBuf,
@@ -40,7 +43,7 @@ pub(crate) struct Folders {
 /// Somebody else has the run, something that the job names is not there, or a disk is full.
 pub(super) fn prepare(
     engine: &Engine,
-    confine: Option<&dyn Confine>,
+    confine: Option<Arc<dyn Confine>>,
     id: &JobId,
     job: &Job,
     places: Places,
@@ -48,9 +51,11 @@ pub(super) fn prepare(
     let patterns = files::patterns(job)?;
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
     let claim = Claim::take(&engine.root()?, &id.run_key())?;
-    let own = claim.make_folder()?.to_path_buf();
-    let folders = Folders { work: own.join("work"), home: own.join("home"), temporary: own.join("tmp") };
-    for folder in [&folders.work, &folders.home, &folders.temporary] {
+    let notes = claim.make_folder()?.to_path_buf();
+    let own = notes.join("job");
+    let (work, home, temporary) = (own.join("work"), own.join("home"), own.join("tmp"));
+    let folders = Folders { own, work, home, temporary };
+    for folder in [&folders.own, &folders.work, &folders.home, &folders.temporary] {
         std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))?;
     }
     let folders = match &job.folder {
@@ -68,11 +73,11 @@ pub(super) fn prepare(
     if let Some(gpus) = places.gpus() {
         environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.join(",").into());
     }
-    let loading = match confine {
+    let loading = match &confine {
         Some(_) => environment.extract_if(.., |name, _| is_loading(name)).collect(),
         None => Environment::new(),
     };
-    let words = words(confine, job, &folders, &environment, loading)?;
+    let words = words(confine.as_deref(), job, &folders, &environment, loading)?;
     let open = |path: &Option<PathBuf>| {
         let opened = path.as_ref().map(|path| {
             files::create(path)
@@ -86,14 +91,15 @@ pub(super) fn prepare(
     let kin = claim.note(id, &mark, &groups)?;
     cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
     let mut groups = Made(groups);
-    let refused = own.join("refused");
-    let status = confine.is_some().then(|| own.join("status"));
+    let refused = notes.join("refused");
+    let status = confine.is_some().then(|| notes.join("status"));
     let ways = command::Ways { groups: &groups.0, refused: &refused, status: status.as_deref() };
     let command = command::build(&words, job, &environment, &folders.work, &ways)?;
     groups.0.clear(); // they are the job's now
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
-    let running = Running { hub, key, kin, claim, _places: places, headless: false, over: false };
+    let running =
+        Running { hub, key, kin, claim, _confine: confine, _places: places, headless: false, over: false };
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
     Ok(Prepared { running, command, stdout, stderr, afterwards })
 }

@@ -41,7 +41,7 @@ pub(super) async fn launch(
     let ready = async {
         engine.sweep().await?;
         let (engine, id, job) = (Arc::clone(engine), id.clone(), job.clone());
-        blocking(move || prepare(&engine, confine.as_deref(), &id, &job, places)).await?
+        blocking(move || prepare(&engine, confine, &id, &job, places)).await?
     };
     let prepared = tokio::select! {
         biased;
@@ -87,7 +87,7 @@ async fn run(
     tracing::debug!(%id, pid, "started");
     let stop = tokio::select! {
         biased;
-        head = &mut pending.ended => head.map_or(Stop::Lost, Stop::Ended),
+        ended = &mut pending.ended => ended.map_or(Stop::Lost, |()| Stop::Ended),
         Ok(()) = &mut pending.flooded => Stop::Limit(LimitKind::Output),
         () = watch.cancel.cancelled() => Stop::Cancelled,
         () = sleep(job.limits.wall_clock) => Stop::Limit(LimitKind::WallClock),

@@ -1,6 +1,6 @@
 //! A job from its first process to its last.
 
-use super::Places;
+use super::{Confine, Places};
 use super::cgroup::Cgroup;
 use super::claim::{Claim, END};
 use super::hub::{Hub, Said};
@@ -15,6 +15,8 @@ pub(super) struct Running {
     pub(super) key: u64,
     pub(super) kin: Kin,
     pub(super) claim: Claim,
+    /// What confines it may hold what it looks at.
+    pub(super) _confine: Option<Arc<dyn Confine>>,
     /// Somebody else's only when all of it is gone.
     pub(super) _places: Places,
     /// Its first process has ended by itself.
@@ -35,6 +37,7 @@ impl Running {
     /// Ends all processes, waits until they are gone, and takes the control groups away.
     pub(super) fn end(&mut self) -> Result<Over, LaunchError> {
         self.over = true;
+        self.claim.is_ending();
         // Of a start that nobody has heard of yet, the child must be there before it can be ended.
         if !self.headless {
             self.hub.pass(END);

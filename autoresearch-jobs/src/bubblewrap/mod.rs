@@ -1,5 +1,7 @@
 //! Jobs behind a sandbox.
 
+mod etc;
+
 use crate::error::LaunchError;
 use crate::exit::JobExit;
 use crate::id::JobId;
@@ -7,38 +9,16 @@ use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use crate::local::{Confine, Environment, Folders, LocalProcess, STATUS};
 use autoresearch_core::async_trait;
+use etc::{Current, ETC, Etc};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
-/// What of the system a job sees, where it is there; nothing of it can be written. Of `/etc` only what programs need to run:
-/// no passwords, no keys.
-const SYSTEM: [&str; 22] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/opt",
-    "/nix/store",
-    "/gnu/store",
-    "/etc/alternatives",
-    "/etc/group",
-    "/etc/hosts",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d",
-    "/etc/localtime",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-    "/etc/pki/tls/certs",
-    "/etc/resolv.conf",
-    "/etc/ssl/certs",
-    "/etc/timezone",
-];
+/// What of the system a job sees, where it is there, beside [a few things of `/etc`](ETC); nothing of it can be written.
+const SYSTEM: [&str; 9] =
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/gnu/store"];
 
 /// Runs jobs as child processes that see and reach nothing but what the job names (Linux, with `bwrap` of bubblewrap).
 ///
@@ -76,6 +56,7 @@ pub struct Bubblewrap {
     local: LocalProcess,
     program: Arc<PathBuf>,
     usable: Arc<OnceCell<PathBuf>>,
+    etc: Current,
 }
 
 impl Default for Bubblewrap {
@@ -101,13 +82,13 @@ impl Bubblewrap {
 
     /// With the slots, CPUs, GPUs and folder of this launcher.
     pub fn on(local: LocalProcess) -> Self {
-        Self { local, program: Arc::new("bwrap".into()), usable: Arc::default() }
+        Self { local, program: Arc::new("bwrap".into()), usable: Arc::default(), etc: Current::default() }
     }
 
     /// With this `bwrap`.
     #[must_use]
     pub fn program(self, path: impl Into<PathBuf>) -> Self {
-        Self { local: self.local, program: Arc::new(path.into()), usable: Arc::default() }
+        Self { program: Arc::new(path.into()), usable: Arc::default(), ..self }
     }
 
     /// The program's path, when it was seen to work.
@@ -132,7 +113,11 @@ impl Bubblewrap {
 #[async_trait]
 impl Launcher for Bubblewrap {
     async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
-        let sandbox = Arc::new(Sandbox { bwrap: self.usable().await? });
+        let sandbox = Arc::new(Sandbox {
+            bwrap: self.usable().await?,
+            current: self.etc.clone(),
+            etc: OnceLock::new(),
+        });
         self.local.engine().launch(sandbox, id, job, watch).await
     }
 }
@@ -174,6 +159,26 @@ const NAMESPACES: [&str; 3] = ["--unshare-all", "--die-with-parent", "--new-sess
 
 struct Sandbox {
     bwrap: PathBuf,
+    current: Current,
+    /// What is mounted, for as long as the job may look at it.
+    etc: OnceLock<Arc<Etc>>,
+}
+
+impl Sandbox {
+    /// The folder to mount as `/etc`. `None`: each thing is mounted by itself, as where the job names more of it, or where no
+    /// copies can be made.
+    fn etc(&self, named: &[(PathBuf, &str)]) -> Option<PathBuf> {
+        if named.iter().any(|(path, _)| path.starts_with("/etc")) {
+            return None;
+        }
+        match self.current.get() {
+            Ok(etc) => Some(self.etc.get_or_init(|| etc).folder()),
+            Err(why) => {
+                tracing::debug!("no copies of what sandboxes see of /etc: {why}");
+                None
+            }
+        }
+    }
 }
 
 impl Confine for Sandbox {
@@ -196,6 +201,7 @@ impl Confine for Sandbox {
             add(&[&"--share-net"]);
         }
         add(&[&"--cap-drop", &"ALL", &"--hostname", &"sandbox"]);
+        let named = named(job, folders, program)?;
         for path in SYSTEM {
             // As links where they are links, as in systems with one `/usr`.
             match std::fs::read_link(path) {
@@ -203,21 +209,17 @@ impl Confine for Sandbox {
                 _ => add(&[&"--ro-bind-try", &path, &path]),
             }
         }
-        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.temporary, &"/tmp"]);
-        // The outer ones first, so that what is named within another stays as it was named.
-        let mut named = Vec::new();
-        for (paths, how) in [(&job.readable, "--ro-bind"), (&job.writable, "--dev-bind")] {
-            for path in paths {
-                named.push((there(path)?, how));
+        match self.etc(&named) {
+            Some(folder) => add(&[&"--ro-bind", &folder, &"/etc"]),
+            None => {
+                for path in ETC.map(|name| format!("/etc/{name}")) {
+                    add(&[&"--ro-bind-try", &path, &path]);
+                }
             }
         }
-        named.extend([&folders.work, &folders.home, &folders.temporary].map(|path| (path.clone(), "--bind")));
-        named.push((there(program)?, "--ro-bind"));
-        named.sort_by_key(|(path, how)| (path.components().count(), *how == "--ro-bind"));
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.temporary, &"/tmp"]);
         for (path, how) in named {
-            if how != "--ro-bind" || !SYSTEM.iter().any(|system| path.starts_with(system)) {
-                add(&[&how, &path, &path]);
-            }
+            add(&[&how, &path, &path]);
         }
         add(&[&"--remount-ro", &"/"]);
         // What loaders look at must not act on what stands outside of the sandbox.
@@ -227,6 +229,31 @@ impl Confine for Sandbox {
         add(&[&"--chdir", &folders.work, &"--"]);
         Ok(words)
     }
+}
+
+/// What is mounted for this job and no other, and how: the outer ones first, so that what is named within another stays as it
+/// was named.
+fn named(
+    job: &Job,
+    folders: &Folders,
+    program: &Path,
+) -> Result<Vec<(PathBuf, &'static str)>, LaunchError> {
+    let mut named = vec![(folders.own.clone(), "--bind")];
+    if !folders.work.starts_with(&folders.own) {
+        named.push((folders.work.clone(), "--bind"));
+    }
+    for path in &job.writable {
+        named.push((there(path)?, "--dev-bind"));
+    }
+    for path in job.readable.iter().map(PathBuf::as_path).chain([program]) {
+        let path = there(path)?;
+        let of_etc = ETC.iter().any(|name| path.starts_with(Path::new("/etc").join(name)));
+        if !of_etc && !SYSTEM.iter().any(|system| path.starts_with(system)) {
+            named.push((path, "--ro-bind"));
+        }
+    }
+    named.sort_by_key(|(path, how)| (path.components().count(), *how == "--ro-bind"));
+    Ok(named)
 }
 
 fn there(path: &Path) -> Result<PathBuf, LaunchError> {
