@@ -38,6 +38,9 @@ mod linux {
         Panic,
         Abort,
         Exit(i32),
+        /// Takes away what says that it had begun, and ends.
+        Deny,
+        Charge(f64),
         TakeAllMemory,
         Overflow,
         Fail(Fault),
@@ -69,6 +72,15 @@ mod linux {
                 Deed::Panic => panic!("the loss exploded"),
                 Deed::Abort => std::process::abort(),
                 Deed::Exit(status) => std::process::exit(status),
+                Deed::Deny => {
+                    let folder = std::env::var("AUTORESEARCH_WORKER_FOLDER").unwrap();
+                    std::fs::remove_file(Path::new(&folder).join("begun"))?;
+                    std::process::exit(120)
+                }
+                Deed::Charge(amount) => {
+                    cx.charge(amount);
+                    amount
+                }
                 Deed::TakeAllMemory => take_all_memory(),
                 Deed::Overflow => deeper(1) as f64,
                 Deed::Fail(Fault::Infrastructure) => return Err(RunFailure::infrastructure("HTTP 429")),
@@ -255,6 +267,8 @@ mod linux {
             (Deed::Overflow, Fault::Candidate, FailureKind::Crash, "overflowed its stack"),
             (Deed::Exit(3), Fault::Candidate, FailureKind::Crash, "status 3"),
             (Deed::Exit(0), Fault::Candidate, FailureKind::Crash, "gave no outcome"),
+            (Deed::Deny, Fault::Candidate, FailureKind::Crash, "status 120"),
+            (Deed::Charge(-1.0), Fault::Candidate, FailureKind::Crash, "charged -1"),
             (Deed::Fail(Fault::Candidate), Fault::Candidate, FailureKind::InvalidMetric, "diverged"),
             (
                 Deed::Fail(Fault::Infrastructure),
@@ -270,6 +284,10 @@ mod linux {
             assert_eq!((failure.fault(), failure.what()), (fault, kind), "{deed:?}: {failure}");
             assert!(failure.message().contains(text), "{deed:?}: {failure}");
         }
+        // What is no amount is not charged; the rest is.
+        let cx = here.cx(7);
+        here.worker().execute(Deed::Charge(-1.0), cx.clone()).await.unwrap_err();
+        assert_eq!(cx.take_charges(), [0.25]);
         let limited = here.worker().job(|job| job.wall_clock(Duration::from_millis(700)));
         let failure = limited.execute(Deed::Stay, here.cx(7)).await.unwrap_err();
         assert_eq!((failure.fault(), failure.what()), (Fault::Candidate, FailureKind::Timeout), "{failure}");

@@ -7,7 +7,7 @@ use crate::exit::JobExit;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
-use crate::local::{Confine, Environment, Folders, LocalProcess, STATUS};
+use crate::local::{Confine, Environment, Folders, LocalProcess};
 use autoresearch_core::async_trait;
 use etc::{Current, ETC, Etc};
 use std::ffi::OsString;
@@ -196,7 +196,9 @@ impl Confine for Sandbox {
         for flag in NAMESPACES {
             add(&[&flag]);
         }
-        add(&[&"--json-status-fd", &STATUS.to_string()]);
+        if let Some(status) = folders.status {
+            add(&[&"--json-status-fd", &status.to_string()]);
+        }
         if job.network {
             add(&[&"--share-net"]);
         }

@@ -2,8 +2,8 @@
 //!
 //! Limits are set by a few lines of `/bin/sh` that then become the command (`exec`): the one way to set them between `fork` and
 //! `exec` that needs neither unsafe code nor a program that may not be there, and that leaves no moment in which the command
-//! runs without them. The same lines enter the control groups, and close what this process has inherited and would hand on:
-//! whatever is open in a sandbox can be read there. Without limits, groups and such descriptors there is no shell.
+//! runs without them. The same lines enter the control groups that a job is not born in. Without such limits and groups there is no
+//! shell.
 
 use super::cgroup::Cgroup;
 use crate::error::LaunchError;
@@ -20,17 +20,12 @@ pub(crate) type Environment = BTreeMap<OsString, OsString>;
 /// What nothing reaches. Shells reckon in 64 bits and say nothing when a number is too large for that: the limit would be 0.
 const NO_LIMIT: u64 = 1 << 62;
 
-/// What the command enters and leaves on its way.
+/// What the command enters on its way.
 pub(super) struct Ways<'a> {
     pub(super) groups: &'a [Cgroup],
     /// Where it is written that a limit could not be set.
     pub(super) refused: &'a Path,
-    /// Where a sandbox says how the command in it has ended.
-    pub(super) status: Option<&'a Path>,
 }
-
-/// The descriptor at which a sandbox says how the command in it has ended.
-pub(crate) const STATUS: u32 = 9;
 
 /// The command, in a process group of its own, with the limits that the kernel keeps.
 pub(super) fn build(
@@ -40,16 +35,13 @@ pub(super) fn build(
     folder: &Path,
     ways: &Ways<'_>,
 ) -> Result<Command, LaunchError> {
-    let Ways { groups, refused, status } = ways;
-    let open = descriptors();
-    let shell = shell(&open)?;
+    let Ways { groups, refused } = ways;
+    let doors: Vec<PathBuf> = groups.iter().filter_map(Cgroup::door).collect();
     let keep = environment.contains_key(OsStr::new("PWD"));
-    let script = script(job, groups.len(), &open, keep, status.is_some());
-    let mut command = match script {
+    let mut command = match script(job, doors.len(), keep) {
         Some(script) => {
-            let mut sh = Command::new(shell);
-            sh.args(["-c", &script, "sh"]).arg(refused).args(*status);
-            sh.args(groups.iter().map(Cgroup::door)).args(words);
+            let mut sh = Command::new("/bin/sh");
+            sh.args(["-c", &script, "sh"]).arg(refused).args(doors).args(words);
             sh
         }
         None => {
@@ -64,44 +56,8 @@ pub(super) fn build(
     Ok(command)
 }
 
-/// What is open in this process, beside the three of every process, and would be open in a child.
-fn descriptors() -> Vec<u32> {
-    /// As the kernel shows it, in octal.
-    const CLOSE_ON_EXEC: u32 = 0o2_000_000;
-    let listed = std::fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
-    let is_handed_on = |fd: &u32| {
-        let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
-        let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-        flags.is_some_and(|flags| flags & CLOSE_ON_EXEC == 0)
-    };
-    let numbers = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|fd| *fd > 2).filter(is_handed_on).collect()
-}
-
-/// A shell that can close these: the plain one knows numbers of one digit.
-fn shell(open: &[u32]) -> Result<&'static str, LaunchError> {
-    if open.iter().all(|fd| *fd < 10) {
-        return Ok("/bin/sh");
-    }
-    let bash = ["/bin/bash", "/usr/bin/bash"].into_iter().find(|path| Path::new(path).exists());
-    bash.ok_or_else(|| {
-        LaunchError::Setup(format!(
-            "this process was started with open files (descriptors {open:?}) that jobs must not have, and there is no `bash` to \
-             close them; install bash, or start the study without them"
-        ))
-    })
-}
-
-fn script(job: &Job, groups: usize, open: &[u32], keep_pwd: bool, status: bool) -> Option<String> {
+fn script(job: &Job, groups: usize, keep_pwd: bool) -> Option<String> {
     let mut lines = String::new();
-    if status {
-        lines.push_str("status=$1; shift\n");
-    }
-    if !open.is_empty() {
-        let closing: Vec<String> = open.iter().map(|fd| format!("{fd}>&-")).collect();
-        lines.push_str(&format!("exec {}\n", closing.join(" ")));
-    }
     let mut step = |what: &str, line: &str| {
         lines.push_str(&format!("{line} || {{ echo '{what}' >\"$refused\"; exit 125; }}\n"));
     };
@@ -123,8 +79,7 @@ fn script(job: &Job, groups: usize, open: &[u32], keep_pwd: bool, status: bool) 
         step("address space", &format!("ulimit -v {}", limit.div_ceil(1024)));
     }
     let unset = if keep_pwd { "" } else { "unset PWD\n" };
-    let told = if status { format!(" {STATUS}>\"$status\"") } else { String::new() };
-    (!lines.is_empty()).then(|| format!("refused=$1; shift\n{lines}{unset}exec \"$@\"{told}"))
+    (!lines.is_empty()).then(|| format!("refused=$1; shift\n{lines}{unset}exec \"$@\""))
 }
 
 /// The file that the name means: in the folders of `PATH`, or, with a slash in it, from the job's folder.
@@ -164,36 +119,15 @@ mod tests {
 
     #[test]
     fn there_is_no_shell_without_need() {
-        assert_eq!(
-            script(
-                &Job::new(["true"]).wall_clock(Duration::from_secs(1)).memory(5).output(5),
-                0,
-                &[],
-                false,
-                false
-            ),
-            None
-        );
+        let second = Duration::from_secs(1);
+        let plain = Job::new(["true"]).wall_clock(second).memory(5).output(5);
+        assert_eq!(script(&plain, 0, false), None);
         let most = Job::new(["true"]).cpu_time(Duration::MAX).file_size(u64::MAX);
-        assert_eq!(
-            script(
-                &Job { limits: JobLimits { address_space: Some(u64::MAX), ..most.limits }, ..most },
-                0,
-                &[],
-                false,
-                false
-            ),
-            None
-        );
-        let script = script(
-            &Job::new(["true"]).cpu_time(Duration::from_millis(1500)).file_size(1000),
-            1,
-            &[3, 11],
-            false,
-            true,
-        )
-        .unwrap();
-        assert!(script.contains("exec 3>&- 11>&-\n"), "{script}");
+        let most = Job { limits: JobLimits { address_space: Some(u64::MAX), ..most.limits }, ..most };
+        assert_eq!(script(&most, 0, false), None);
+        let limited = Job::new(["true"]).cpu_time(Duration::from_millis(1500)).file_size(1000);
+        let script = script(&limited, 1, false).unwrap();
+        assert!(script.contains("echo 0 >\"$1\" && shift"), "{script}");
         assert!(
             script.contains("-S -t 2 ") && script.contains("-H -t 3 ") && script.contains("-f 2 "),
             "{script}"

@@ -5,6 +5,7 @@
 //! pinned to, so that it needs no helper program. And waiting takes no timer: the thread sleeps in `poll` on the descriptors
 //! of children (`pidfd`) and pipes, whatever runtime there is above.
 
+use super::cgroup::Cgroup;
 use super::live::{Head, Live, Source};
 use crate::launch::Watch;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
@@ -34,6 +35,10 @@ pub(super) struct Start {
     pub(super) key: u64,
     pub(super) command: Command,
     pub(super) cpus: Option<Vec<usize>>,
+    /// In which it is born, as far as they can be [visited](super::cgroup::Visit).
+    pub(super) groups: Vec<Cgroup>,
+    /// What it is to have open beside the three, under the number that it has here.
+    pub(super) handed: Option<File>,
     pub(super) stdout: Option<File>,
     pub(super) stderr: Option<File>,
     /// The most bytes of output.

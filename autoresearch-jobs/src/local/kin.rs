@@ -54,7 +54,7 @@ impl Kin {
 
     /// Whether a control group keeps an eye on every process, so that looks from time to time are not needed.
     fn is_tracked(&self) -> bool {
-        self.groups.iter().any(|group| group.is_unified())
+        self.groups.iter().any(Cgroup::tracks)
     }
 
     /// What its processes use now: ticks of processor time and pages of memory. Takes note of new ones.

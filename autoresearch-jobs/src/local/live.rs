@@ -1,12 +1,15 @@
 //! A child from its start until it is collected and all that it has said is read. Only the hub's thread has any.
 
+use super::cgroup::{Cgroup, Visit};
 use super::cpus;
 use super::hub::{Said, Start};
 use super::proc;
 use super::tail::{Tail, Told};
 use crate::launch::Watch;
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::sched_setaffinity;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus};
@@ -51,8 +54,8 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn start(start: Start) -> Option<Self> {
-        let Start { mut command, cpus, started, ended, flooded, watch, most, .. } = start;
-        match spawn(&mut command, cpus.as_deref()) {
+        let Start { mut command, cpus, groups, handed, started, ended, flooded, watch, most, .. } = start;
+        match spawn(&mut command, cpus.as_deref(), &groups, handed) {
             Err(why) => {
                 let _ = started.send(Err(why));
                 None
@@ -153,10 +156,26 @@ impl Live {
     }
 }
 
-/// Starts it on these CPUs, and gives a descriptor that tells its end.
-fn spawn(command: &mut Command, own: Option<&[usize]>) -> io::Result<(Child, OwnedFd)> {
+/// Starts it on these CPUs and in these groups, and gives a descriptor that tells its end.
+fn spawn(
+    command: &mut Command,
+    own: Option<&[usize]>,
+    groups: &[Cgroup],
+    handed: Option<File>,
+) -> io::Result<(Child, OwnedFd)> {
+    // What this process has inherited, or a library has opened without care, stays here.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let before = own.map(cpus::pin).transpose()?;
-    let spawned = command.spawn();
+    let visit = Visit::to(groups);
+    let spawned = visit.and_then(|_visit| {
+        if let Some(file) = &handed {
+            fcntl_setfd(file, FdFlags::empty())?;
+        }
+        let spawned = command.spawn();
+        // Before this thread goes back: others in this process start children as well.
+        drop(handed);
+        spawned
+    });
     if let Some(before) = before {
         let _ = sched_setaffinity(None, &before);
     }

@@ -18,7 +18,7 @@ mod running;
 mod tail;
 
 pub(crate) use claim::unique;
-pub(crate) use command::{Environment, STATUS};
+pub(crate) use command::Environment;
 pub(crate) use prepare::Folders;
 
 use crate::error::LaunchError;
@@ -56,7 +56,12 @@ use tokio::sync::OnceCell;
 /// asked: its process group, and what went into other groups and sessions, lost its parents or cleared its environment. Where
 /// a control group may be made (root, or a delegated part of the unified hierarchy) the kernel knows all of them, however they
 /// hide; elsewhere processes are found by a variable that marks them, by their folder, group and parents, and one that has
-/// shed all four between two looks a quarter of a second apart is not.
+/// shed all four between two looks a quarter of a second apart is not. What it has written elsewhere (also to `/dev/shm`) stays.
+///
+/// # What a job has open
+/// Standard input, which is empty, output and error. Before each start everything else that is open in this process is marked to be
+/// closed in children (`FD_CLOEXEC`), also what it has inherited and what libraries have opened without that mark. A program
+/// that hands descriptors to other children of its own does so in the child, as [`std::process::Command`] does.
 ///
 /// # When this process is killed
 /// Then nobody is left to end its jobs. They are found by a lock and a note in the [folder](Self::folder): the first launch of a
@@ -66,8 +71,14 @@ use tokio::sync::OnceCell;
 /// # Limits
 /// Wall-clock time and output are kept by this process, file size and address space by the kernel (`ulimit`), CPU time by both: for
 /// each process by the kernel, in sum within a tenth of a second. Memory is kept by a control group where one may be made; elsewhere
-/// it is summed up ten times a second, so that a job may be over for so long, and pages that processes share count for each. Of
-/// standard output and error the job sees pipes, and the limit is exact.
+/// it is summed up ten times a second, so that a job may be over for so long, pages that processes share count for each, and
+/// files in memory (`/dev/shm`) count as far as a process has mapped them. Of standard output and error the job sees pipes,
+/// and the limit is exact.
+///
+/// # What a start takes
+/// Some 2 ms more than the command itself, and another half for `ulimit`. Where groups can be made in the unified hierarchy
+/// alone, entering one takes 5 to 20 ms of waiting when nobody has done so just before: the kernel holds off all forks
+/// of the machine (its mount option `favordynmods` takes that away).
 #[derive(Debug, Clone)]
 pub struct LocalProcess(Arc<Engine>);
 

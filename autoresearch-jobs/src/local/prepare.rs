@@ -14,6 +14,7 @@ use crate::id::JobId;
 use crate::job::Job;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Prepared {
     pub(super) running: Running,
     pub(super) command: std::process::Command,
+    /// What the first process has open beside the three.
+    pub(super) handed: Option<File>,
     pub(super) stdout: Option<File>,
     pub(super) stderr: Option<File>,
     pub(super) afterwards: Afterwards,
@@ -30,6 +33,8 @@ pub(super) struct Prepared {
 /// The folders that a job sees.
 #[derive(Debug)]
 pub(crate) struct Folders {
+    /// The number of the descriptor at which a sandbox says how the command in it has ended.
+    pub(crate) status: Option<i32>,
     /// In which the others are, and nothing else, unless the job has named another one to work in.
     pub(crate) own: PathBuf,
     pub(crate) work: PathBuf,
@@ -54,7 +59,10 @@ pub(super) fn prepare(
     let notes = claim.make_folder()?.to_path_buf();
     let own = notes.join("job");
     let (work, home, temporary) = (own.join("work"), own.join("home"), own.join("tmp"));
-    let folders = Folders { own, work, home, temporary };
+    let status = confine.is_some().then(|| notes.join("status"));
+    let handed = status.as_deref().map(File::create).transpose();
+    let handed = handed.map_err(LaunchError::io("cannot make a file in the job's folder"))?;
+    let folders = Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home, temporary };
     for folder in [&folders.own, &folders.work, &folders.home, &folders.temporary] {
         std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))?;
     }
@@ -92,8 +100,7 @@ pub(super) fn prepare(
     cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
     let mut groups = Made(groups);
     let refused = notes.join("refused");
-    let status = confine.is_some().then(|| notes.join("status"));
-    let ways = command::Ways { groups: &groups.0, refused: &refused, status: status.as_deref() };
+    let ways = command::Ways { groups: &groups.0, refused: &refused };
     let command = command::build(&words, job, &environment, &folders.work, &ways)?;
     groups.0.clear(); // they are the job's now
     static KEYS: AtomicU64 = AtomicU64::new(0);
@@ -101,7 +108,7 @@ pub(super) fn prepare(
     let running =
         Running { hub, key, kin, claim, _confine: confine, _places: places, headless: false, over: false };
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
-    Ok(Prepared { running, command, stdout, stderr, afterwards })
+    Ok(Prepared { running, command, handed, stdout, stderr, afterwards })
 }
 
 /// Groups that are taken away again unless the job gets as far as to have them.

@@ -58,7 +58,7 @@ async fn run(
     job: &Job,
     watch: &Watch,
 ) -> Result<JobExit, LaunchError> {
-    let Prepared { mut running, command, stdout, stderr, afterwards } = prepared;
+    let Prepared { mut running, command, handed, stdout, stderr, afterwards } = prepared;
     let (started, has_started) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
     let (flooded, has_flooded) = oneshot::channel();
@@ -67,6 +67,8 @@ async fn run(
         key: running.key,
         command,
         cpus,
+        groups: running.kin.groups().to_vec(),
+        handed,
         stdout,
         stderr,
         most: job.limits.output,

@@ -23,13 +23,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Checks a launcher against the contract of [`Launcher`], with a dozen small jobs of `/bin/sh`.
+/// Checks a launcher against the contract of [`Launcher`], with two dozen small jobs of `/bin/sh` and the usual tools.
 ///
-/// Exits, signals and output are told; files go in and out; the environment is what the job says; wall-clock and output limits
-/// end a job and are named (an output limit may be refused as [`LaunchError::Setup`]); what cannot be is refused; a job that is
-/// cancelled or whose launch is dropped stops, as does what it has started; attempts at a run do not run at once. The launcher and
-/// its jobs must share the system's temporary folder, or the folder that `AUTORESEARCH_CONFORMANCE_DIR` names. Each step gets two
-/// minutes.
+/// * Exits, signals and output are told.
+/// * Files go in and out, and nothing through a link; the job's folder is empty at the start and gone at the end.
+/// * The environment is what the job says: nothing of the driver's that is not on its list, and all that is.
+/// * Each limit (wall-clock and CPU time, memory, output, file size) ends a job and is named in its exit, or is refused as
+///   [`LaunchError::Setup`]; so is what makes no sense.
+/// * A job that ends, is cancelled or whose launch is dropped has nothing running any more: no child, none with a session of its own,
+///   none whose parents are gone.
+/// * Attempts at a run do not run at once; runs do.
+///
+/// The launcher and its jobs must share the system's temporary folder, or the folder that `AUTORESEARCH_CONFORMANCE_DIR` names. Each
+/// step gets two minutes. A memory limit is tried with 200 MB, of which a launcher that has none may take that much.
 ///
 /// # Panics
 /// The launcher breaks the contract; the message says how.
@@ -37,8 +43,11 @@ pub async fn launcher<L: Launcher + 'static>(make: impl Fn() -> L) {
     let check = Check { launcher: Arc::new(make()), folder: Folder::new(), study: name() };
     check.exits_are_told().await;
     check.files_and_environment().await;
+    check.nothing_is_there_before_or_afterwards().await;
+    check.environment_is_what_the_job_says().await;
     check.limits_end_jobs().await;
     check.nonsense_is_refused().await;
+    check.nothing_outlives_its_job().await;
     check.stopped_jobs_stop(true).await;
     check.stopped_jobs_stop(false).await;
     check.attempts_exclude_each_other().await;
@@ -96,7 +105,24 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 
 /// A script that lives on, and shows it: it counts in the file `name` of the folder `$D`, in a background process.
 fn beating(name: &str) -> String {
-    format!("(i=0; while :; do i=$((i+1)); echo $i >\"$D/{name}\"; sleep 0.05; done) & echo up; wait")
+    format!("{}\n{}\necho up; wait", beat(name, "("), beat(&lonely(name), LONELY))
+}
+
+/// Goes on in the background, and counts in the file.
+fn beat(name: &str, how: &str) -> String {
+    let count = format!("i=0; while :; do i=$((i+1)); echo $i >\"$D/{name}\"; sleep 0.05; done");
+    match how {
+        LONELY => format!("{LONELY}'{count}' & )"),
+        how => format!("{how}{count}) &"),
+    }
+}
+
+/// What starts it so that it has no parent any more, and a session of its own where the system can make one.
+const LONELY: &str = "(set -- /bin/sh -c; command -v setsid >/dev/null && set -- setsid \"$@\"; \"$@\" ";
+
+/// The file of the one that is alone.
+fn lonely(name: &str) -> String {
+    format!("{name}-lonely")
 }
 
 impl<L: Launcher + 'static> Check<L> {
@@ -157,13 +183,80 @@ impl<L: Launcher + 'static> Check<L> {
     }
 
     async fn limits_end_jobs(&self) {
-        let exit = self.ended(3, &sh("sleep 600").wall_clock(Duration::from_secs(1))).await;
-        assert_eq!(exit.limit, Some(LimitKind::WallClock), "the wall-clock limit");
-        assert!(!exit.success(), "a job that was ended is no success");
-        match self.launch(3, &sh("while :; do echo 0123456789; done").output(1000)).await {
-            Ok(exit) => assert_eq!(exit.limit, Some(LimitKind::Output), "the output limit: {exit:?}"),
+        let minute = Duration::from_secs(60);
+        // Held for a while, so that those who look from time to time see it; of all commands only the one that holds it decides.
+        let large = "(head -c 200000000 /dev/zero; sleep 3) | tail -c 190000000 >/dev/null";
+        let cases = [
+            (LimitKind::WallClock, sh("sleep 600").wall_clock(Duration::from_secs(1))),
+            (LimitKind::CpuTime, sh("while :; do :; done").cpu_time(Duration::from_secs(1))),
+            (LimitKind::Memory, sh(large).memory(64 << 20)),
+            (LimitKind::Output, sh("while :; do echo 0123456789; done").output(1000)),
+            (LimitKind::FileSize, sh("exec head -c 1000000 /dev/zero >big").file_size(100_000)),
+        ];
+        for (limit, mut job) in cases {
+            job.limits.wall_clock.get_or_insert(minute);
+            match self.launch(3, &job).await {
+                Ok(exit) => {
+                    assert_eq!(exit.limit, Some(limit), "the limit of {limit} is not kept, or not named: {exit:?}");
+                    assert!(exit.failure().is_some(), "a job that was ended by its limit of {limit} is no failure");
+                }
+                Err(LaunchError::Setup(_)) => {}
+                Err(why) => panic!("a limit of {limit} gave: {why}"),
+            }
+        }
+        let within = sh("head -c 1000 /dev/zero >small; echo said").output(1000).file_size(100_000).memory(64 << 20);
+        match self.launch(3, &within.cpu_time(minute).wall_clock(minute)).await {
+            Ok(exit) => assert!(exit.success(), "a job that is within its limits: {exit:?}"),
             Err(LaunchError::Setup(_)) => {}
-            Err(why) => panic!("an output limit gave: {why}"),
+            Err(why) => panic!("limits gave: {why}"),
+        }
+    }
+
+    async fn nothing_is_there_before_or_afterwards(&self) {
+        let script = "ls -A; echo \"[$PWD][$HOME][$TMPDIR]\"; : >a; mkdir -p d/d && : >d/d/b; chmod 0 d/d d";
+        let exit = self.ended(7, &sh(script)).await;
+        assert!(exit.stdout.starts_with("[/"), "the job's folder is not empty at the start: {exit:?}");
+        for folder in exit.stdout.trim().trim_matches(['[', ']']).split("][") {
+            assert!(!Path::new(folder).exists(), "the folder {folder} of a job that has ended is still there");
+        }
+        let into = self.folder.0.join("links");
+        let script = "mkdir out; echo 1 >out/a; ln -s /etc/passwd out/b; ln -s /etc out/c; ln -s \"$PWD/out\" d";
+        let exit = self.ended(7, &sh(script).collect(["out/**", "d/*"], &into)).await;
+        assert_eq!(exit.files, ["out/a"], "links are neither collected nor followed");
+        for name in ["out/b", "out/c", "d"] {
+            let found = fs::symlink_metadata(into.join(name));
+            assert!(found.is_err(), "links are neither collected nor followed, and {name} was");
+        }
+    }
+
+    async fn environment_is_what_the_job_says(&self) {
+        // What shells set by themselves, what each job has, and what tells of the user, which engines may set alike.
+        const KNOWN: [&str; 16] = [
+            "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "USER", "LOGNAME",
+            "SHELL", "TERM", "MAIL",
+        ];
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let plain = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let of_driver: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(text)
+            .filter(|(name, value)| plain(name) && !KNOWN.contains(&&**name) && !value.contains('\n'))
+            .collect();
+        let handed = of_driver.iter().find(|(name, _)| !name.starts_with(|c: char| c.is_ascii_digit()));
+        let job = Job::new(["env"]).inherit(handed.map(|(name, _)| name)).env("GIVEN", "a b");
+        let exit = self.ended(9, &job).await;
+        let seen: Vec<&str> = exit.stdout.lines().collect();
+        assert!(seen.contains(&"GIVEN=a b"), "a variable is not there: {seen:?}");
+        for variable in &of_driver {
+            let (name, value) = variable;
+            let is_there = seen.contains(&&*format!("{name}={value}"));
+            if handed == Some(variable) {
+                // Of long output the end is kept.
+                assert!(is_there || exit.stdout.len() > 4000, "{name}, which the job inherits, is not there");
+            } else {
+                assert!(!is_there, "the job has {name} of the driver's environment, which is not on its list");
+            }
         }
     }
 
@@ -195,7 +288,8 @@ impl<L: Launcher + 'static> Check<L> {
         let job = sh(&beating(how)).env("D", self.shared()).writable(&self.folder.0);
         let (launcher, id, watch) = (Arc::clone(&self.launcher), self.id(5), Watch::new(&cancel));
         let launch = tokio::spawn(async move { launcher.launch(&id, &job, &watch).await });
-        until("a job that was started", || beat.exists() || launch.is_finished()).await;
+        let lonely = self.folder.0.join(lonely(how));
+        until("a job that was started", || beat.exists() && lonely.exists() || launch.is_finished()).await;
         assert!(!launch.is_finished(), "a job that goes on is said to have ended: {:?}", launch.await);
         if by_cancelling {
             cancel.cancel();
@@ -212,6 +306,18 @@ impl<L: Launcher + 'static> Check<L> {
         let again = self.ended(5, &sh("true")).await;
         assert!(again.success(), "after a job was {how}: {again:?}");
         stands_still(&beat, how).await;
+        stands_still(&lonely, how).await;
+    }
+
+    async fn nothing_outlives_its_job(&self) {
+        let (child, alone) = (self.folder.0.join("child"), self.folder.0.join("child-lonely"));
+        let wait = "while ! test -s \"$D/child\" || ! test -s \"$D/child-lonely\"; do sleep 0.02; done";
+        let script = format!("{}\n{}\n{wait}", beat("child", "("), beat("child-lonely", LONELY));
+        let job = sh(&script).env("D", self.shared()).writable(&self.folder.0);
+        let exit = self.ended(8, &job).await;
+        assert!(exit.success(), "a job that leaves processes behind: {exit:?}");
+        stands_still(&child, "left behind as a child when its parent ended").await;
+        stands_still(&alone, "left behind alone, with a session of its own, when its job ended").await;
     }
 
     async fn attempts_exclude_each_other(&self) {

@@ -9,7 +9,7 @@ use autoresearch_core::async_trait;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Answer = dyn FnMut(&JobId, &Job, &Watch) -> Result<JobExit, LaunchError> + Send;
+type Answer = dyn Fn(&JobId, &Job, &Watch) -> Result<JobExit, LaunchError> + Send + Sync;
 
 /// Gives the exits that a test has written, and remembers what it was asked to launch. Clones share both.
 ///
@@ -31,26 +31,28 @@ type Answer = dyn FnMut(&JobId, &Job, &Watch) -> Result<JobExit, LaunchError> + 
 #[derive(Clone)]
 pub struct FakeLauncher {
     launched: Arc<Mutex<Vec<(JobId, Job)>>>,
-    answer: Arc<Mutex<Answer>>,
+    answer: Arc<Answer>,
 }
 
 impl FakeLauncher {
     /// Gives these in their order, and then errors of the set-up.
     pub fn exits(exits: impl IntoIterator<Item = Result<JobExit, LaunchError>>) -> Self {
-        let mut exits = exits.into_iter().collect::<Vec<_>>().into_iter();
+        let exits = Mutex::new(exits.into_iter().collect::<Vec<_>>().into_iter());
         Self::answering(move |id, _, _| {
             let none = || {
                 Err(LaunchError::Setup(format!("{id} was launched, and the test has no exit left for it")))
             };
-            exits.next().unwrap_or_else(none)
+            let next = lock(&exits).next();
+            next.unwrap_or_else(none)
         })
     }
 
-    /// Gives what this says. It may write the files that the job is to leave behind, and tell lines of output.
+    /// Gives what this says. It may write the files that the job is to leave behind, tell lines of output, and take its time:
+    /// other launches are answered meanwhile.
     pub fn answering(
-        answer: impl FnMut(&JobId, &Job, &Watch) -> Result<JobExit, LaunchError> + Send + 'static,
+        answer: impl Fn(&JobId, &Job, &Watch) -> Result<JobExit, LaunchError> + Send + Sync + 'static,
     ) -> Self {
-        Self { launched: Arc::default(), answer: Arc::new(Mutex::new(answer)) }
+        Self { launched: Arc::default(), answer: Arc::new(answer) }
     }
 
     /// What was to be launched, in order.
@@ -77,6 +79,6 @@ impl Launcher for FakeLauncher {
             return Err(LaunchError::Cancelled);
         }
         lock(&self.launched).push((id.clone(), job.clone()));
-        (lock(&self.answer))(id, job, watch)
+        (self.answer)(id, job, watch)
     }
 }

@@ -20,6 +20,7 @@ use std::fs;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
 
 /// The most bytes of an outcome: the study reads it as a whole.
@@ -183,7 +184,7 @@ where
         request: &Request<C>,
         into: &Path,
         cx: &RunContext,
-    ) -> Result<JobExit, LaunchError> {
+    ) -> Result<(JobExit, bool), LaunchError> {
         let program = self.program.as_ref().map_err(|why| LaunchError::Setup(why.clone()))?;
         program.check().map_err(LaunchError::Setup)?;
         let text =
@@ -205,24 +206,31 @@ where
         let job = job.file(REQUEST, text).env(NAME, &self.name);
         let job = job.collect([OUTCOME, BEGUN], into);
         let job = job.readable(&program.path).writable(&request.directory);
-        let context = cx.clone();
+        let (context, launch) = (cx.clone(), request.launch.clone());
+        let said = Arc::new(AtomicBool::new(false));
+        let begun = Arc::clone(&said);
         let watch = Watch::new(&cx.cancel).lines(move |line| {
             if let Some(progress) = wire::from_line(line) {
                 context.report(progress);
+            } else if wire::has_begun(line, &launch) {
+                begun.store(true, Ordering::Relaxed);
             }
         });
-        self.launcher.launch(&request.id, &job, &watch).await
+        let exit = self.launcher.launch(&request.id, &job, &watch).await?;
+        let begun = said.load(Ordering::Relaxed) || exit.files.iter().any(|file| file == BEGUN);
+        Ok((exit, begun))
     }
 
-    /// What came of the run.
+    /// What came of the run. `begun`: the executor was called.
     fn outcome(
         &self,
         mut exit: JobExit,
+        begun: bool,
         request: &Request<C>,
         from: &Path,
         cx: &RunContext,
     ) -> Result<E::Output, RunFailure> {
-        exit.stdout = wire::without_progress(&exit.stdout);
+        exit.stdout = wire::without_own(&exit.stdout);
         let has = |name: &str| exit.files.iter().any(|file| file == name);
         // A worker that wrote an outcome ended well; one that was ended may have had it written by somebody else.
         if has(OUTCOME) && exit.success() {
@@ -244,12 +252,19 @@ where
             if outcome.launch != request.launch {
                 return Err(RunFailure::infrastructure(format!("{} is of another launch", path.display())));
             }
-            outcome.charges.iter().for_each(|&amount| cx.charge(amount));
+            let (charges, wrong): (Vec<f64>, Vec<f64>) =
+                outcome.charges.iter().partition(|amount| **amount >= 0.0 && amount.is_finite());
+            charges.iter().for_each(|&amount| cx.charge(amount));
+            if let Some(wrong) = wrong.first() {
+                return Err(RunFailure::candidate(format!(
+                    "the run charged {wrong}, which is no amount; charge what it costs, from 0"
+                )));
+            }
             let output = outcome.result?;
             self.keep(&output, request);
             return Ok(output);
         }
-        match (has(BEGUN), exit.failure()) {
+        match (begun, exit.failure()) {
             (true, Some(failure)) => Err(failure),
             (true, None) => Err(RunFailure::candidate("the run ended its process and gave no outcome")),
             (false, Some(_)) => {
@@ -312,8 +327,8 @@ where
         let request = Request::new(candidate, &cx, directory)?;
         // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
         let private = tempfile::Builder::new().prefix("autoresearch-worker-").tempdir()?;
-        let exit = self.launched(&request, private.path(), &cx).await?;
-        self.outcome(exit, &request, private.path(), &cx)
+        let (exit, begun) = self.launched(&request, private.path(), &cx).await?;
+        self.outcome(exit, begun, &request, private.path(), &cx)
     }
 
     async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {

@@ -71,6 +71,10 @@ where
     end_with_parent();
     let cx = wire::context(&request).reporting(tell());
     fs::write(folder.join(BEGUN), "").map_err(|why| format!("{}: {why}", folder.display()))?;
+    let mut out = std::io::stdout().lock();
+    let said = writeln!(out, "{}", wire::begun_line(&request.launch)).and_then(|()| out.flush());
+    said.map_err(|why| format!("standard output: {why}"))?;
+    drop(out);
     let run = || runtime.block_on(executor.execute(request.candidate, cx.clone()));
     let result = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(RunFailure::candidate(format!("the run panicked: {}", what(&*panic)))));

@@ -14,12 +14,17 @@ pub(super) const NAME: &str = "AUTORESEARCH_WORKER";
 pub(super) const FOLDER: &str = "AUTORESEARCH_WORKER_FOLDER";
 /// What is to be run.
 pub(super) const REQUEST: &str = "request.json";
-/// There from the moment on in which the executor is called: what goes wrong before is not the candidate's fault.
+/// There from the moment on in which the executor is called: what goes wrong before is not the candidate's fault. The candidate
+/// could delete it, so that it is [said](has_begun) on standard output as well, where nothing is taken back.
 pub(super) const BEGUN: &str = "begun";
 /// What came of it.
 pub(super) const OUTCOME: &str = "outcome.json";
-/// What lines of progress on standard output begin with.
+/// What a worker's own lines on standard output begin with.
+const OWN: &str = "\u{1}autoresearch-";
+/// … those of progress.
 const PROGRESS: &str = "\u{1}autoresearch-progress ";
+/// … the one that says that the executor is called, with the launch.
+const HAS_BEGUN: &str = "\u{1}autoresearch-begun ";
 
 /// Takes note of where it is, goes where the study stands (as far as that can be seen from here), and becomes the worker.
 pub(super) const ENTER: &str = r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORESEARCH_WORKER_FOLDER; cd "$1" 2>/dev/null; shift; exec "$@""#;
@@ -136,10 +141,19 @@ pub(super) fn from_line(line: &str) -> Option<RunProgress> {
     Some(RunProgress { step, of, loss })
 }
 
-/// The output without lines of progress.
-pub(super) fn without_progress(output: &str) -> String {
-    let lines = output.split_inclusive('\n').filter(|line| !line.contains(PROGRESS.trim_end()));
-    lines.collect()
+/// The line that says that the executor of this launch is called now.
+pub(super) fn begun_line(launch: &str) -> String {
+    format!("{HAS_BEGUN}{launch}")
+}
+
+/// Whether a line says so.
+pub(super) fn has_begun(line: &str, launch: &str) -> bool {
+    line.split_once(HAS_BEGUN).is_some_and(|(_, of)| of.trim_end() == launch)
+}
+
+/// The output without the worker's own lines.
+pub(super) fn without_own(output: &str) -> String {
+    output.split_inclusive('\n').filter(|line| !line.contains(OWN)).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +168,8 @@ mod tests {
         assert_eq!(from_line(&to_line(nan)), Some(RunProgress { loss: None, ..progress }));
         assert_eq!(from_line(&format!("epoch 1 {}", to_line(progress))), Some(progress));
         assert_eq!(from_line("autoresearch-progress {}"), None);
-        assert_eq!(without_progress(&format!("a\n{}\nb", to_line(progress))), "a\nb");
+        assert!(has_begun(&begun_line("7a"), "7a") && !has_begun(&begun_line("7a"), "7") && !has_begun("7a", "7a"));
+        let output = format!("a\n{}\n{}\nb", begun_line("7a"), to_line(progress));
+        assert_eq!(without_own(&output), "a\nb");
     }
 }
