@@ -90,8 +90,8 @@ mod mistaken {
         move |job| job.command.iter().any(|word| word.contains(script))
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn each_mistake_is_found() {
+    #[test]
+    fn each_mistake_is_found() {
         let before = |mistake: Before| (mistake, NOTHING.1);
         let after = |mistake: After| (NOTHING.0, mistake);
         let mistakes = [
@@ -106,7 +106,8 @@ mod mistaken {
             (before(|_, job, _| in_a_folder_that_stays(job)), "is still there"),
             (
                 before(|_, job, _| {
-                    let others = std::env::vars().map(|(name, _)| name).filter(|name| name != "CARGO_MANIFEST_DIR");
+                    let others =
+                        std::env::vars().map(|(name, _)| name).filter(|name| name != "CARGO_MANIFEST_DIR");
                     job.inherit.extend(others.filter(|name| name.starts_with("CARGO_")));
                 }),
                 "of the driver's environment, which is not on its list",
@@ -146,7 +147,8 @@ mod mistaken {
             ),
             (
                 after(|job, exit| {
-                    exit.limit = exit.limit.filter(|_| job.limits.cpu_time.is_some() || job.limits.memory.is_some());
+                    exit.limit =
+                        exit.limit.filter(|_| job.limits.cpu_time.is_some() || job.limits.memory.is_some());
                 }),
                 "limit of wall-clock time",
             ),
@@ -168,15 +170,7 @@ mod mistaken {
             ),
         ];
         let found = mistakes.map(|((before, after), expected)| {
-            // Each on a thread of its own, since most of the time nothing happens.
-            let found = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-                let (root, local) = local();
-                let said = runtime.block_on(verdict(move || Mistaken(local.clone(), before, after)));
-                drop((root, runtime));
-                said
-            });
-            (found, expected)
+            (found(move |local| Mistaken(local, before, after)), expected)
         });
         for (found, expected) in found {
             let said = found.join().unwrap();
@@ -189,40 +183,63 @@ mod mistaken {
         local: LocalProcess,
         /// The file that the forgotten one counts in.
         file: &'static str,
-        forgotten: Arc<Mutex<Vec<Child>>>,
+        forgotten: Arc<Forgotten>,
+    }
+
+    #[derive(Default)]
+    struct Forgotten(Mutex<Vec<Child>>);
+
+    impl Drop for Forgotten {
+        fn drop(&mut self) {
+            for child in self.0.get_mut().unwrap() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+        }
     }
 
     #[async_trait]
     impl Launcher for Forgetful {
         async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
-            let ended = self.local.launch(id, job, watch).await;
             if says(&format!("/{}\"", self.file))(job) {
                 let beat = format!("while sleep 0.05; do date +%N >{}/{}; done", job.env["D"], self.file);
-                self.forgotten.lock().unwrap().push(Command::new("sh").args(["-c", &beat]).spawn().unwrap());
+                self.forgotten
+                    .0
+                    .lock()
+                    .unwrap()
+                    .push(Command::new("sh").args(["-c", &beat]).spawn().unwrap());
             }
-            ended
+            self.local.launch(id, job, watch).await
         }
     }
 
-    #[tokio::test]
-    async fn each_process_that_is_forgotten_is_found() {
-        let forgotten = Arc::new(Mutex::new(Vec::new()));
+    #[test]
+    fn each_process_that_is_forgotten_is_found() {
         let files = [
             ("child", "left behind as a child"),
             ("child-lonely", "left behind alone"),
             ("cancelled", "was cancelled goes on"),
             ("cancelled-lonely", "was cancelled goes on"),
+            ("dropped", "was dropped goes on"),
         ];
-        for (file, expected) in files {
-            let (_root, local) = local();
-            let all = Arc::clone(&forgotten);
-            let said =
-                verdict(move || Forgetful { local: local.clone(), file, forgotten: Arc::clone(&all) }).await;
-            for mut child in forgotten.lock().unwrap().drain(..) {
-                child.kill().unwrap();
-                child.wait().unwrap();
-            }
+        let found = files.map(|(file, expected)| {
+            let forgotten = Arc::default();
+            (found(move |local| Forgetful { local, file, forgotten: Arc::clone(&forgotten) }), expected)
+        });
+        for (found, expected) in found {
+            let said = found.join().unwrap();
             assert!(said.contains(expected), "{expected}: {said}");
         }
+    }
+
+    /// What the suite says, on a thread of its own, since most of the time nothing happens.
+    fn found<L: Launcher + 'static>(
+        make: impl Fn(LocalProcess) -> L + Send + 'static,
+    ) -> std::thread::JoinHandle<String> {
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let (_root, local) = local();
+            runtime.block_on(verdict(move || make(local.clone())))
+        })
     }
 }

@@ -80,7 +80,9 @@ impl Etc {
             DirBuilder::new().mode(0o700).create(&outer)?;
             let lock = File::open(&outer);
             // Somebody who sweeps may have come in between.
-            let Some(lock) = lock.ok().filter(|lock| lock.try_lock().is_ok() && outer.exists()) else { continue };
+            let Some(lock) = lock.ok().filter(|lock| lock.try_lock().is_ok() && outer.exists()) else {
+                continue;
+            };
             let etc = Self { outer, _lock: lock, was };
             etc.fill()?;
             return Ok(etc);

@@ -34,13 +34,17 @@ const SYSTEM: [&str; 9] =
 /// ```
 ///
 /// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
-///   job's own folder, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
+///   job's own folder, which it finds as `/job`, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
 ///   folder, no store, no other runs. `/tmp` is in the job's folder. What is named within a path that is named, too, is as it was
 ///   named itself.
 /// * No network, not even this machine's own, unless the job [asks for it](Job::network), which also opens sockets without a file
 ///   (X11, D-Bus). `/usr` and `/opt` are readable as a whole: do not keep a store there.
 /// * It sees none of the other processes, has no capabilities and no terminal, and ends with this process, also when that is
 ///   killed.
+/// * Of `/etc` there are copies of what programs need to find libraries, names, certificates and the time (a few files, no passwords,
+///   no keys), made by this launcher in a folder under the system's temporary one and made anew when an original changes: one
+///   mount in place of a dozen. The folder is gone when the launcher and its jobs are; that of a killed process is deleted by
+///   the next launcher. Where a job names more of `/etc`, each thing is mounted by itself.
 /// * Limits, clean-up and folders are those of [`LocalProcess`], on which it is built ([`on`](Self::on)).
 ///
 /// That a signal has ended the command is told by the status 128 and the signal's number, as in shells: a command that ends with
@@ -181,7 +185,18 @@ impl Sandbox {
     }
 }
 
+/// Where a job finds its own folder. Not where it really is: what the folders above are called is nobody's business, and where
+/// that is below `/tmp`, which is a folder of the job's, they would have to be made in it.
+const OWN: &str = "/job";
+
 impl Confine for Sandbox {
+    fn seen(&self, path: &Path, folders: &Folders) -> PathBuf {
+        match path.strip_prefix(&folders.own) {
+            Ok(below) => Path::new(OWN).join(below),
+            Err(_) => path.into(),
+        }
+    }
+
     fn words(
         &self,
         job: &Job,
@@ -219,7 +234,8 @@ impl Confine for Sandbox {
                 }
             }
         }
-        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.temporary, &"/tmp"]);
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.own, &OWN]);
+        add(&[&"--bind", &folders.temporary, &"/tmp"]);
         for (path, how) in named {
             add(&[&how, &path, &path]);
         }
@@ -228,19 +244,15 @@ impl Confine for Sandbox {
         for (name, value) in loading {
             add(&[&"--setenv", &name, &value]);
         }
-        add(&[&"--chdir", &folders.work, &"--"]);
+        add(&[&"--chdir", &self.seen(&folders.work, folders), &"--"]);
         Ok(words)
     }
 }
 
 /// What is mounted for this job and no other, and how: the outer ones first, so that what is named within another stays as it
 /// was named.
-fn named(
-    job: &Job,
-    folders: &Folders,
-    program: &Path,
-) -> Result<Vec<(PathBuf, &'static str)>, LaunchError> {
-    let mut named = vec![(folders.own.clone(), "--bind")];
+fn named(job: &Job, folders: &Folders, program: &Path) -> Result<Vec<(PathBuf, &'static str)>, LaunchError> {
+    let mut named = Vec::new();
     if !folders.work.starts_with(&folders.own) {
         named.push((folders.work.clone(), "--bind"));
     }
@@ -249,6 +261,9 @@ fn named(
     }
     for path in job.readable.iter().map(PathBuf::as_path).chain([program]) {
         let path = there(path)?;
+        if path.starts_with(&folders.own) {
+            continue;
+        }
         let of_etc = ETC.iter().any(|name| path.starts_with(Path::new("/etc").join(name)));
         if !of_etc && !SYSTEM.iter().any(|system| path.starts_with(system)) {
             named.push((path, "--ro-bind"));

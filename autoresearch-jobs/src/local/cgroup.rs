@@ -357,7 +357,8 @@ fn trial(base: &Path) -> Option<Cgroup> {
 fn may_visit(base: &Path, home: &Path, file: &str) -> bool {
     let Some(group) = trial(base) else { return false };
     let (tasks, home) = (group.path.join("tasks"), home.join("tasks"));
-    let tried = std::thread::spawn(move || fs::write(&tasks, "0").and_then(|()| fs::write(&home, "0")).is_ok());
+    let tried =
+        std::thread::spawn(move || fs::write(&tasks, "0").and_then(|()| fs::write(&home, "0")).is_ok());
     let can = tried.join().unwrap_or(false) && group.path.join(file).exists();
     group.remove();
     can

@@ -8,7 +8,7 @@ use crate::error::LaunchError;
 use crate::id::JobId;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Seek};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long one is waited for whose holder has said that it is: longer than the end of what was killed is waited for.
 const LAST: Duration = Duration::from_secs(3 * END.as_secs() + 5);
-/// What the holder then adds to its number in the lock.
-const ENDING: &str = " is ending";
+/// What the holder then adds in the lock.
+const ENDING: &str = "is ending";
 /// How long the end of processes that were killed is waited for.
 pub(super) const END: Duration = Duration::from_secs(10);
 
@@ -40,6 +40,7 @@ pub(super) struct Claim {
     lock: File,
     lock_path: PathBuf,
     folder: PathBuf,
+    refused: PathBuf,
     /// Something of it is still running: the note must stay, so that it is found again.
     unended: bool,
 }
@@ -52,7 +53,7 @@ impl Claim {
     pub(super) fn take(root: &Path, key: &str) -> Result<Self, LaunchError> {
         let lock_path = root.join(format!("{key}.lock"));
         let begun = Instant::now();
-        let mut lock = loop {
+        let lock = loop {
             let what = || format!("cannot open the lock {}", lock_path.display());
             let open =
                 OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&lock_path);
@@ -63,19 +64,20 @@ impl Claim {
                 Ok(()) => break file,
                 Err(fs::TryLockError::Error(why)) => return Err(LaunchError::io(what())(why)),
                 Err(fs::TryLockError::WouldBlock)
-                    if begun.elapsed() > LAST || begun.elapsed() > PATIENCE && !holder(&file).ends_with(ENDING) =>
+                    if begun.elapsed() > LAST
+                        || begun.elapsed() > PATIENCE && !content(&file).ends_with(ENDING) =>
                 {
                     return Err(LaunchError::Infrastructure(busy(key, &file)));
                 }
                 Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }
         };
-        let folder = root.join(key);
-        let claim_error = LaunchError::io(format!("cannot write the lock {}", lock_path.display()));
-        let written = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id()));
-        let mut claim = Self { lock, lock_path, folder, unended: false };
-        written.map_err(claim_error)?;
-        claim.end_what_was_left()?;
+        let (folder, refused) = (root.join(key), root.join(format!("{key}.refused")));
+        let text = content(&lock);
+        let mut claim = Self { lock, lock_path, folder, refused, unended: false };
+        claim.end_what_was_left(&text)?;
+        let written = claim.lock.set_len(0).and_then(|()| claim.lock.write_all_at(me().as_bytes(), 0));
+        written.map_err(LaunchError::io(format!("cannot write the lock {}", claim.lock_path.display())))?;
         Ok(claim)
     }
 
@@ -86,21 +88,27 @@ impl Claim {
         Ok(&self.folder)
     }
 
+    /// The file in which it is written that a limit could not be set: where the job does not come by.
+    pub(super) fn refused(&self) -> &Path {
+        &self.refused
+    }
+
     /// Writes down what is about to be started, and how its processes are told.
     pub(super) fn note(&self, id: &JobId, mark: &str, groups: &[Cgroup]) -> Result<Kin, LaunchError> {
         let since = proc::now().unwrap_or(0).saturating_sub(1);
         let paths = groups.iter().map(|group| group.path().to_path_buf()).collect();
         let record = Record { id: id.clone(), mark: mark.into(), boot: proc::boot(), since, groups: paths };
-        let path = self.record();
-        let text = serde_json::to_vec(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
-        fs::write(&path, text).map_err(LaunchError::io(format!("cannot write {}", path.display())))?;
+        let text =
+            serde_json::to_string(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
+        let written = self.lock.write_all_at(format!("{}{text}\n", me()).as_bytes(), 0);
+        written.map_err(LaunchError::io(format!("cannot write {}", self.lock_path.display())))?;
         Ok(Kin::new(mark.into(), Some(self.folder.clone()), groups.to_vec(), since))
     }
 
     /// What it has started is being ended: who waits for the run waits for that.
-    pub(super) fn is_ending(&mut self) {
+    pub(super) fn is_ending(&self) {
         // It would only be told to come again later.
-        let _ = self.lock.write_all(ENDING.as_bytes());
+        let _ = self.lock.metadata().and_then(|about| self.lock.write_all_at(ENDING.as_bytes(), about.len()));
     }
 
     /// Something of it does not end: the note stays for whoever comes later.
@@ -108,21 +116,13 @@ impl Claim {
         self.unended = true;
     }
 
-    fn record(&self) -> PathBuf {
-        self.folder.join("record.json")
-    }
-
-    fn end_what_was_left(&mut self) -> Result<(), LaunchError> {
-        if !self.folder.exists() {
-            return Ok(());
-        }
+    fn end_what_was_left(&mut self, text: &str) -> Result<(), LaunchError> {
         // Without a note nothing was started yet.
-        let record =
-            fs::read(self.record()).ok().and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        let record = text.lines().nth(1).and_then(|line| serde_json::from_str::<Record>(line).ok());
         if let Some(record) = record.filter(|record| record.boot == proc::boot()) {
             let groups: Vec<Cgroup> = record.groups.iter().map(|path| Cgroup::at(path)).collect();
             let mut kin = Kin::new(record.mark, Some(self.folder.clone()), groups, record.since);
-            let (ended, gone) = kin.end(false, END);
+            let (ended, gone) = kin.end(false, false, END);
             if !gone {
                 self.unended = true;
                 return Err(LaunchError::Infrastructure(format!(
@@ -146,6 +146,7 @@ impl Drop for Claim {
         if let Err(why) = remove(&self.folder) {
             tracing::warn!("{} stays behind: {why}", self.folder.display());
         }
+        let _ = fs::remove_file(&self.refused);
         // Still locked: who waits for it finds that it is gone, and makes another.
         let _ = fs::remove_file(&self.lock_path);
     }
@@ -184,16 +185,24 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// What the one that has the lock has written there.
-fn holder(lock: &File) -> String {
-    let mut text = [0; 64];
-    let read = lock.read_at(&mut text, 0).unwrap_or(0);
-    String::from_utf8_lossy(&text[..read]).into_owned()
+/// What the one that has the lock writes there first.
+fn me() -> String {
+    format!("{}\n", std::process::id())
+}
+
+/// What the one that has the lock has written there: its number, what it has started, and that it is ending that.
+fn content(lock: &File) -> String {
+    let mut text = Vec::new();
+    let mut lock = lock;
+    let _ = lock.rewind().and_then(|()| lock.read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn busy(key: &str, lock: &File) -> String {
-    let holder = holder(lock);
-    let by = if holder.is_empty() { "another process".into() } else { format!("process {holder}") };
+    let by = match content(lock).lines().next() {
+        Some(holder) => format!("process {holder}"),
+        None => "another process".into(),
+    };
     format!("{key} is being run by {by}; two attempts at one run never run at once")
 }
 
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_holder_that_is_about_to_end_is_waited_for() {
         let root = tempfile::tempdir().unwrap();
-        let mut claim = Claim::take(root.path(), "s-r1").unwrap();
+        let claim = Claim::take(root.path(), "s-r1").unwrap();
         claim.is_ending();
         let path = root.path().to_path_buf();
         let (told, heard) = std::sync::mpsc::channel();

@@ -7,8 +7,10 @@ use crate::error::LaunchError;
 use crate::exit::{Ended, JobExit};
 use crate::job::Job;
 use crate::limits::LimitKind;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -16,8 +18,8 @@ use tokio::sync::oneshot;
 /// What is needed of a job when it is over.
 pub(super) struct Afterwards {
     pub(super) job: Job,
-    /// Where the sandbox, if there is one, says how the command in it has ended.
-    pub(super) status: Option<PathBuf>,
+    /// What the sandbox, if there is one, says of how the command in it has ended.
+    pub(super) status: Option<File>,
     pub(super) patterns: globset::GlobSet,
     pub(super) folder: PathBuf,
     /// Where it is written that a limit could not be set.
@@ -118,9 +120,14 @@ pub(super) fn conclude(
     })
 }
 
-/// Whether the sandbox has had a command that ended.
-fn tells_exit(status: &Path) -> bool {
-    std::fs::read_to_string(status).is_ok_and(|told| told.contains("\"exit-code\""))
+/// Whether the sandbox has had a command that ended. All that could have said so is gone.
+fn tells_exit(mut status: &File) -> bool {
+    let (mut told, mut piece) = (Vec::new(), [0; 4096]);
+    // The end, or nothing more for now.
+    while let Ok(n @ 1..) = status.read(&mut piece) {
+        told.extend(&piece[..n]);
+    }
+    String::from_utf8_lossy(&told).contains("\"exit-code\"")
 }
 
 /// The name of this machine.

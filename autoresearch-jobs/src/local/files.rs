@@ -1,7 +1,7 @@
 //! Files into a job's folder, and out of it.
 
-use crate::error::LaunchError;
 pub(crate) use super::remove::remove;
+use crate::error::LaunchError;
 use crate::job::{FileIn, Job};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::OFlags;

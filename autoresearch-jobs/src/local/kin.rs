@@ -14,6 +14,9 @@ pub(super) const MARK: &str = "AUTORESEARCH_JOB_";
 /// How long those are waited for who are about to end.
 const ENDING: Duration = Duration::from_secs(1);
 
+/// How long the kernel is given to end what is in a sandbox whose first process has ended.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
 /// Who belongs to a job: whoever is in its control groups, carries its mark in the environment, stands in its folder, is in
 /// its process group, or descends from somebody who was seen to.
 ///
@@ -117,11 +120,20 @@ impl Kin {
     }
 
     /// Ends everybody. Says how many there were beside the first process, and whether all of them are gone. `headless`: the
-    /// first process has ended by itself.
-    pub(super) fn end(&mut self, headless: bool, patience: Duration) -> (u64, bool) {
+    /// first process has ended by itself. `confined`: then the kernel ends the others.
+    pub(super) fn end(&mut self, headless: bool, confined: bool, patience: Duration) -> (u64, bool) {
         // The kernel knows that nobody is left: most jobs end like this. (One that has not ended may not have entered yet.)
-        if headless && self.is_tracked() && self.groups.iter().all(Cgroup::is_empty) {
-            return (0, true);
+        if headless && self.is_tracked() {
+            let soon = Instant::now() + if confined { AT_ONCE } else { Duration::ZERO };
+            loop {
+                if self.groups.iter().all(Cgroup::is_empty) {
+                    return (0, true);
+                }
+                if Instant::now() >= soon {
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(50));
+            }
         }
         let (until, soon) = (Instant::now() + patience, Instant::now() + ENDING);
         let mut others = HashMap::new();

@@ -128,7 +128,8 @@ impl Live {
     fn collect(&mut self) -> Option<Head> {
         let (child, _) = self.child.take()?;
         // It has ended, or the descriptor would not have been readable.
-        let used = child.wait4().inspect_err(|why| tracing::warn!("a child could not be collected: {why}")).ok()?;
+        let used =
+            child.wait4().inspect_err(|why| tracing::warn!("a child could not be collected: {why}")).ok()?;
         let cpu = used.rusage.utime + used.rusage.stime;
         // A child begins with what this process had when it was started, as far as the kernel's account goes.
         let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));

@@ -144,6 +144,9 @@ impl Launcher for LocalProcess {
 
 /// What stands before a job's command to confine it.
 pub(crate) trait Confine: Send + Sync {
+    /// Where a job finds what stands at this path.
+    fn seen(&self, path: &Path, folders: &Folders) -> PathBuf;
+
     /// The words before the command. `loading` are the variables that are left out of the environment, for the sandbox to set.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::{Confine, Engine, Places};
 use crate::error::LaunchError;
 use crate::id::JobId;
 use crate::job::Job;
+use rustix::pipe::PipeFlags;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -56,14 +57,19 @@ pub(super) fn prepare(
     let patterns = files::patterns(job)?;
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
     let claim = Claim::take(&engine.root()?, &id.run_key())?;
-    let notes = claim.make_folder()?.to_path_buf();
-    let own = notes.join("job");
+    let own = claim.make_folder()?.to_path_buf();
     let (work, home, temporary) = (own.join("work"), own.join("home"), own.join("tmp"));
-    let status = confine.is_some().then(|| notes.join("status"));
-    let handed = status.as_deref().map(File::create).transpose();
-    let handed = handed.map_err(LaunchError::io("cannot make a file in the job's folder"))?;
-    let folders = Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home, temporary };
-    for folder in [&folders.own, &folders.work, &folders.home, &folders.temporary] {
+    let (status, handed) = match &confine {
+        Some(_) => {
+            let made = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
+            let (read, write) = made.map_err(|why| LaunchError::io("cannot make a pipe")(why.into()))?;
+            (Some(File::from(read)), Some(File::from(write)))
+        }
+        None => (None, None),
+    };
+    let folders =
+        Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home, temporary };
+    for folder in [&folders.work, &folders.home, &folders.temporary] {
         std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))?;
     }
     let folders = match &job.folder {
@@ -76,7 +82,8 @@ pub(super) fn prepare(
     let outer = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(MARK));
     environment.extend(outer.chain([(OsString::from(&mark), OsString::from("1"))]));
     for (name, folder) in [("HOME", &folders.home), ("TMPDIR", &folders.temporary)] {
-        environment.entry(name.into()).or_insert_with(|| folder.into());
+        let seen = confine.as_ref().map_or_else(|| folder.clone(), |confine| confine.seen(folder, &folders));
+        environment.entry(name.into()).or_insert_with(|| seen.into());
     }
     if let Some(gpus) = places.gpus() {
         environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.join(",").into());
@@ -99,14 +106,13 @@ pub(super) fn prepare(
     let kin = claim.note(id, &mark, &groups)?;
     cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
     let mut groups = Made(groups);
-    let refused = notes.join("refused");
+    let refused = claim.refused().to_path_buf();
     let ways = command::Ways { groups: &groups.0, refused: &refused };
     let command = command::build(&words, job, &environment, &folders.work, &ways)?;
     groups.0.clear(); // they are the job's now
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
-    let running =
-        Running { hub, key, kin, claim, _confine: confine, _places: places, headless: false, over: false };
+    let running = Running { hub, key, kin, claim, confine, _places: places, headless: false, over: false };
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
     Ok(Prepared { running, command, handed, stdout, stderr, afterwards })
 }
@@ -152,7 +158,7 @@ fn words(
         Some(confine) => confine.words(job, folders, &program, loading)?,
         None => Vec::new(),
     };
-    words.push(program.into());
+    words.push(confine.map_or_else(|| program.clone(), |confine| confine.seen(&program, folders)).into());
     words.extend(job.command.iter().skip(1).map(OsString::from));
     Ok(words)
 }

@@ -1,10 +1,10 @@
 //! A job from its first process to its last.
 
-use super::{Confine, Places};
 use super::cgroup::Cgroup;
 use super::claim::{Claim, END};
 use super::hub::{Hub, Said};
 use super::kin::Kin;
+use super::{Confine, Places};
 use crate::error::LaunchError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Running {
     pub(super) kin: Kin,
     pub(super) claim: Claim,
     /// What confines it may hold what it looks at.
-    pub(super) _confine: Option<Arc<dyn Confine>>,
+    pub(super) confine: Option<Arc<dyn Confine>>,
     /// Somebody else's only when all of it is gone.
     pub(super) _places: Places,
     /// Its first process has ended by itself.
@@ -42,7 +42,7 @@ impl Running {
         if !self.headless {
             self.hub.pass(END);
         }
-        let (left_behind, gone) = self.kin.end(self.headless, END);
+        let (left_behind, gone) = self.kin.end(self.headless, self.confine.is_some(), END);
         let said = self.hub.finish(self.key, END);
         let groups = self.kin.groups();
         let peak = groups.iter().filter_map(Cgroup::peak).max();

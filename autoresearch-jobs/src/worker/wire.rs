@@ -168,7 +168,11 @@ mod tests {
         assert_eq!(from_line(&to_line(nan)), Some(RunProgress { loss: None, ..progress }));
         assert_eq!(from_line(&format!("epoch 1 {}", to_line(progress))), Some(progress));
         assert_eq!(from_line("autoresearch-progress {}"), None);
-        assert!(has_begun(&begun_line("7a"), "7a") && !has_begun(&begun_line("7a"), "7") && !has_begun("7a", "7a"));
+        assert!(
+            has_begun(&begun_line("7a"), "7a")
+                && !has_begun(&begun_line("7a"), "7")
+                && !has_begun("7a", "7a")
+        );
         let output = format!("a\n{}\n{}\nb", begun_line("7a"), to_line(progress));
         assert_eq!(without_own(&output), "a\nb");
     }
