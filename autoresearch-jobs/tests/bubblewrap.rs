@@ -105,6 +105,28 @@ async fn it_sees_no_processes_of_others_and_has_no_rights() {
 }
 
 #[tokio::test]
+async fn it_hands_nothing_on_that_is_open() {
+    let Some(here) = Here::new().await else { return };
+    let _keep = common::inheritable();
+    assert_eq!(here.said(common::OPEN).await, "all\n");
+}
+
+#[tokio::test]
+async fn what_it_sees_of_etc_can_be_added_to() {
+    let Some(here) = Here::new().await else { return };
+    let usual = here.said("ls -A /etc; (echo 1 >/etc/passwd) 2>/dev/null || echo denied").await;
+    assert!(
+        usual.contains("passwd\n") && usual.ends_with("denied\n") && !usual.contains("shadow"),
+        "{usual}"
+    );
+    let job = sh("ls -A /etc; test -s /etc/shadow && echo seen").readable("/etc/shadow");
+    let more = here.run(&job).await.stdout;
+    assert!(more.contains("passwd\n") && more.ends_with("seen\n"), "{more}");
+    let said = here.said("pwd; echo $HOME $TMPDIR; echo 1 >/tmp/a; cat $TMPDIR/a").await;
+    assert_eq!(said, "/job/work\n/job/home /job/tmp\n1\n");
+}
+
+#[tokio::test]
 async fn limits_and_ends_are_told_through_it() {
     let Some(here) = Here::new().await else { return };
     let cases = [

@@ -106,6 +106,30 @@ async fn each_limit_ends_a_job_and_is_named() {
     assert!(exit.success() && exit.stdout == "12345", "{exit:?}");
 }
 
+#[tokio::test]
+async fn a_status_like_that_of_a_limit_is_no_limit_that_was_not_reached() {
+    let here = Here::new();
+    // 128 and SIGXCPU or SIGXFSZ, as a shell tells of a child.
+    let minute = Duration::from_secs(60);
+    let cases =
+        [sh("exit 152"), sh("exit 153"), sh("exit 152").cpu_time(minute), sh("exit 137").cpu_time(minute)];
+    for job in cases {
+        let exit = here.run(&job).await.unwrap();
+        assert_eq!(exit.limit, None, "{job}: {exit:?}");
+        assert!(matches!(exit.ended, Ended::Status(_)), "{exit:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_has_nothing_open_but_input_output_and_error() {
+    let here = Here::new();
+    let _keep = common::inheritable();
+    // With and without a shell of the launcher's own in between.
+    for job in [sh(common::OPEN), sh(common::OPEN).cpu_time(Duration::from_secs(60))] {
+        assert_eq!(here.run(&job).await.unwrap().stdout, "all\n");
+    }
+}
+
 trait OrElse {
     fn wall_clock_or(&self, seconds: u64) -> Job;
 }

@@ -4,6 +4,7 @@ use crate::figure::{Bound, Figure, Scale, median};
 use autoresearch_core::RunId;
 use autoresearch_jobs::{Bubblewrap, Job, JobId, LaunchError, Launcher, LocalProcess, Watch};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -103,7 +104,7 @@ impl ByHand {
         }
         let own = own.display().to_string();
         for path in words.iter().filter(|word| word.starts_with(&own)) {
-            std::fs::create_dir_all(path).map_err(|why| wrong(&why))?;
+            std::fs::create_dir_all(Path::new(path).join("work")).map_err(|why| wrong(&why))?;
         }
         Ok(Self { words, _launcher: launcher, _folder: folder })
     }

@@ -269,6 +269,11 @@ fn named(job: &Job, folders: &Folders, program: &Path) -> Result<Vec<(PathBuf, &
             named.push((path, "--ro-bind"));
         }
     }
+    if named.iter().any(|(path, _)| path == Path::new(OWN)) {
+        return Err(LaunchError::Setup(format!(
+            "the job names {OWN}, which is where a sandboxed job has its own folder; name what is in it, or a link to it"
+        )));
+    }
     named.sort_by_key(|(path, how)| (path.components().count(), *how == "--ro-bind"));
     Ok(named)
 }

@@ -9,6 +9,7 @@ pub(crate) mod files;
 mod hub;
 mod kin;
 mod live;
+mod places;
 mod pool;
 mod prepare;
 mod proc;
@@ -123,7 +124,7 @@ impl LocalProcess {
     /// Whether no process can get away from a job here, however it hides: whether control groups may be made. Tries it, the first
     /// time.
     pub fn contains_all(&self) -> bool {
-        cgroup::contains_all()
+        places::contains_all()
     }
 
     fn with(settings: Settings) -> Self {

@@ -7,6 +7,7 @@ use super::conclude::Afterwards;
 use super::files;
 use super::hub::hub;
 use super::kin::MARK;
+use super::places;
 use super::running::Running;
 use super::{Confine, Engine, Places};
 use crate::error::LaunchError;
@@ -102,7 +103,7 @@ pub(super) fn prepare(
     };
     let (stdout, stderr) = (open(&job.stdout)?, open(&job.stderr)?);
     // Written down first: what is made and not noted is found by nobody.
-    let groups = cgroup::plan(&mark.to_lowercase(), job.limits.memory.is_some());
+    let groups = places::plan(&mark.to_lowercase(), job.limits.memory.is_some());
     let kin = claim.note(id, &mark, &groups)?;
     cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
     let mut groups = Made(groups);

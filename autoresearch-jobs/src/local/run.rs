@@ -1,9 +1,9 @@
 //! One launch on this machine: its start, and the wait for its end.
 
-use super::cgroup;
 use super::conclude::{Pending, Stop, conclude, lost};
 use super::hub::Start;
 use super::kin::Kin;
+use super::places;
 use super::prepare::{Prepared, prepare};
 use super::proc::TICKS;
 use super::{Confine, Engine};
@@ -108,7 +108,7 @@ async fn sleep(limit: Option<Duration>) {
 
 /// Looks at what the job uses as often as needed; ends when it is too much.
 async fn sample(kin: &mut Kin, job: &Job) -> LimitKind {
-    let memory = job.limits.memory.filter(|_| !cgroup::counts_memory() || kin.groups().is_empty());
+    let memory = job.limits.memory.filter(|_| !places::counts_memory() || kin.groups().is_empty());
     let cpu = job.limits.cpu_time;
     let page = rustix::param::page_size() as u64;
     loop {

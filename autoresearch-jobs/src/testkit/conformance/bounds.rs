@@ -1,0 +1,113 @@
+//! What keeps a job within bounds: its limits, its folder, its environment.
+
+use super::{Check, in_time, sh};
+use crate::error::LaunchError;
+use crate::job::Job;
+use crate::launch::{Launcher, Watch};
+use crate::limits::LimitKind;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl<L: Launcher + 'static> Check<L> {
+    pub(super) async fn limits_end_jobs(&self) {
+        let minute = Duration::from_secs(60);
+        // Held for a while, so that those who look from time to time see it; of all commands only the one that holds it decides.
+        let large = "(head -c 200000000 /dev/zero; sleep 2) | tail -c 190000000 >/dev/null";
+        let cases = [
+            (LimitKind::WallClock, sh("sleep 600").wall_clock(Duration::from_secs(1))),
+            (LimitKind::CpuTime, sh("while :; do :; done").cpu_time(Duration::from_secs(1))),
+            (LimitKind::Memory, sh(large).memory(64 << 20)),
+            (LimitKind::Output, sh("while :; do echo 0123456789; done").output(1000)),
+            (LimitKind::FileSize, sh("exec head -c 1000000 /dev/zero >big").file_size(100_000)),
+        ];
+        // All at once: they end after some seconds each.
+        let launches = cases.into_iter().zip(20..).map(|((limit, mut job), run)| {
+            job.limits.wall_clock.get_or_insert(minute);
+            let (launcher, id) = (Arc::clone(&self.launcher), self.id(run));
+            (limit, tokio::spawn(async move { launcher.launch(&id, &job, &Watch::default()).await }))
+        });
+        for (limit, launched) in launches.collect::<Vec<_>>() {
+            let launched = in_time(&format!("a job with a limit of {limit}"), launched).await;
+            match launched.unwrap_or_else(|why| panic!("{why}")) {
+                Ok(exit) => {
+                    assert_eq!(
+                        exit.limit,
+                        Some(limit),
+                        "the limit of {limit} is not kept, or not named: {exit:?}"
+                    );
+                    assert!(
+                        exit.failure().is_some(),
+                        "a job that was ended by its limit of {limit} is no failure"
+                    );
+                }
+                Err(LaunchError::Setup(_)) => {}
+                Err(why) => panic!("a limit of {limit} gave: {why}"),
+            }
+        }
+        let within =
+            sh("head -c 1000 /dev/zero >small; echo said").output(1000).file_size(100_000).memory(64 << 20);
+        match self.launch(3, &within.cpu_time(minute).wall_clock(minute)).await {
+            Ok(exit) => assert!(exit.success(), "a job that is within its limits: {exit:?}"),
+            Err(LaunchError::Setup(_)) => {}
+            Err(why) => panic!("limits gave: {why}"),
+        }
+    }
+
+    pub(super) async fn nothing_is_there_before_or_afterwards(&self) {
+        let script = "ls -A; echo \"[$PWD][$HOME][$TMPDIR]\"; : >a; mkdir -p d/d && : >d/d/b; chmod 0 d/d d";
+        let exit = self.ended(7, &sh(script)).await;
+        assert!(exit.stdout.starts_with("[/"), "the job's folder is not empty at the start: {exit:?}");
+        for folder in exit.stdout.trim().trim_matches(['[', ']']).split("][") {
+            assert!(
+                !Path::new(folder).exists(),
+                "the folder {folder} of a job that has ended is still there"
+            );
+        }
+        let into = self.folder.0.join("links");
+        let script =
+            "mkdir out; echo 1 >out/a; ln -s /etc/passwd out/b; ln -s /etc out/c; ln -s \"$PWD/out\" d";
+        let exit = self.ended(7, &sh(script).collect(["out/**", "d/*"], &into)).await;
+        assert_eq!(exit.files, ["out/a"], "links are neither collected nor followed");
+        for name in ["out/b", "out/c", "d"] {
+            let found = fs::symlink_metadata(into.join(name));
+            assert!(found.is_err(), "links are neither collected nor followed, and {name} was");
+        }
+    }
+
+    pub(super) async fn environment_is_what_the_job_says(&self) {
+        // What shells set by themselves, what each job has, and what tells of the user, which engines may set alike.
+        const KNOWN: [&str; 16] = [
+            "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_",
+            "USER", "LOGNAME", "SHELL", "TERM", "MAIL",
+        ];
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let plain =
+            |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let of_driver: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(text)
+            .filter(|(name, value)| plain(name) && !KNOWN.contains(&&**name) && !value.contains('\n'))
+            .collect();
+        let handed = of_driver.iter().find(|(name, _)| !name.starts_with(|c: char| c.is_ascii_digit()));
+        let job = Job::new(["env"]).inherit(handed.map(|(name, _)| name)).env("GIVEN", "a b");
+        let exit = self.ended(9, &job).await;
+        let seen: Vec<&str> = exit.stdout.lines().collect();
+        assert!(seen.contains(&"GIVEN=a b"), "a variable is not there: {seen:?}");
+        for variable in &of_driver {
+            let (name, value) = variable;
+            let is_there = seen.contains(&&*format!("{name}={value}"));
+            if handed == Some(variable) {
+                // Of long output the end is kept.
+                assert!(is_there || exit.stdout.len() > 4000, "{name}, which the job inherits, is not there");
+            } else {
+                assert!(
+                    !is_there,
+                    "the job has {name} of the driver's environment, which is not on its list"
+                );
+            }
+        }
+    }
+}
