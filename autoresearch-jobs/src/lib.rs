@@ -50,8 +50,8 @@
 //! With the launcher's folder in memory (`/dev/shm`) a launch adds 0.8 ms to the bare command (0.9 ms) and 1.7 ms where there are
 //! limits, and a sandboxed one takes 1.17 times as long as the bare `bwrap` (6.5 ms). On a disk, folders have to be made and
 //! removed as well: with ext4 and others who write to it, it was 1.8 to 5 ms and 1.4 to 1.8 times. These are medians of 300 on two
-//! busy cores, taken with real-time priority. On idle cores, before, 200 jobs of a second on 8 places took 1.02 and 1.03 times the ideal
-//! time, and of 2,000 runs nothing stayed behind (`cargo xtask bench jobs`).
+//! busy cores, taken with real-time priority; so are these: 200 jobs of a second on 8 places take 1.01 and 1.04 times the ideal time,
+//! and of 2,000 runs nothing stays behind (`cargo xtask bench jobs`).
 
 mod error;
 mod exit;
