@@ -291,9 +291,8 @@ fn counted(folder: &str) -> Job {
 mod real {
     use super::*;
     use autoresearch_jobs::{LimitKind, testkit::conformance};
-    use support::head::{Head, end};
-
-    const ADDRESS: &str = "http://127.0.0.1:8265";
+    use support::head::space::end;
+    use support::head::{ADDRESS, Head};
 
     fn ray() -> RayJobs {
         RayJobs::connect(ADDRESS).unwrap()
@@ -317,7 +316,7 @@ mod real {
     /// All in one head, for it takes a while to start.
     #[test]
     fn a_real_head() {
-        let Some(mut head) = Head::start(8) else { return };
+        let Some(mut head) = Head::start(8, 25) else { return };
         let runtime = runtime();
         runtime.block_on(async {
             let shared = head.folder.path().join("shared");
@@ -378,7 +377,7 @@ mod real {
     #[test]
     #[ignore = "the suite once more, without a folder: half as long again"]
     fn a_real_head_through_the_log() {
-        let Some(_head) = Head::start(8) else { return };
+        let Some(_head) = Head::start(8, 25) else { return };
         runtime().block_on(conformance::launcher(ray));
     }
 

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+#[allow(dead_code)]
 #[path = "support/slurm/mod.rs"]
 mod support;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The most memory that the second half of the runs may add, in MiB: an allocator's own coming and going.
-const GROWTH: f64 = 1.0;
+pub(crate) const GROWTH: f64 = 1.0;
 
 /// Many runs, eight at a time; counts what is there afterwards that was not there before.
 pub(crate) async fn measure(
@@ -17,25 +17,39 @@ pub(crate) async fn measure(
     folder: &Path,
 ) -> Result<Vec<Figure>, LaunchError> {
     let runs = scale.of(2_000, 20);
-    play(launcher, 0, runs / 2).await?;
-    let (half, descriptors) = (resident(), entries(Path::new("/proc/self/fd")));
-    play(launcher, runs / 2, runs).await?;
-    let growth = (resident() - half) / 1024.0;
+    let (growth, descriptors) = play_halves(launcher, runs, 8).await?;
     let label = |what: &str| format!("{name}: {what} after {runs} runs");
     let none = |what: &str, count: usize| Figure::new(label(what), count as f64, "", Bound::AtMost(0.0));
     Ok(vec![
         none("processes left", children()),
         none("files and folders left", entries(folder)),
-        none("descriptors more", entries(Path::new("/proc/self/fd")).saturating_sub(descriptors)),
+        none("descriptors more", descriptors),
         none("control groups left", groups(Path::new("/sys/fs/cgroup"), 4)),
         Figure::new(label("memory more since the half,"), growth, "MiB", Bound::AtMost(GROWTH)),
     ])
 }
 
-async fn play(launcher: &Arc<dyn Launcher>, from: u64, to: u64) -> Result<(), LaunchError> {
+/// So many runs; how much memory in MiB and how many descriptors the second half of them has added.
+pub(crate) async fn play_halves(
+    launcher: &Arc<dyn Launcher>,
+    runs: u64,
+    at_once: u64,
+) -> Result<(f64, usize), LaunchError> {
+    play(launcher, 0..runs / 2, at_once).await?;
+    let (half, descriptors) = (resident(), entries(Path::new("/proc/self/fd")));
+    play(launcher, runs / 2..runs, at_once).await?;
+    let growth = (resident() - half) / 1024.0;
+    Ok((growth, entries(Path::new("/proc/self/fd")).saturating_sub(descriptors)))
+}
+
+async fn play(
+    launcher: &Arc<dyn Launcher>,
+    runs: std::ops::Range<u64>,
+    at_once: u64,
+) -> Result<(), LaunchError> {
     let mut all = tokio::task::JoinSet::new();
-    for run in from..to {
-        if all.len() >= 8
+    for run in runs {
+        if all.len() as u64 >= at_once
             && let Some(done) = all.join_next().await
         {
             done.map_err(|why| LaunchError::infrastructure(why.to_string()))??;
@@ -52,7 +66,7 @@ async fn play(launcher: &Arc<dyn Launcher>, from: u64, to: u64) -> Result<(), La
     Ok(())
 }
 
-fn entries(folder: &Path) -> usize {
+pub(crate) fn entries(folder: &Path) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
