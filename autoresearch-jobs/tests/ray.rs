@@ -438,6 +438,9 @@ mod real {
                 async move {
                     conformance::launcher(move || ray().folder(&shared)).await;
                     step("conformance through a folder", began);
+                    // Not beside it: a job of Ray's is a second of work for the machine.
+                    conformance::launcher(ray).await;
+                    step("conformance through the log", began);
                 }
             });
             let rest = tokio::spawn({
@@ -460,12 +463,7 @@ mod real {
                     );
                 }
             });
-            let through_the_log = tokio::spawn(async move {
-                conformance::launcher(ray).await;
-                step("conformance through the log", began);
-            });
             suite.await.unwrap();
-            through_the_log.await.unwrap();
             rest.await.unwrap();
             a_job_that_never_begins().await;
             step("never begun", began);
