@@ -80,6 +80,9 @@ mod linux {
         };
         let root = PathBuf::from(root);
         worker_main::<f64, _>(|| Noted(root.clone()));
+        // It does not outlive the test, should that be killed.
+        let kill = rustix::process::Signal::KILL;
+        rustix::process::set_parent_process_death_signal(Some(kill)).unwrap();
         let launched: Arc<dyn Launcher> = match engine.as_str() {
             "slurm" => {
                 Arc::new(Slurm::new().programs(at).folder(root.join("launches")).poll(Duration::from_secs(1)))

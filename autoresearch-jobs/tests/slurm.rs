@@ -228,6 +228,8 @@ fn driven(log: &Path) -> Job {
 #[tokio::test]
 async fn the_driver_that_is_killed() {
     let Ok(told) = std::env::var(DRIVER) else { return };
+    // It does not outlive the test, should that be killed.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let parts: Vec<&str> = told.split('|').collect();
     let [programs, folder, log, id] = parts[..] else { panic!("{told}") };
     let id = JobId::new(id, RunId(1), 0);

@@ -1,6 +1,7 @@
 //! A real head of Ray, in a network namespace that has nothing but its loopback: Ray listens on all interfaces, whatever it is
 //! told.
 
+#[allow(clippy::duplicate_mod)] // each engine brings it along
 #[path = "../space.rs"]
 pub(crate) mod space;
 

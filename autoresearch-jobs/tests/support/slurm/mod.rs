@@ -1,5 +1,6 @@
 //! A real Slurm cluster on this machine, for as long as the guard lives.
 
+#[allow(clippy::duplicate_mod)] // each engine brings it along
 #[path = "../space.rs"]
 pub(crate) mod space;
 
