@@ -14,8 +14,12 @@ const ROUNDS: u64 = 2;
 const CLEARED: Duration = Duration::from_secs(20);
 
 /// Many jobs that sleep for a second each, all launched at once, and the same jobs through the engine's own client.
-pub(crate) async fn places(scale: &Scale, engine: &impl Engine) -> Result<Vec<Figure>, LaunchError> {
-    let (jobs, launcher) = (scale.of(200, 4), engine.launcher()?);
+pub(crate) async fn places(
+    scale: &Scale,
+    jobs: u64,
+    engine: &impl Engine,
+) -> Result<Vec<Figure>, LaunchError> {
+    let launcher = engine.launcher()?;
     let (mut own, mut ours) = (0.0, 0.0);
     let rounds = scale.of(ROUNDS, 1);
     for round in 0..rounds {
@@ -35,7 +39,9 @@ pub(crate) async fn places(scale: &Scale, engine: &impl Engine) -> Result<Vec<Fi
 pub(crate) async fn left(runs: u64, engine: &impl Engine) -> Result<Vec<Figure>, LaunchError> {
     let launcher = engine.launcher()?;
     // Launchers of clusters keep more in flight: each launch waits for its turn there.
-    let (growth, descriptors) = left::play_halves(&launcher, runs, 4 * places::SLOTS as u64).await?;
+    let left::Played { growth, descriptors, lost } =
+        left::play_halves(&launcher, runs, 2 * places::SLOTS as u64).await?;
+    lost.iter().for_each(|why| eprintln!("{}: lost: {why}", engine.name()));
     tokio::task::block_in_place(|| drop(launcher));
     let begun = Instant::now();
     while engine.processes() + engine.records()? > 0 && begun.elapsed() < CLEARED {
@@ -45,6 +51,7 @@ pub(crate) async fn left(runs: u64, engine: &impl Engine) -> Result<Vec<Figure>,
     let label = |what: &str| format!("{name}: {what} after {runs} runs");
     let none = |what: &str, count: usize| Figure::new(label(what), count as f64, "", Bound::AtMost(0.0));
     Ok(vec![
+        Figure::new(label("runs lost to the infrastructure"), lost.len() as f64, "", Bound::None),
         none("processes left", engine.processes()),
         none("files and folders left", left::entries(engine.folder())),
         none("job records left", engine.records()?),

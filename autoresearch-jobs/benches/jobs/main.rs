@@ -1,6 +1,6 @@
 //! What launching costs beside the bare command, how full places are kept, and what stays behind.
 //!
-//! `cargo bench -p autoresearch-jobs --bench jobs [-- --json] [-- --only PART] [-- --runs N]`; `cargo xtask bench jobs` runs the same. Ratios and
+//! `cargo bench -p autoresearch-jobs --bench jobs [-- --json] [-- --only PART] [-- --jobs N] [-- --runs N]`; `cargo xtask bench jobs` runs the same. Ratios and
 //! differences are taken in turns within one run, because other work on the machine moves all times alike. Without `--bench`
 //! (under `cargo test --benches`) everything is played small, to see that it works, and clusters only where they are named.
 
@@ -32,6 +32,7 @@ struct Asked {
     scale: figure::Scale,
     json: bool,
     only: Option<String>,
+    jobs: Option<u64>,
     runs: Option<u64>,
 }
 
@@ -41,9 +42,10 @@ impl Asked {
         let args: Vec<String> = std::env::args().skip(1).collect();
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
         let of = |flag: &str| args.iter().position(|arg| arg == flag).and_then(|i| args.get(i + 1));
-        let runs = of("--runs").and_then(|runs| runs.parse().ok());
+        let number = |flag: &str| of(flag).and_then(|number| number.parse().ok());
+        let (jobs, runs) = (number("--jobs"), number("--runs"));
         let scale = figure::Scale { full: has("--bench") };
-        Self { scale, json: has("--json"), only: of("--only").cloned(), runs }
+        Self { scale, json: has("--json"), only: of("--only").cloned(), jobs, runs }
     }
 
     fn wants(&self, part: &str) -> bool {
@@ -87,7 +89,8 @@ fn main() -> Outcome {
 #[cfg(target_os = "linux")]
 async fn on_a_cluster(asked: &Asked, name: &str, engine: &impl engine::Engine) -> Outcome {
     if asked.wants(&format!("places {name}")) {
-        asked.show(cluster::places(&asked.scale, engine).await?);
+        let jobs = asked.jobs.unwrap_or_else(|| asked.scale.of(200, 4));
+        asked.show(cluster::places(&asked.scale, jobs, engine).await?);
     }
     if asked.wants(&format!("left {name}")) {
         let runs = asked.runs.unwrap_or_else(|| asked.scale.of(2_000, 20));

@@ -253,6 +253,6 @@ pub(super) fn find(folder: &LaunchFolder, jobs: &HashMap<String, State>) -> Opti
     }
     let asked = folder.was_asked()?;
     let (name, index) = asked.split_once(' ')?;
-    let mut named = jobs.iter().filter(|(_, job)| job.job_name == name).map(|(id, _)| id);
+    let mut named = jobs.iter().filter(|(_, job)| &*job.job_name == name).map(|(id, _)| id);
     named.find(|id| id.split_once('_').map_or("", |(_, index)| index) == index).cloned()
 }

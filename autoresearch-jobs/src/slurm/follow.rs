@@ -112,7 +112,7 @@ pub(super) async fn follow(
             (Phase::Waiting, _) => stuck = None,
             (Phase::AtWork, Some(state)) => {
                 stuck = None;
-                if state.name != "COMPLETING" {
+                if &*state.name != "COMPLETING" {
                     cleaning = None;
                     continue;
                 }

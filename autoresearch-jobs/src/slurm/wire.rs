@@ -1,6 +1,7 @@
 //! What Slurm's programs print.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What `squeue` is to print of a job, `|` between: id (with the index in its array), state, nodes, reason, name. The name last: it
 /// may hold anything, line ends among that.
@@ -34,18 +35,18 @@ pub(super) enum Outlook {
 /// A job as Slurm knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
-    /// Such as `RUNNING`.
-    pub(super) name: String,
-    pub(super) job_name: String,
-    pub(super) nodes: String,
-    pub(super) reason: String,
+    /// Such as `RUNNING`. Of the thousands of jobs that one look may show, most say the same: texts are shared.
+    pub(super) name: Arc<str>,
+    pub(super) job_name: Arc<str>,
+    pub(super) nodes: Arc<str>,
+    pub(super) reason: Arc<str>,
     /// Status and signal of the batch script, where they were asked for.
     pub(super) exit: Option<(i32, i32)>,
 }
 
 impl State {
     pub(super) fn phase(&self) -> Phase {
-        match self.name.as_str() {
+        match &*self.name {
             "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" => {
                 Phase::Waiting
             }
@@ -88,9 +89,9 @@ impl State {
 /// # Errors
 /// Something was printed, and nothing of it is a job.
 pub(super) fn jobs(printed: &str) -> Result<HashMap<String, State>, String> {
-    let (mut jobs, mut odd) = (HashMap::new(), None);
+    let (mut jobs, mut odd, mut texts) = (HashMap::new(), None, HashSet::new());
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
-        match state(line) {
+        match state(line, &mut texts) {
             Some((id, state)) => drop(jobs.insert(id, state)),
             None if line.starts_with("CLUSTER: ") => {}
             None => odd = odd.or(Some(line)),
@@ -104,10 +105,15 @@ pub(super) fn jobs(printed: &str) -> Result<HashMap<String, State>, String> {
     }
 }
 
-fn state(line: &str) -> Option<(String, State)> {
+fn state(line: &str, texts: &mut HashSet<Arc<str>>) -> Option<(String, State)> {
     let mut parts = line.splitn(5, '|');
     let id = parts.next()?.trim();
-    let mut part = || parts.next().map(str::to_owned);
+    let mut part = || {
+        let text = parts.next()?;
+        let shared = texts.get(text).cloned().unwrap_or_else(|| Arc::from(text));
+        texts.insert(Arc::clone(&shared));
+        Some(shared)
+    };
     let state = State { name: part()?, nodes: part()?, reason: part()?, job_name: part()?, exit: None };
     let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
     let is_job = id.starts_with(|c: char| c.is_ascii_digit()) && !state.name.is_empty();
@@ -189,9 +195,9 @@ mod tests {
     fn what_squeue_prints_is_understood() {
         let jobs = jobs(SQUEUE).unwrap();
         assert_eq!(jobs.len(), 4);
-        assert_eq!((jobs["1_0"].phase(), jobs["1_0"].nodes.as_str()), (Phase::AtWork, "n1"));
+        assert_eq!((jobs["1_0"].phase(), &*jobs["1_0"].nodes), (Phase::AtWork, "n1"));
         assert_eq!((jobs["2"].phase(), jobs["2"].outlook()), (Phase::Waiting, Outlook::Never));
-        assert_eq!((jobs["1_1"].phase(), jobs["1_1"].job_name.as_str()), (Phase::Ended, "a|b"));
+        assert_eq!((jobs["1_1"].phase(), &*jobs["1_1"].job_name), (Phase::Ended, "a|b"));
         assert!(super::jobs("slurm_load_jobs error").is_err());
         assert_eq!(super::jobs("").unwrap().len(), 0);
         // Somebody's job has a name of three lines; and with `SLURM_CLUSTERS` each cluster has a headline.
@@ -206,8 +212,8 @@ mod tests {
     fn waiting_for_a_turn_is_no_fault() {
         let state = |reason: &str| State {
             name: "PENDING".into(),
-            job_name: String::new(),
-            nodes: String::new(),
+            job_name: "".into(),
+            nodes: "".into(),
             reason: reason.into(),
             exit: None,
         };
@@ -247,7 +253,7 @@ mod tests {
     #[test]
     fn what_scontrol_prints_is_understood() {
         let state = job(SCONTROL).unwrap();
-        assert_eq!((state.name.as_str(), state.exit, state.nodes.as_str()), ("FAILED", Some((7, 0)), "n1"));
+        assert_eq!((&*state.name, state.exit, &*state.nodes), ("FAILED", Some((7, 0)), "n1"));
         assert_eq!(job("slurm_load_jobs error: Invalid job id specified"), None);
     }
 

@@ -11,6 +11,9 @@ pub(super) struct Jobs {
     /// Only measures with this in their name: overhead, places, left, slurm, ray, "left ray" …
     #[arg(long)]
     only: Option<String>,
+    /// How many jobs of a second a cluster is given (200)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
     /// How many runs are to leave nothing behind on a cluster (2,000)
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..))]
     runs: Option<u64>,
@@ -22,8 +25,9 @@ pub(super) struct Jobs {
 /// Measures. Fails if a bound is not kept.
 pub(super) fn run(args: &Jobs) -> Result<ExitCode> {
     let mut shown = Shown::begin(args.json);
-    let runs = args.runs.map(|runs| runs.to_string());
-    let more: Vec<&str> = runs.iter().flat_map(|runs| ["--runs", runs]).collect();
+    let given = [("--jobs", args.jobs), ("--runs", args.runs)];
+    let given = given.map(|(flag, n)| n.map(|n| (flag, n.to_string())));
+    let more: Vec<&str> = given.iter().flatten().flat_map(|(flag, n)| [*flag, n.as_str()]).collect();
     let package = ["autoresearch-jobs", "--all-features"];
     let measured = figures::of_bench_with(&package, "jobs", args.only.as_deref(), &more)?;
     measured.iter().for_each(|figure| shown.show(figure));
