@@ -272,6 +272,109 @@ async fn what_cannot_be_had_is_refused_before_anything_is_sent() {
     assert_eq!(fake.submitted().len(), 0);
 }
 
+#[tokio::test]
+async fn a_head_that_fails_for_a_while_is_given_the_job_again() {
+    let fake = Fake::start(Fate::default(), |method, path, n| {
+        (method == "POST" && path == "api/jobs/" && n <= 4)
+            .then_some(Fault::Answer(500, "RuntimeError: busy"))
+    });
+    assert!(launch(&connect(&fake), 1, &sh("true")).await.unwrap().success());
+    assert_eq!((fake.calls("POST api/jobs/"), fake.submitted().len()), (5, 1));
+    let fake = Fake::start(Fate::default(), |method, path, _| {
+        (method == "POST" && path == "api/jobs/").then_some(Fault::Answer(500, "RuntimeError: no such thing"))
+    });
+    let ray = connect(&fake).away(Duration::from_millis(300));
+    let why = infrastructure(launch(&ray, 1, &sh("true")).await);
+    assert!(why.contains("has not taken the job") && why.contains("no such thing"), "{why}");
+}
+
+#[tokio::test]
+async fn of_many_launches_at_once_one_uploads_the_package() {
+    let fake = Fake::start(Fate::default(), |_, _, _| None);
+    let ray = connect(&fake);
+    let launches: Vec<_> = (0..20)
+        .map(|run| {
+            let ray = ray.clone();
+            tokio::spawn(async move { launch(&ray, run, &sh("true")).await })
+        })
+        .collect();
+    for launched in launches {
+        assert!(launched.await.unwrap().unwrap().success());
+    }
+    assert_eq!((fake.calls("PUT api/packages"), fake.submitted().len()), (1, 20));
+}
+
+#[tokio::test]
+async fn a_denial_that_is_over_does_not_count() {
+    let denied = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&denied);
+    let fake = Fake::start(Fate::default(), move |_, _, _| {
+        seen.load(Ordering::SeqCst).then_some(Fault::Answer(403, "not yet"))
+    });
+    let ray = connect(&fake);
+    let why = setup(launch(&ray, 1, &sh("true")).await);
+    assert!(why.contains("403"), "{why}");
+    denied.store(false, Ordering::SeqCst);
+    assert!(launch(&ray, 1, &sh("true")).await.unwrap().success());
+}
+
+/// The dashboard is away while a job is to be ended, and the job does not end at once when it is told at last.
+#[tokio::test]
+async fn an_attempt_waits_for_the_end_of_the_one_before() {
+    let away = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&away);
+    let fate =
+        Fate { runs: Some(Duration::from_secs(600)), lingers: Duration::from_secs(2), ..Fate::default() };
+    let fake = Fake::start(fate, move |_, _, _| {
+        seen.load(Ordering::SeqCst).then_some(Fault::Answer(503, "try later"))
+    });
+    let (ray, cancel) = (connect(&fake), Cancellation::new());
+    let (first, watch, job) = (id(1), Watch::new(&cancel), sh("true"));
+    let stop = async {
+        until("the submission", || fake.calls("GET api/jobs/") > 2 && !fake.submitted().is_empty()).await;
+        away.store(true, Ordering::SeqCst);
+        cancel.cancel();
+    };
+    let (done, ()) = tokio::join!(ray.launch(&first, &job, &watch), stop);
+    assert_eq!(done, Err(LaunchError::Cancelled));
+    away.store(false, Ordering::SeqCst);
+    let (second, cancel) = (JobId::new("ray", RunId(1), 1), Cancellation::new());
+    let watch = Watch::new(&cancel);
+    let stop = async {
+        until("the second attempt", || fake.submitted().len() == 2).await;
+        assert_eq!(fake.overlaps(), 0, "it began beside the first");
+        cancel.cancel();
+    };
+    let (done, ()) = tokio::join!(ray.launch(&second, &job, &watch), stop);
+    assert_eq!(done, Err(LaunchError::Cancelled));
+}
+
+#[tokio::test]
+async fn a_folder_keeps_other_drivers_away_and_what_nobody_knows_is_removed_from_it() {
+    let fate = Fate { runs: Some(Duration::from_secs(600)), ..Fate::default() };
+    let (fake, folder) = (Fake::start(fate, |_, _, _| None), tempfile::tempdir().unwrap());
+    // Of a driver that was killed, on a head that was started anew.
+    for name in ["ray-r1-a0-0123456789abcdef", "ray-r2-a0-0123456789abcdef", "notes"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let driver = || connect(&fake).folder(folder.path());
+    let (ray, cancel) = (driver(), Cancellation::new());
+    let (id, job, watch) = (id(1), sh("true"), Watch::new(&cancel));
+    let other = async {
+        until("the submission", || !fake.submitted().is_empty()).await;
+        let names = common::names(folder.path());
+        assert!(!names.contains(&"ray-r1-a0-0123456789abcdef".to_owned()), "{names:?}");
+        if cfg!(target_os = "linux") {
+            let why = infrastructure(launch(&driver(), 1, &sh("true")).await);
+            assert!(why.contains("being run by process"), "{why}");
+        }
+        cancel.cancel();
+    };
+    let (done, ()) = tokio::join!(ray.launch(&id, &job, &watch), other);
+    assert_eq!(done, Err(LaunchError::Cancelled));
+    assert_eq!(common::names(folder.path()), ["notes", "ray-r2-a0-0123456789abcdef"]);
+}
+
 /// What a driver does in a process of its own, which is then killed: see below.
 #[test]
 #[ignore = "part of another test"]
@@ -291,9 +394,8 @@ fn counted(folder: &str) -> Job {
 mod real {
     use super::*;
     use autoresearch_jobs::{LimitKind, testkit::conformance};
-    use support::head::{Head, end};
-
-    const ADDRESS: &str = "http://127.0.0.1:8265";
+    use support::head::space::end;
+    use support::head::{ADDRESS, Head};
 
     fn ray() -> RayJobs {
         RayJobs::connect(ADDRESS).unwrap()
@@ -317,7 +419,7 @@ mod real {
     /// All in one head, for it takes a while to start.
     #[test]
     fn a_real_head() {
-        let Some(mut head) = Head::start(8) else { return };
+        let Some(mut head) = Head::start(8, 25) else { return };
         let runtime = runtime();
         runtime.block_on(async {
             let shared = head.folder.path().join("shared");
@@ -336,6 +438,9 @@ mod real {
                 async move {
                     conformance::launcher(move || ray().folder(&shared)).await;
                     step("conformance through a folder", began);
+                    // Not beside it: a job of Ray's is a second of work for the machine.
+                    conformance::launcher(ray).await;
+                    step("conformance through the log", began);
                 }
             });
             let rest = tokio::spawn({
@@ -373,13 +478,6 @@ mod real {
     /// Its threads are in the head's network.
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_multi_thread().worker_threads(6).enable_all().build().unwrap()
-    }
-
-    #[test]
-    #[ignore = "the suite once more, without a folder: half as long again"]
-    fn a_real_head_through_the_log() {
-        let Some(_head) = Head::start(8) else { return };
-        runtime().block_on(conformance::launcher(ray));
     }
 
     struct Waiting {

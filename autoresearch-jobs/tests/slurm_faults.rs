@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use autoresearch_core::{Cancellation, RunId};
-use autoresearch_jobs::{Job, JobExit, JobId, LaunchError, Launcher, LimitKind, Slurm, Watch};
+use autoresearch_jobs::{Ended, Job, JobExit, JobId, LaunchError, Launcher, LimitKind, Slurm, Watch};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -154,7 +154,7 @@ async fn what_sbatch_refuses_is_told_in_its_words() {
 #[tokio::test]
 async fn what_cannot_start_is_told_with_the_reason() {
     let fake = Fake::new();
-    fake.say("state", "PENDING|NAME||PartitionTimeLimit");
+    fake.say("state", "PENDING||PartitionTimeLimit|NAME");
     let why = setup(&fake, &sh("true").wall_clock(Duration::from_secs(864_000))).await;
     assert!(why.contains("PartitionTimeLimit") && why.contains("864000 s"), "{why}");
     assert_eq!(fake.calls("scancel"), 1);
@@ -162,27 +162,155 @@ async fn what_cannot_start_is_told_with_the_reason() {
 }
 
 #[tokio::test]
+async fn what_is_held_or_has_no_nodes_for_now_is_no_mistake_of_the_job() {
+    let fake = Fake::new();
+    fake.say("state", "PENDING||JobHeldUser|NAME");
+    let why = infrastructure(&fake, &sh("true")).await;
+    assert!(why.contains("held back") && why.contains("JobHeldUser"), "{why}");
+    fake.say("state", "PENDING||ReqNodeNotAvail, UnavailableNodes:node7|NAME");
+    let (cancel, id, job) = (Cancellation::new(), JobId::new("fake", RunId(1), 0), sh("true"));
+    let (slurm, watch) = (fake.slurm(), Watch::new(&cancel));
+    let later = async {
+        // Four times as long as what cannot start is given.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        cancel.cancel();
+    };
+    let (gave, ()) = tokio::join!(slurm.launch(&id, &job, &watch), later);
+    assert_eq!(gave, Err(LaunchError::Cancelled));
+}
+
+#[tokio::test]
+async fn a_node_that_cleans_up_for_long_is_not_waited_for() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    fake.say("cleaning", "");
+    let exit = fake.launch(&sh("echo said; exit 3")).await.unwrap();
+    assert_eq!((exit.ended, exit.stdout.as_str()), (Ended::Status(3), "said\n"), "{exit:?}");
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
+async fn while_a_record_is_late_slurm_is_asked_once_why_the_job_ended() {
+    let fake = Fake::new();
+    fake.say("state", "FAILED|node7|NonZeroExitCode|NAME");
+    fake.say("code", "9");
+    let slurm = fake.slurm().storage_delay(Duration::from_millis(1500));
+    let gave = slurm.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
+    assert!(
+        matches!(&gave, Err(LaunchError::Infrastructure(why)) if why.contains("exit code 9:0")),
+        "{gave:?}"
+    );
+    assert!(fake.calls("squeue") > 3, "{} looks", fake.calls("squeue"));
+    assert_eq!(fake.calls("scontrol"), 1);
+}
+
+/// Starts to launch a job whose folder is not complete before somebody writes into a pipe, and breaks that off.
+async fn broken_off(fake: &Fake, how: impl AsyncFnOnce(tokio::task::JoinHandle<()>, Cancellation)) {
+    let pipe = fake.file("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let (slurm, cancel) = (fake.slurm(), Cancellation::new());
+    let (job, watch) = (sh("true").copy("in", &pipe), Watch::new(&cancel));
+    let launch = tokio::spawn(async move {
+        let gave = slurm.launch(&JobId::new("fake", RunId(1), 0), &job, &watch).await;
+        assert_eq!(gave, Err(LaunchError::Cancelled));
+    });
+    let run = fake.file("launches").join("fake-r1");
+    while !fs::read_dir(&run).is_ok_and(|entries| entries.count() > 0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let written = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        fs::write(pipe, "late")
+    });
+    how(launch, cancel).await;
+    written.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_launch_broken_off_while_its_folder_is_made_leaves_none() {
+    let fake = Fake::new();
+    broken_off(&fake, async |launch, cancel| {
+        cancel.cancel();
+        launch.await.unwrap();
+        assert!(fake.left().is_empty(), "cancelled: {:?}", fake.left());
+    })
+    .await;
+    let fake = Fake::new();
+    broken_off(&fake, async |launch, _| {
+        launch.abort();
+        let _ = launch.await;
+    })
+    .await;
+    let begun = Instant::now();
+    while !fake.left().is_empty() && begun.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(fake.left().is_empty(), "dropped: {:?}", fake.left());
+    assert_eq!(fake.calls("sbatch"), 0);
+}
+
+#[tokio::test]
+async fn a_program_that_ends_at_once_leaves_no_job() {
+    let fake = Fake::new();
+    let slurm = fake.slurm();
+    {
+        let (id, job, watch) = (JobId::new("fake", RunId(1), 0), sh("true"), Watch::default());
+        let mut launch = Box::pin(slurm.launch(&id, &job, &watch));
+        let submitted = async {
+            while fake.calls("squeue") < 1 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            gave = &mut launch => panic!("{gave:?}"),
+            () = submitted => {}
+        }
+    }
+    drop(slurm);
+    assert_eq!((fake.calls("scancel"), fake.left()), (1, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_on_submitted_jobs_is_kept_to() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    fake.say("limit", "3");
+    let slurm = fake.slurm();
+    let launches: Vec<_> = (0..8)
+        .map(|run| {
+            let (slurm, id) = (slurm.clone(), JobId::new("limited", RunId(run), 0));
+            tokio::spawn(async move { slurm.launch(&id, &sh("sleep 0.3"), &Watch::default()).await })
+        })
+        .collect();
+    for launch in launches {
+        assert!(launch.await.unwrap().unwrap().success());
+    }
+    assert!(fake.calls("sbatch") < 30, "{} submissions for 8 runs", fake.calls("sbatch"));
+}
+
+#[tokio::test]
 async fn ends_without_a_record_are_told_apart() {
     let fake = Fake::new();
     for (state, expected) in [
-        ("NODE_FAIL|NAME|node7|None", "node was lost on node7"),
-        ("PREEMPTED|NAME|node7|None", "PREEMPTED"),
-        ("CANCELLED|NAME||None", "not by this study"),
-        ("COMPLETED|NAME|node7|None", "left no record"),
+        ("NODE_FAIL|node7|None|NAME", "node was lost on node7"),
+        ("PREEMPTED|node7|None|NAME", "PREEMPTED"),
+        ("CANCELLED||None|NAME", "not by this study"),
+        ("COMPLETED|node7|None|NAME", "left no record"),
     ] {
         fake.say("state", state);
         let why = infrastructure(&fake, &sh("true")).await;
         assert!(why.contains(expected), "{state}: {why}");
     }
     for (state, expected) in [
-        ("TIMEOUT|NAME|node7|TimeLimit", LimitKind::WallClock),
-        ("OUT_OF_MEMORY|NAME|node7|OutOfMemory", LimitKind::Memory),
+        ("TIMEOUT|node7|TimeLimit|NAME", LimitKind::WallClock),
+        ("OUT_OF_MEMORY|node7|OutOfMemory|NAME", LimitKind::Memory),
     ] {
         fake.say("state", state);
         let exit = fake.launch(&sh("true")).await.unwrap();
         assert_eq!((exit.limit, exit.place.as_str()), (Some(expected), "node7"), "{exit:?}");
     }
-    fake.say("state", "FAILED|NAME|node7|NonZeroExitCode");
+    fake.say("state", "FAILED|node7|NonZeroExitCode|NAME");
     fake.say("code", "96");
     let why = infrastructure(&fake, &sh("true")).await;
     assert!(why.contains("storage that all nodes share"), "{why}");

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 /// How much is played.
+#[derive(Clone, Copy)]
 pub(crate) struct Scale {
     /// As much as the figures need; else just enough to see that it works.
     pub(crate) full: bool,

@@ -18,14 +18,23 @@ pub(crate) async fn measure(
     launcher: &Arc<dyn Launcher>,
 ) -> Result<Vec<Figure>, LaunchError> {
     let jobs = scale.of(200, SLOTS as u64);
+    let ideal = jobs.div_ceil(SLOTS as u64) as f64;
+    let times = seconds(launcher, "places", jobs).await? / ideal;
+    let what = format!("{name}: {jobs} jobs of a second on {SLOTS} places, of the ideal time");
+    Ok(vec![Figure::new(what, times, "times", Bound::AtMost(TIMES))])
+}
+
+/// The seconds that so many jobs of a second take that are all launched at once.
+pub(crate) async fn seconds(
+    launcher: &Arc<dyn Launcher>,
+    study: &str,
+    jobs: u64,
+) -> Result<f64, LaunchError> {
     let begun = Instant::now();
     let mut all = tokio::task::JoinSet::new();
     for run in 0..jobs {
-        let launcher = Arc::clone(launcher);
-        all.spawn(async move {
-            let id = JobId::new("places", RunId(run), 0);
-            launcher.launch(&id, &Job::new(["sleep", "1"]), &Watch::default()).await
-        });
+        let (launcher, id) = (Arc::clone(launcher), JobId::new(study, RunId(run), 0));
+        all.spawn(async move { launcher.launch(&id, &Job::new(["sleep", "1"]), &Watch::default()).await });
     }
     while let Some(done) = all.join_next().await {
         let exit = done.map_err(|why| LaunchError::infrastructure(why.to_string()))??;
@@ -33,8 +42,5 @@ pub(crate) async fn measure(
             return Err(LaunchError::infrastructure(exit.to_string()));
         }
     }
-    let ideal = jobs.div_ceil(SLOTS as u64) as f64;
-    let times = begun.elapsed().as_secs_f64() / ideal;
-    let what = format!("{name}: {jobs} jobs of a second on {SLOTS} places, of the ideal time");
-    Ok(vec![Figure::new(what, times, "times", Bound::AtMost(TIMES))])
+    Ok(begun.elapsed().as_secs_f64())
 }

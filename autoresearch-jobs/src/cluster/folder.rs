@@ -43,29 +43,8 @@ pub(crate) struct Note {
 /// A launch's folder.
 #[derive(Debug, Clone)]
 pub(crate) struct LaunchFolder {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(crate) note: Note,
-}
-
-/// The launches of a run that earlier drivers have left, oldest first.
-pub(crate) fn earlier(root: &Path, key: &str) -> Vec<LaunchFolder> {
-    let entries = fs::read_dir(root.join(key)).into_iter().flatten().flatten();
-    let found = entries.filter_map(|entry| {
-        let path = entry.path();
-        let note =
-            fs::read(path.join("launch.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        match note {
-            Some(note) => Some(LaunchFolder { path, note }),
-            None => {
-                // Not complete when its driver ended: nothing was submitted.
-                let _ = files::remove(&path);
-                None
-            }
-        }
-    });
-    let mut found: Vec<LaunchFolder> = found.collect();
-    found.sort_by(|a, b| a.note.token.cmp(&b.note.token));
-    found
 }
 
 /// What a launch is, in short. `more` is what the launcher adds.

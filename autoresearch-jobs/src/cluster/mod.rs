@@ -2,6 +2,7 @@
 //! runs the command there and writes down how it ended, and one look at the engine for all launches.
 
 mod claim;
+mod earlier;
 mod folder;
 mod follow;
 mod poller;
@@ -10,7 +11,8 @@ mod record;
 mod script;
 
 pub(crate) use claim::Claim;
-pub(crate) use folder::{LaunchFolder, digest, earlier};
+pub(crate) use earlier::earlier;
+pub(crate) use folder::{LaunchFolder, digest};
 pub(crate) use follow::Follow;
 pub(crate) use poller::{Poller, Watched};
 pub(crate) use program::{NoAnswer, Said, run};

@@ -81,6 +81,11 @@ impl<T: PartialEq + Clone + Send + Sync + 'static> Poller<T> {
         Watched { shared: Arc::clone(&self.shared), looks, name: name.map(Into::into), since: Instant::now() }
     }
 
+    /// Whether any job is watched.
+    pub(crate) fn is_watching(&self) -> bool {
+        !self.shared.state().watched.is_empty()
+    }
+
     /// How many looks were taken.
     #[cfg(test)]
     pub(crate) fn looks(&self) -> u64 {

@@ -30,15 +30,18 @@ marked() {
     e=${e#/proc/}; echo "${e%/environ}"
   done
 }
-# Pages in memory, ticks of processor time and ids of the first process, its session and what has come from it.
+# Pages in memory, ticks of processor time and ids of the first process, its session and what has come from it. The first process
+# may be gone, and its number another's: then it began at another time, and nothing of its session is left.
 count() {
-  h=$(cat "$I/head" 2>/dev/null) || return 1
-  cat /proc/[0-9]*/stat 2>/dev/null | awk -v h="$h" '
+  { read -r h b <"$I/head"; } 2>/dev/null || return 1
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v h="$h" -v b="$b" '
     { id = $1 + 0; sub(/^.*\) /, ""); split($0, f, " ")
+      if (id == h && b != "" && f[20] != b) other = 1
       if (f[1] == "Z") next
       parent[id] = f[2]; ours[id] = (id == h || f[3] == h || f[4] == h)
       ticks[id] = f[12] + f[13] + f[14] + f[15]; pages[id] = f[22] }
     END {
+      if (other) { print "0 0"; exit }
       for (id in parent) {
         p = id; n = 0
         while (p in parent && !ours[p] && n < 64) { p = parent[p]; n++ }
@@ -104,7 +107,8 @@ body() {
   export -p | sed -n "s/^declare -x/export/; /^export \(SLURM_[A-Z_]*\|CUDA_VISIBLE_DEVICES\|GPU_DEVICE_ORDINAL\|ROCR_VISIBLE_DEVICES\|HIP_VISIBLE_DEVICES\|ZE_AFFINITY_MASK\)=\('[^']*'\|\"[^\"\$\`\\\\]*\"\)\$/p" >"$I/place"
   session=; command -v setsid >/dev/null 2>&1 && session=setsid
   $session env -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null &
-  head=$!; echo $head >"$I/head"
+  head=$!; begun=; { read -r begun </proc/$head/stat; } 2>/dev/null
+  set -- ${begun##*) }; echo $head ${20} >"$I/head.half" && mv "$I/head.half" "$I/head"
   wait $head; s=$?
   times >"$I/times"; put status $s
 }

@@ -5,6 +5,7 @@ use super::wire::{JobInfo, Logs, Submit, last_line, shorten};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::fmt;
@@ -69,8 +70,17 @@ impl Client {
         Ok(Self { address, http, headers: map, secrets })
     }
 
+    /// All jobs that can be understood: what others have submitted may look otherwise.
     pub(super) async fn list(&self) -> Result<Vec<JobInfo>, Trouble> {
-        self.json(self.to(Method::GET, "api/jobs/")).await
+        let all: Vec<serde_json::Value> = self.json(self.to(Method::GET, "api/jobs/")).await?;
+        let read = |job: serde_json::Value| {
+            JobInfo::deserialize(&job)
+                .inspect_err(
+                    |why| tracing::debug!(%why, id = %job["submission_id"], "a job that cannot be read"),
+                )
+                .ok()
+        };
+        Ok(all.into_iter().filter_map(read).collect())
     }
 
     /// `None`: Ray knows no such job.

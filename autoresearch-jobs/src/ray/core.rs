@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 
 /// How long a run is waited for whose launch goes on.
 const BUSY: Duration = Duration::from_secs(2);
@@ -41,6 +41,10 @@ pub(super) struct Core {
     /// Runs that are held, and whether their launches are about to end.
     held: Mutex<BTreeMap<String, bool>>,
     doomed: Mutex<BTreeMap<String, Doom>>,
+    /// Who uploads each package.
+    uploads: Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    /// What was in the folder when the first launch began.
+    pub(super) before: OnceCell<Vec<String>>,
 }
 
 impl Engine {
@@ -63,6 +67,8 @@ impl Engine {
             in_flight: AtomicUsize::new(0),
             held: Mutex::default(),
             doomed: Mutex::default(),
+            uploads: Mutex::default(),
+            before: OnceCell::new(),
         });
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(LaunchError::io("no runtime for the launcher's thread"))?;
@@ -126,7 +132,10 @@ impl Core {
             let now = news.borrow_and_update().clone();
             match &now.away {
                 None if now.asked >= moment => return Ok(now),
-                Some((_, Trouble::Denied(why))) => return Err(LaunchError::Setup(why.clone())),
+                // An earlier denial may be over: the token is another now, or the proxy was confused.
+                Some((_, Trouble::Denied(why))) if now.tried >= moment => {
+                    return Err(LaunchError::Setup(why.clone()));
+                }
                 Some((_, why)) if moment.elapsed() > self.patience() => {
                     let time = moment.elapsed().as_secs();
                     return Err(LaunchError::Infrastructure(format!("{why} (for {time} s)")));
@@ -201,6 +210,18 @@ impl Core {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// To be locked while this package is looked for and uploaded.
+    pub(super) fn upload(&self, package: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut uploads = lock(&self.uploads);
+        uploads.retain(|_, upload| upload.strong_count() > 0);
+        if let Some(upload) = uploads.get(package).and_then(Weak::upgrade) {
+            return upload;
+        }
+        let upload = Arc::default();
+        uploads.insert(package.into(), Arc::downgrade(&upload));
+        upload
     }
 
     pub(super) fn is_doomed(&self, submission: &str) -> bool {

@@ -29,6 +29,8 @@ SPEC = "AUTORESEARCH_SPEC"
 MARK = b"\x01autoresearch-ray "
 SHOWN = 8192
 TICK = 0.1
+# How long the launch's folder is looked for.
+LATE = 10.0
 PREFIX = "autoresearch-ray-"
 # The machine's own, and what Ray says about where the job is and which devices are its own.
 KEPT = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "RAY_ADDRESS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES",
@@ -39,18 +41,23 @@ class Refused(Exception):
     """The job cannot be started here, and why."""
 
 
-def read_spec():
+def read_spec(stopped):
+    """What is to be done. Network storage may show it late; what was taken back is told to stop meanwhile."""
     text = os.environ.pop(SPEC, "")
     if text:
         return json.loads(base64.b64decode(text))
-    path = os.environ.pop(SPEC + "_AT", "spec.json")
-    try:
-        with open(path, "rb") as file:
-            return json.load(file)
-    except FileNotFoundError:
-        print("autoresearch: %s is not there: the launch was taken back, or the folder is not shared with %s"
-              % (path, socket.gethostname()), flush=True)
-        sys.exit(96)
+    path, began = os.environ.pop(SPEC + "_AT", "spec.json"), time.monotonic()
+    while True:
+        try:
+            with open(path, "rb") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            if not stopped and time.monotonic() - began < LATE:
+                time.sleep(0.05)
+                continue
+            print("autoresearch: %s is not there: the launch was taken back, or the folder is not shared with %s"
+                  % (path, socket.gethostname()), flush=True)
+            sys.exit(96)
 
 
 def become_subreaper():
@@ -392,18 +399,28 @@ def sweep(base):
             pass
 
 
+def own_folder(base):
+    """A new folder, and the lock that says that somebody is in it."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=PREFIX, dir=base)
+        lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Somebody else's sweep may have been faster than the lock.
+        if os.fstat(lock).st_nlink:
+            return folder, lock
+        os.close(lock)
+
+
 def main():
     parent = os.getppid()
     stopped = []
     for which in (signal.SIGTERM, signal.SIGINT):
         signal.signal(which, lambda *_: stopped.append(1))
-    spec = read_spec()
+    spec = read_spec(stopped)
     become_subreaper()
     base = os.path.realpath(tempfile.gettempdir())
     sweep(base)
-    scratch = tempfile.mkdtemp(prefix=PREFIX, dir=base)
-    lock = os.open(os.path.join(scratch, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    scratch, lock = own_folder(base)
     control, hold = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -3,13 +3,19 @@
 mod address;
 mod client;
 mod core;
+mod end;
+mod leftover;
+mod outcome;
 mod package;
 mod poll;
 mod record;
 mod resources;
 mod run;
+mod settings;
 mod spec;
+mod submit;
 mod tail;
+mod wait;
 mod wire;
 
 use self::core::Engine;
@@ -21,7 +27,7 @@ use crate::launch::{Launcher, Watch};
 use address::Address;
 use autoresearch_core::{Cancellation, async_trait};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::BTreeMap;
+use settings::Settings;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,7 +84,8 @@ use tokio::sync::oneshot;
 ///
 /// # After a restart
 /// A job is found by its run, which stands in its metadata. One of the same attempt and with the very same content is
-/// adopted, whether it runs or has ended; others of the run are ended first.
+/// adopted, whether it runs or has ended; others of the run are ended first, and waited for. With a [`folder`](Self::folder) a lock
+/// in it keeps a second driver that lives from making a run at the same time; without one there is nothing to lock.
 ///
 /// # What stays behind
 /// Nothing: the job's record is deleted from Ray [a moment](Self::forget_after) after its launch has ended. Ray does not let go of a job that is waiting for
@@ -97,22 +104,6 @@ pub struct RayJobs(Arc<Shared>);
 struct Shared {
     settings: Settings,
     engine: Mutex<Option<Arc<Engine>>>,
-}
-
-#[derive(Clone)]
-struct Settings {
-    address: Address,
-    headers: Vec<(String, SecretString)>,
-    insecure: bool,
-    folder: Option<PathBuf>,
-    python: Option<String>,
-    cpus: f64,
-    resources: BTreeMap<String, f64>,
-    start: Duration,
-    away: Duration,
-    poll: Duration,
-    returned: u64,
-    forget: Duration,
 }
 
 impl RayJobs {
@@ -252,32 +243,6 @@ impl RayJobs {
     }
 }
 
-impl Settings {
-    fn at(address: Address) -> Self {
-        Self {
-            address,
-            headers: Vec::new(),
-            insecure: false,
-            folder: None,
-            python: None,
-            cpus: 1.0,
-            resources: BTreeMap::new(),
-            start: Duration::from_secs(1800),
-            away: Duration::from_secs(300),
-            poll: Duration::from_secs(2),
-            returned: 16 << 20,
-            forget: Duration::from_secs(3),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Default for Settings {
-    fn default() -> Self {
-        Self::at(Address::new("http://127.0.0.1:8265").unwrap_or_else(|why| panic!("{why}")))
-    }
-}
-
 /// Ends the launch when nobody waits for it any more.
 struct Dropped(Cancellation);
 
@@ -312,18 +277,5 @@ impl Launcher for RayJobs {
 impl fmt::Debug for RayJobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RayJobs").field(&self.0.settings).finish()
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Settings")
-            .field("address", &self.address)
-            .field("headers", &headers)
-            .field("folder", &self.folder)
-            .field("start_within", &self.start)
-            .field("away", &self.away)
-            .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,8 @@ const LEAST: Duration = Duration::from_millis(150);
 pub(super) struct Snapshot {
     /// When it was asked for: what was submitted later cannot be in it.
     pub(super) asked: Instant,
+    /// When it was last tried to ask, with whatever success.
+    pub(super) tried: Instant,
     /// Jobs of studies, by their submission ids.
     pub(super) jobs: Arc<HashMap<String, JobInfo>>,
     /// When a job was last seen to run, begin or end.
@@ -28,7 +30,7 @@ pub(super) struct Snapshot {
 impl Default for Snapshot {
     fn default() -> Self {
         let now = Instant::now();
-        Self { asked: now, jobs: Arc::default(), moved: now, away: None }
+        Self { asked: now, tried: now, jobs: Arc::default(), moved: now, away: None }
     }
 }
 
@@ -75,7 +77,7 @@ async fn look(core: &Core) -> bool {
             if before.away.is_none() {
                 tracing::warn!(%why, "Ray's dashboard is away; it is waited for");
             }
-            core.snapshots.send_replace(Snapshot { away: Some((since, why)), ..before });
+            core.snapshots.send_replace(Snapshot { tried: asked, away: Some((since, why)), ..before });
             return false;
         }
     };
@@ -89,7 +91,7 @@ async fn look(core: &Core) -> bool {
     let changed = jobs.len() != before.jobs.len() || !jobs.iter().all(same) || before.away.is_some();
     let runs = jobs.values().any(|job| job.status == Status::Running);
     let moved = if changed || runs { asked } else { before.moved };
-    core.snapshots.send_replace(Snapshot { asked, jobs: Arc::new(jobs), moved, away: None });
+    core.snapshots.send_replace(Snapshot { asked, tried: asked, jobs: Arc::new(jobs), moved, away: None });
     changed
 }
 

@@ -30,6 +30,11 @@ impl Status {
     pub(super) fn is_over(self) -> bool {
         matches!(self, Self::Stopped | Self::Succeeded | Self::Failed)
     }
+
+    /// Whether something of it may be running.
+    pub(super) fn is_at_work(self) -> bool {
+        !self.is_over() && self != Self::Pending
+    }
 }
 
 /// What Ray says about a job. Much more comes, and is not looked at.

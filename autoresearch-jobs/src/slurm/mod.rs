@@ -2,26 +2,26 @@
 
 mod client;
 mod desk;
+mod engine;
+mod follow;
 mod launch;
+mod lines;
 mod options;
+mod running;
+mod submit;
 mod verdict;
 mod wire;
 
-use crate::cluster::{Poller, Set};
 use crate::error::LaunchError;
 use crate::exit::JobExit;
 use crate::id::JobId;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use autoresearch_core::async_trait;
-use client::Client;
-use desk::Desk;
-use std::collections::BTreeMap;
+use engine::{Engine, Settings};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use wire::State;
 
 /// Runs jobs on a Slurm cluster, through its own programs (`sbatch`, `squeue`, `scancel`, `scontrol`; tried with 22.05).
 ///
@@ -50,8 +50,10 @@ use wire::State;
 /// | the controller does not answer for longer than [`patience`](Self::patience) | [`LaunchError::Infrastructure`] |
 /// | `sbatch` refuses the job; a line of [`before`](Self::before) fails | [`LaunchError::Setup`], with what was said |
 /// | a reason for which it never starts (`PartitionNodeLimit`, `InvalidAccount`, …) for longer than [`start_within`](Self::start_within) | [`LaunchError::Setup`], with that reason |
+/// | held back (`JobHeldUser`, `JobHeldAdmin`, "requeued held") for as long | [`LaunchError::Infrastructure`], with that reason |
 ///
-/// A job that waits for nodes or for its turn is waited for as long as it takes. That a signal has ended the command is told by the
+/// A job that waits for nodes or for its turn is waited for as long as it takes; so is one whose nodes or partition are down or
+/// reserved for now, for those come back. That a signal has ended the command is told by the
 /// status 128 and its number, as in shells: a command that ends with such a status by itself is taken for one that was ended so.
 ///
 /// # Limits
@@ -77,6 +79,10 @@ use wire::State;
 /// Launches that come together become one job array, and all of them are watched by one `squeue` of this user's jobs: five times a
 /// second while something changes, then less and less often, down to once in ten seconds (see [`poll`](Self::poll)). Lines of output
 /// ([`Watch::lines`]) are told as often.
+///
+/// # Cancel safety
+/// A thread of the launcher's own ends what was dropped or cancelled. Dropping the last clone waits for that, at most 15 s, since a
+/// program that ended at once would leave it running.
 #[derive(Debug, Clone)]
 pub struct Slurm(Arc<Engine>);
 
@@ -207,8 +213,7 @@ impl Slurm {
     }
 
     fn with(settings: Settings) -> Self {
-        let slots = settings.slots.map(Semaphore::new);
-        Self(Arc::new(Engine { settings, slots, office: OnceLock::new() }))
+        Self(Arc::new(Engine::new(settings)))
     }
 }
 
@@ -216,95 +221,5 @@ impl Slurm {
 impl Launcher for Slurm {
     async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
         launch::launch(&self.0, id, job, watch).await
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Settings {
-    folder: Option<PathBuf>,
-    options: BTreeMap<String, String>,
-    gpus: u32,
-    gpu_type: Option<String>,
-    cpus: Option<u32>,
-    set: Set,
-    slots: Option<usize>,
-    patience: Duration,
-    start_within: Duration,
-    storage_delay: Duration,
-    poll: Duration,
-    programs: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            folder: None,
-            options: BTreeMap::new(),
-            gpus: 0,
-            gpu_type: None,
-            cpus: None,
-            set: Set::default(),
-            slots: None,
-            patience: Duration::from_secs(600),
-            start_within: Duration::from_secs(120),
-            storage_delay: Duration::from_secs(60),
-            poll: Duration::from_secs(10),
-            programs: None,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Engine {
-    settings: Settings,
-    slots: Option<Semaphore>,
-    office: OnceLock<Result<Office, String>>,
-}
-
-/// What works in the background, from the first launch on.
-#[derive(Debug)]
-struct Office {
-    poller: Arc<Poller<State>>,
-    desk: Desk,
-}
-
-/// How long launches are gathered for one array.
-const GATHER: Duration = Duration::from_millis(30);
-
-impl Engine {
-    fn client(&self) -> Client {
-        Client { programs: self.settings.programs.clone() }
-    }
-
-    fn office(&self) -> Result<&Office, LaunchError> {
-        let opened = self.office.get_or_init(|| {
-            let (client, longest) = (self.client(), self.settings.poll);
-            let looks = client.clone();
-            let poller =
-                Poller::new("slurm-poll", longest, move || looks.squeue()).map_err(|why| why.to_string())?;
-            let poller = Arc::new(poller);
-            let desk = Desk::open(client, Arc::clone(&poller), GATHER, self.settings.patience);
-            Ok(Office { poller, desk: desk.map_err(|why| why.to_string())? })
-        });
-        opened.as_ref().map_err(|why| LaunchError::Infrastructure(format!("no thread for Slurm: {why}")))
-    }
-
-    /// The folder, made if it is not there.
-    fn root(&self) -> Result<PathBuf, LaunchError> {
-        use std::os::unix::fs::DirBuilderExt;
-        let root = match (&self.settings.folder, std::env::var_os("HOME")) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".autoresearch").join("slurm"),
-            _ => {
-                return Err(LaunchError::setup(
-                    "no home folder is known; give the launcher a folder that the nodes share with `.folder(…)`",
-                ));
-            }
-        };
-        let what = format!("cannot make the launcher's folder {}", root.display());
-        let root = std::path::absolute(&root).map_err(LaunchError::io(&what))?;
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&root);
-        made.map_err(LaunchError::io(&what))?;
-        Ok(root)
     }
 }

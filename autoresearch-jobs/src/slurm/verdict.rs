@@ -24,7 +24,7 @@ pub(super) fn with(
     job: &Job,
 ) -> Result<JobExit, LaunchError> {
     let mut exit = record.exit(folder, job)?;
-    let name = state.map_or("", |state| state.name.as_str());
+    let name = state.map_or("", |state| &state.name);
     // Slurm tells all processes to end, and the command may be faster than the script.
     let told = record.terminated() || (exit.limit.is_none() && exit.ended == Ended::Signal(TERM));
     match name {
@@ -51,7 +51,7 @@ pub(super) fn without(
     folder: &LaunchFolder,
     job: &Job,
 ) -> Option<Result<JobExit, LaunchError>> {
-    let limit = match state.map_or("", |state| state.name.as_str()) {
+    let limit = match state.map_or("", |state| &state.name) {
         "TIMEOUT" => Some(LimitKind::WallClock),
         "OUT_OF_MEMORY" => Some(LimitKind::Memory),
         "NODE_FAIL" | "PREEMPTED" | "BOOT_FAIL" | "DEADLINE" | "CANCELLED" | "REVOKED" => None,
@@ -68,7 +68,7 @@ pub(super) fn without(
     Some(match limit {
         Some(limit) => {
             let (stdout, stderr, wall_seconds) = folder.said(job);
-            let place = state.map(|state| state.nodes.clone()).unwrap_or_default();
+            let place = state.map(|state| state.nodes.to_string()).unwrap_or_default();
             let ended = JobExit::new(Ended::Signal(KILL));
             Ok(JobExit { limit: Some(limit), wall_seconds, stdout, stderr, place, ..ended })
         }
@@ -81,11 +81,11 @@ fn lost(state: Option<&State>, folder: &LaunchFolder, job: &Job) -> LaunchError 
         None => "Slurm has forgotten the job, and there is no record of how it ended".into(),
         Some(state) => {
             let on = if state.nodes.is_empty() { String::new() } else { format!(" on {}", state.nodes) };
-            let reason = match state.reason.as_str() {
+            let reason = match &*state.reason {
                 "" | "None" => String::new(),
                 reason => format!(" ({reason})"),
             };
-            match (state.name.as_str(), state.exit) {
+            match (&*state.name, state.exit) {
                 ("NODE_FAIL" | "BOOT_FAIL", _) => format!("the node was lost{on}: {}{reason}", state.name),
                 ("PREEMPTED", _) => format!("another job has taken its place{on}: PREEMPTED{reason}"),
                 ("CANCELLED", _) => format!("the job was cancelled, and not by this study{on}{reason}"),

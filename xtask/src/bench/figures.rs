@@ -2,7 +2,7 @@
 use crate::process;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 /// Shows figures as they come, and remembers which bounds were missed.
 pub(super) struct Shown {
@@ -35,12 +35,22 @@ impl Shown {
 
 /// What the benchmark `bench` of a package prints, one JSON object a line; with `only`, its parts of that name.
 pub(super) fn of_bench(package: &[&str], bench: &str, only: Option<&str>) -> Result<Vec<Value>> {
+    of_bench_with(package, bench, only, &[])
+}
+
+/// The same, with more options for the benchmark. What it says of parts that it leaves out goes to standard error.
+pub(super) fn of_bench_with(
+    package: &[&str],
+    bench: &str,
+    only: Option<&str>,
+    more: &[&str],
+) -> Result<Vec<Value>> {
     let mut cargo = process::cargo();
     cargo.args(["bench", "--quiet", "--package"]).args(package).args(["--bench", bench, "--", "--json"]);
     if let Some(only) = only {
         cargo.args(["--only", only]);
     }
-    let told = process::capture(&mut cargo)?;
+    let told = process::capture(cargo.args(more).stderr(Stdio::inherit()))?;
     told.lines()
         .map(|line| serde_json::from_str(line).with_context(|| format!("no figure: {line}")))
         .collect()

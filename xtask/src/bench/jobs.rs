@@ -8,9 +8,15 @@ use std::process::ExitCode;
 /// The options of `cargo xtask bench jobs`.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Jobs {
-    /// Only measures with this in their name: overhead, places, left
+    /// Only measures with this in their name: overhead, places, left, slurm, ray, "left ray" …
     #[arg(long)]
     only: Option<String>,
+    /// How many jobs of a second a cluster is given (200)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
+    /// How many runs are to leave nothing behind on a cluster (2,000)
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..))]
+    runs: Option<u64>,
     /// One JSON object a line and figure, not a table
     #[arg(long)]
     json: bool,
@@ -19,7 +25,11 @@ pub(super) struct Jobs {
 /// Measures. Fails if a bound is not kept.
 pub(super) fn run(args: &Jobs) -> Result<ExitCode> {
     let mut shown = Shown::begin(args.json);
-    let measured = figures::of_bench(&["autoresearch-jobs", "--all-features"], "jobs", args.only.as_deref())?;
+    let given = [("--jobs", args.jobs), ("--runs", args.runs)];
+    let given = given.map(|(flag, n)| n.map(|n| (flag, n.to_string())));
+    let more: Vec<&str> = given.iter().flatten().flat_map(|(flag, n)| [*flag, n.as_str()]).collect();
+    let package = ["autoresearch-jobs", "--all-features"];
+    let measured = figures::of_bench_with(&package, "jobs", args.only.as_deref(), &more)?;
     measured.iter().for_each(|figure| shown.show(figure));
     Ok(shown.end())
 }

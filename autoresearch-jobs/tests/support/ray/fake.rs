@@ -35,6 +35,8 @@ pub struct Fate {
     pub message: &'static str,
     /// Whether it leaves a record in the log.
     pub record: bool,
+    /// How long it goes on after it was told to stop.
+    pub lingers: Duration,
 }
 
 impl Default for Fate {
@@ -45,6 +47,7 @@ impl Default for Fate {
             error_type: None,
             message: "Job finished successfully.",
             record: true,
+            lingers: Duration::ZERO,
         }
     }
 }
@@ -61,6 +64,8 @@ struct State {
     packages: BTreeSet<String>,
     calls: BTreeMap<String, usize>,
     submitted: Vec<Value>,
+    /// Submissions while another job of the run was at work.
+    overlaps: usize,
     headers: String,
 }
 
@@ -97,6 +102,11 @@ impl Fake {
     /// The submissions that were taken.
     pub fn submitted(&self) -> Vec<Value> {
         self.state.lock().unwrap().submitted.clone()
+    }
+
+    /// How many submissions came while another job of their run was at work.
+    pub fn overlaps(&self) -> usize {
+        self.state.lock().unwrap().overlaps
     }
 
     pub fn jobs(&self) -> Vec<String> {
@@ -164,7 +174,9 @@ impl Fake {
                 (200, String::new())
             }
             ("GET", ["api", "jobs"]) => {
-                let all: Vec<Value> = state.jobs.values().map(|job| info(job, fate)).collect();
+                // Of somebody else's, who does otherwise.
+                let odd = json!({"submission_id": 7, "status": ["RUNNING"], "metadata": "none"});
+                let all: Vec<Value> = state.jobs.values().map(|job| info(job, fate)).chain([odd]).collect();
                 (200, json!(all).to_string())
             }
             ("POST", ["api", "jobs"]) => {
@@ -175,6 +187,10 @@ impl Fake {
                         format!("Traceback\nValueError: Job with submission_id {id} already exists.\n.\n");
                     return (500, said);
                 }
+                let run = |request: &Value| request["metadata"]["autoresearch_run"].clone();
+                let beside =
+                    |job: &&Job| run(&job.request) == run(&request) && info(job, fate)["status"] == "RUNNING";
+                state.overlaps += state.jobs.values().filter(beside).count();
                 state.submitted.push(request.clone());
                 state.jobs.insert(id.clone(), Job { request, since: Instant::now(), stopped: None });
                 (200, json!({"job_id": id, "submission_id": id}).to_string())
@@ -226,9 +242,10 @@ fn info(job: &Job, fate: &Fate) -> Value {
             None,
             "Job has not started yet. It may be waiting for resources (CPUs, GPUs) to become available.",
         ),
-        (Some(runs), Some(stopped)) if stopped < job.since + runs => {
-            ("STOPPED", None, "Job was intentionally stopped.")
-        }
+        (Some(runs), Some(stopped)) if stopped < job.since + runs => match stopped.elapsed() < fate.lingers {
+            true => ("RUNNING", None, "Job is currently running."),
+            false => ("STOPPED", None, "Job was intentionally stopped."),
+        },
         (Some(_), _) if over => (fate.status, fate.error_type, fate.message),
         _ => ("RUNNING", None, "Job is currently running."),
     };

@@ -1,32 +1,33 @@
 //! A real head of Ray, in a network namespace that has nothing but its loopback: Ray listens on all interfaces, whatever it is
 //! told.
 
+#[allow(clippy::duplicate_mod)] // each engine brings it along
+#[path = "../space.rs"]
+pub(crate) mod space;
+
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use space::{Space, end};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-const SPACE: &str = "autoresearch-ray-test";
+/// Where its dashboard is, seen from the namespace.
+pub(crate) const ADDRESS: &str = "http://127.0.0.1:8265";
 
-/// Ended when dropped, with everything in the namespace.
-pub struct Head {
-    ray: PathBuf,
-    pub folder: tempfile::TempDir,
+/// Ended when dropped, with everything in the namespace; also when its process is killed.
+pub(crate) struct Head {
+    space: Space,
+    pub(crate) folder: tempfile::TempDir,
+    start_timeout: u32,
     starts: u32,
     _lock: File,
 }
 
 fn run(command: &mut Command) -> Option<Output> {
     command.stdin(Stdio::null()).output().ok()
-}
-
-fn ip(words: &[&str]) -> bool {
-    run(Command::new("ip").args(words)).is_some_and(|done| done.status.success())
 }
 
 /// What is missing for a head of Ray; `None`: nothing.
@@ -45,30 +46,34 @@ fn missing() -> Option<String> {
 }
 
 fn ray() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ray/bin/ray")
+    programs().join("ray")
+}
+
+/// Where Ray's own programs are, its Python among them.
+pub(crate) fn programs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ray/bin")
 }
 
 impl Head {
-    /// Starts a head with so many CPUs, and takes this thread into its namespace; `None`: it cannot, and says why.
-    pub fn start(cpus: u32) -> Option<Self> {
+    /// Starts a head with so many CPUs, which gives up on a job that waits for longer than so many seconds, and takes this
+    /// thread into its namespace; `None`: it cannot, and says why.
+    pub(crate) fn start(cpus: u32, start_timeout: u32) -> Option<Self> {
         if let Some(why) = missing() {
-            eprintln!("SKIPPED: {why}");
+            eprintln!("SKIPPED: no real Ray: {why}");
             return None;
         }
         // One at a time on a machine.
-        let lock = File::create(std::env::temp_dir().join(format!("{SPACE}.lock"))).unwrap();
+        let lock = File::create(std::env::temp_dir().join("autoresearch-ray-test.lock")).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut head = Self { ray: ray(), folder, starts: 0, _lock: lock };
-        head.stop(); // what a killed test has left
-        if !ip(&["netns", "add", SPACE]) {
-            eprintln!("SKIPPED: no network namespace can be made here, so no Ray for the tests");
+        let Some(space) = Space::make("array", folder.path()) else {
+            eprintln!("SKIPPED: no network namespace can be made here, so no Ray");
             return None;
-        }
-        assert!(ip(&["-n", SPACE, "link", "set", "lo", "up"]));
+        };
+        let at = File::open(space.path()).unwrap();
+        let mut head = Self { space, folder, start_timeout, starts: 0, _lock: lock };
         head.begin(cpus);
-        let space = File::open(format!("/run/netns/{SPACE}")).unwrap();
-        move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        move_into_link_name_space(at.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
         Some(head)
     }
 
@@ -97,15 +102,17 @@ impl Head {
 
     fn ray(&self, words: &[&str]) {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{SPACE}")).arg(&self.ray).arg("start").args(words);
-        command.env("RAY_USAGE_STATS_ENABLED", "0").env("RAY_JOB_START_TIMEOUT_SECONDS", "25");
+        command.arg(format!("--net={}", self.space.path().display())).arg(ray()).arg("start").args(words);
+        command
+            .env("RAY_USAGE_STATS_ENABLED", "0")
+            .env("RAY_JOB_START_TIMEOUT_SECONDS", self.start_timeout.to_string());
         let done = run(&mut command).unwrap();
         assert!(done.status.success(), "ray start: {}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Adds a node with this resource. Gives the processes that it consists of.
-    pub fn add_node(&self, resource: &str) -> BTreeSet<i32> {
-        let before = pids();
+    pub(crate) fn add_node(&self, resource: &str) -> BTreeSet<i32> {
+        let before = self.pids();
         let resources = format!("{{\"{resource}\":1}}");
         self.ray(&[
             "--address",
@@ -121,44 +128,17 @@ impl Head {
         ]);
         // Its raylet and what that has started.
         let names = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        pids().difference(&before).copied().filter(|pid| names(pid).trim() == "raylet").collect()
+        self.pids().difference(&before).copied().filter(|pid| names(pid).trim() == "raylet").collect()
     }
 
     /// Kills the head as a power cut would, and starts it anew; it remembers nothing.
-    pub fn restart(&mut self, cpus: u32) {
-        end(&pids());
+    pub(crate) fn restart(&mut self, cpus: u32) {
+        end(&self.pids());
         self.begin(cpus);
     }
 
-    fn stop(&self) {
-        for _ in 0..5 {
-            end(&pids());
-        }
-        ip(&["netns", "del", SPACE]);
-    }
-}
-
-impl Drop for Head {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-/// Processes in the namespace, but for this one.
-fn pids() -> BTreeSet<i32> {
-    let listed = run(Command::new("ip").args(["netns", "pids", SPACE]));
-    let text = listed.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
-    let own = std::process::id() as i32;
-    text.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid != own).collect()
-}
-
-/// Kills these processes, and waits until they are gone.
-pub fn end(processes: &BTreeSet<i32>) {
-    for pid in processes.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
-    let until = Instant::now() + Duration::from_secs(10);
-    while processes.iter().any(|pid| crate::common::alive(*pid)) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(20));
+    /// The processes of its daemons and jobs, and what this process has started in the namespace.
+    pub(crate) fn pids(&self) -> BTreeSet<i32> {
+        self.space.pids()
     }
 }

@@ -2,7 +2,8 @@
 # fake.sh FOLDER PROGRAM ARGS: stands for Slurm's programs. Jobs are only noted, or, where FOLDER/run is there, run.
 #
 # FOLDER/away: what all programs fail with. FOLDER/refuse: what sbatch fails with. FOLDER/state: what squeue says of every job that
-# is not run, in place of RUNNING|…; FOLDER/garbage: what squeue prints. FOLDER/calls: what was called.
+# is not run, in place of RUNNING|…; FOLDER/garbage: what squeue prints. FOLDER/limit: how many jobs there may be. FOLDER/cleaning:
+# what has ended is still being cleaned up after. FOLDER/calls: what was called.
 F=$1; P=$2; shift 2
 echo "$P $*" >>"$F/calls"
 [ -e "$F/away" ] && { cat "$F/away" >&2; exit 1; }
@@ -14,6 +15,15 @@ sbatch)
   for a in "$@"; do
     case $a in --job-name=*) name=${a#*=} ;; --array=*) most=${a##*-} ;; esac
   done
+  if [ -e "$F/limit" ]; then
+    n=$((${most:-0} + 1))
+    for j in "$F"/job.*; do [ -e "$j" ] && [ ! -e "$F/rc.${j##*/job.}" ] && n=$((n + 1)); done
+    if [ $n -gt "$(cat "$F/limit")" ]; then
+      echo "sbatch: error: QOSMaxSubmitJobPerUserLimit" >&2
+      echo "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)" >&2
+      exit 1
+    fi
+  fi
   cat >"$F/$id.sh"
   i=0
   while [ $i -le "${most:-0}" ]; do
@@ -30,9 +40,10 @@ squeue)
   for j in "$F"/job.*; do
     [ -e "$j" ] || continue
     job=${j##*/job.}; read -r name <"$j"
-    rest="RUNNING|$name|node7|None"
+    rest="RUNNING|node7|None|$name"
     [ -e "$F/state" ] && rest="$(sed "s/NAME/$name/" "$F/state")"
-    [ -e "$F/rc.$job" ] && rest="COMPLETED|$name|node7|None"
+    [ -e "$F/rc.$job" ] && rest="COMPLETED|node7|None|$name"
+    [ -e "$F/rc.$job" ] && [ -e "$F/cleaning" ] && rest="COMPLETING|node7|None|$name"
     echo "$job|$rest"
   done
   ;;

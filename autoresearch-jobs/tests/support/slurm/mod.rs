@@ -1,13 +1,17 @@
 //! A real Slurm cluster on this machine, for as long as the guard lives.
 
+#[allow(clippy::duplicate_mod)] // each engine brings it along
+#[path = "../space.rs"]
+pub(crate) mod space;
+
+use space::Space;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const NAME: &str = "arslurm";
-
+/// Dropped, it is stopped; also when its process is killed.
 pub(crate) struct Cluster {
+    space: Space,
     run: tempfile::TempDir,
-    namespace: String,
 }
 
 impl Cluster {
@@ -24,14 +28,18 @@ impl Cluster {
             );
             return None;
         }
-        clear_leftovers();
         let run = tempfile::tempdir().unwrap();
-        let namespace = format!("{NAME}{}", std::process::id());
-        let cluster = Self { run, namespace };
+        let none =
+            |why: &str| eprintln!("SKIPPED: no network namespace can be made here, so no Slurm: {why}");
+        let Some(space) = Space::make("arslurm", run.path()) else {
+            none("`ip netns add` fails");
+            return None;
+        };
+        let cluster = Self { space, run };
         let log = std::fs::File::create(cluster.run().join("start.log")).unwrap();
         let started = Command::new(support().join("start.sh"))
             .arg(cluster.run())
-            .arg(&cluster.namespace)
+            .arg(&cluster.space.name)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -45,10 +53,7 @@ impl Cluster {
             "Permission denied",
         ];
         if !started.success() && no_network.iter().any(|why| log.contains(why)) {
-            eprintln!(
-                "SKIPPED: no network namespace can be made here, so no Slurm cluster for the tests: {}",
-                log.trim()
-            );
+            none(log.trim());
             return None;
         }
         assert!(started.success(), "the cluster does not start: {log}");
@@ -57,6 +62,11 @@ impl Cluster {
 
     pub(crate) fn run(&self) -> &Path {
         self.run.path()
+    }
+
+    /// The processes of its daemons and jobs.
+    pub(crate) fn pids(&self) -> std::collections::BTreeSet<i32> {
+        self.space.pids()
     }
 
     pub(crate) fn programs(&self) -> PathBuf {
@@ -92,29 +102,8 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        stop(&self.namespace);
-    }
-}
-
 fn support() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/slurm")
-}
-
-fn stop(namespace: &str) {
-    let _ = Command::new(support().join("stop.sh")).arg(namespace).status();
-}
-
-/// Of tests that were killed.
-fn clear_leftovers() {
-    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(NAME).and_then(|pid| pid.parse::<i32>().ok()) else { continue };
-        if !Path::new(&format!("/proc/{pid}")).exists() {
-            stop(&name);
-        }
-    }
 }
 
 fn runs(program: &str) -> bool {

@@ -1,11 +1,10 @@
 #!/bin/sh
-# start.sh RUN NAMESPACE: a Slurm cluster on this machine, in a network namespace of its own, which nothing outside can reach.
+# start.sh RUN NAMESPACE: a Slurm cluster on this machine, in a network namespace that nothing outside can reach.
 set -eu
 RUN=$1; NS=$2; HERE=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$RUN/state" "$RUN/bin"; chmod 755 "$RUN"
 for n in 1 2 3 4 5; do mkdir -p "$RUN/spool.n$n"; done
-ip netns add "$NS"; ip -n "$NS" link set lo up
 # Slurm resolves names only on a machine that has an address beyond loopback: a pair of which both ends stay in here.
 ip -n "$NS" link add v0 type veth peer name v1
 ip -n "$NS" addr add 198.51.100.1/32 dev v0; ip -n "$NS" link set v0 up
