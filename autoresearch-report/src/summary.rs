@@ -2,8 +2,9 @@
 
 use crate::data::{Basis, Data, Trial};
 use crate::text::{count, date, duration, estimate, number, of, signed};
-use autoresearch_core::{Comparison, Effect, Splits};
+use autoresearch_core::{Certified, CheckReport, Comparison, Effect, PartVerdict, Splits};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A study in plain words.
 #[derive(Debug, Clone, Serialize)]
@@ -44,14 +45,79 @@ fn is_shown(trial: &Trial) -> bool {
 impl Summary {
     /// Of these data.
     pub fn of(data: &Data) -> Self {
-        Self {
+        Self::with(data, None, None)
+    }
+
+    /// The same with what certification and the overfitting checks found.
+    pub(crate) fn with(
+        data: &Data,
+        certified: Option<&Certified<Value>>,
+        checks: Option<&CheckReport>,
+    ) -> Self {
+        let mut this = Self {
             headline: headline(data),
             state: state(data),
             certain: certain(data),
             uncertain: uncertain(data),
             cost: cost(data),
+        };
+        if let Some(certified) = certified {
+            retested(certified, &mut this);
+        }
+        let concerns = checks.map(CheckReport::concerns).unwrap_or_default();
+        this.uncertain.splice(0..0, concerns.iter().map(|concern| format!("Concern: {concern}.")));
+        this
+    }
+}
+
+/// What certification adds.
+fn retested(c: &Certified<Value>, to: &mut Summary) {
+    if let Some(claim) = &c.claim {
+        let said = format!(
+            "what stands gains {} over the baseline on the {} split, on {} with fresh seeds",
+            interval(&claim.gain),
+            c.split,
+            of(claim.pairs.into(), "pair")
+        );
+        if claim.gain.low.is_some_and(|low| low > 0.0) {
+            to.certain.insert(0, format!("Tested again after the study, {said}."));
+        } else {
+            to.uncertain.insert(0, format!("Tested again after the study, no gain is shown: {said}."));
         }
     }
+    let count_of = |verdict| c.parts.iter().filter(|part| part.verdict == verdict).count() as u64;
+    let (earn, tested) =
+        (count_of(PartVerdict::Earns), c.parts.len() as u64 - count_of(PartVerdict::Untested));
+    if tested > 0 && earn > 0 {
+        to.certain.insert(
+            to.certain.len().min(1),
+            format!(
+                "Left out one at a time, {} of {} earn their place beside the rest.",
+                count(earn),
+                of(tested, "part")
+            ),
+        );
+    }
+    let lost = tested - earn;
+    if lost > 0 {
+        to.uncertain.insert(
+            0,
+            format!(
+                "{} of {} could not be shown to earn their place when each was left out.",
+                count(lost),
+                of(tested, "kept part")
+            ),
+        );
+    }
+    if let Some(ratio) = c.ratio.filter(|ratio| *ratio < 0.7) {
+        to.uncertain
+            .insert(0, format!("All that was kept gains {ratio:.2} of what its edits claimed together."));
+    }
+    if !c.complete {
+        to.uncertain.insert(0, "The certification was cut short; what it says is not complete.".into());
+    }
+    let cost = c.cost.totals + c.cost.parts + c.cost.transfer;
+    to.cost.push(format!("{} more for certification.", of(cost, "run")));
 }
 
 fn headline(data: &Data) -> String {

@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Draws the study's progress on standard error: time, runs, proposals, kept edits and the effect of the last one, the
-/// incumbent's objective, what is left of the holdout, what was charged, ETA; and below it a line for each run under way,
-/// eight at most. Kept edits are printed above the bar. Where standard error is no terminal it prints a line for each
-/// settled proposal that got past its first run, and every 20 runs.
+/// Draws the study's progress on standard error: time, runs, proposals, kept edits, and how long it may take yet; below
+/// that the incumbent's objective, the effect of the last kept edit, what is left of the holdout, what was charged; and a
+/// line for each run under way, eight at most. Kept edits are printed above the bar. Where standard error is no terminal,
+/// or one that cannot move its cursor (`TERM=dumb`), it prints a line for each settled proposal that got past its first
+/// run, and every 20 runs.
+///
+/// What is left is said once it can be known: after the first runs, as what the limit that is nearest leaves at the pace so
+/// far, and as an upper bound where that limit is the clock. A study may end sooner, when nothing more is proposed.
 ///
 /// Colours are left out where the variable `NO_COLOR` is set and not empty (<https://no-color.org>), and where there is no
 /// terminal.
@@ -40,7 +44,8 @@ const LINES: usize = 8;
 impl Progress {
     /// A bar, or plain lines where standard error is no terminal.
     pub fn bar() -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let terminal = std::io::stderr().is_terminal() && !dumb;
         Self::new(terminal, ProgressDrawTarget::stderr(), false)
     }
 
@@ -53,7 +58,7 @@ impl Progress {
         let all =
             MultiProgress::with_draw_target(if terminal { target } else { ProgressDrawTarget::hidden() });
         let bar = all.add(ProgressBar::new(1000));
-        bar.set_style(style("{bar:24} {msg}"));
+        bar.set_style(style("{bar:20} {msg}\n  {prefix}"));
         if terminal {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
@@ -101,11 +106,20 @@ impl Progress {
         }
     }
 
-    fn line(&self, status: &Status) -> String {
-        let mut text = line(status);
+    /// What was found, and what it cost.
+    fn found(&self, status: &Status) -> String {
+        let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.4}"));
+        let mut text =
+            format!("objective {} (baseline {})", number(status.incumbent), number(status.baseline));
         if let Some((id, effect)) = &self.last_kept {
             let effect = effect.map_or_else(String::new, |e| format!(" {:+.4}", e.mean));
             text += &format!(" | last kept {id}{effect}");
+        }
+        if let Some(left) = status.holdout_left {
+            text += &format!(" | holdout {left} left");
+        }
+        if status.money > 0.0 {
+            text += &format!(" | {:.2} charged", status.money);
         }
         text
     }
@@ -127,8 +141,11 @@ fn under_way(what: &str, progress: &RunProgress, seconds: f64) -> String {
         text += &format!(" | loss {loss:.4}");
     }
     if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step) {
-        let left = seconds * (of - progress.step) as f64 / progress.step as f64;
-        text += &format!(" | ETA {}", clock(left));
+        // The first steps are slow, and tell little.
+        if seconds >= 2.0 && progress.step.saturating_mul(50) >= *of {
+            let left = seconds * (of - progress.step) as f64 / progress.step as f64;
+            text += &format!(" | about {} left", roughly(left));
+        }
     }
     text
 }
@@ -149,6 +166,39 @@ fn clock(seconds: f64) -> String {
     format!("{}:{:02}", s / 60, s % 60)
 }
 
+/// Seconds as somebody says them who does not know them well.
+fn roughly(seconds: f64) -> String {
+    match seconds.max(0.0) {
+        s if s < 10.0 => "10 s".into(),
+        s if s < 90.0 => format!("{:.0} s", (s / 10.0).round() * 10.0),
+        s if s < 90.0 * 60.0 => format!("{:.0} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
+/// So many runs must have ended before their pace tells anything.
+const KNOWN: u64 = 5;
+
+/// How long the study may take yet, where that can be known.
+fn left(status: &Status) -> Option<String> {
+    let share = share(status)?;
+    let by_clock = status.wall_clock.map(|limit| (limit - status.elapsed).max(0.0));
+    if share >= 1.0 {
+        return Some("final runs".into());
+    }
+    let at_this_pace = (status.runs >= KNOWN && share > 0.0)
+        .then(|| status.elapsed * (1.0 / share - 1.0))
+        .filter(|s| s.is_finite());
+    match (by_clock, at_this_pace) {
+        // The clock cannot be late; others may be nearer than it.
+        (Some(clock), Some(pace)) if pace < 0.95 * clock => Some(format!("about {} left", roughly(pace))),
+        (Some(clock), _) => Some(format!("at most {} left", roughly(clock))),
+        (None, Some(pace)) => Some(format!("about {} left", roughly(pace))),
+        (None, None) => None,
+    }
+}
+
 /// How much of the tightest limit is used up.
 fn share(status: &Status) -> Option<f64> {
     let of = |used: f64, limit: f64| used / limit.max(1e-9);
@@ -164,30 +214,18 @@ fn share(status: &Status) -> Option<f64> {
     shares.into_iter().flatten().reduce(f64::max).map(|share| share.clamp(0.0, 1.0))
 }
 
+/// How far the study is.
 fn line(status: &Status) -> String {
-    let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.4}"));
     let mut text = format!(
-        "{} | {} runs (+{} under way) | {} tried, {} kept | objective {} (baseline {})",
+        "{} | {} runs (+{} under way) | {} tried, {} kept",
         clock(status.elapsed),
         status.runs,
         status.in_flight,
         status.proposals,
         status.kept,
-        number(status.incumbent),
-        number(status.baseline),
     );
-    if status.money > 0.0 {
-        text += &format!(" | {:.2} charged", status.money);
-    }
-    if let Some(left) = status.holdout_left {
-        text += &format!(" | holdout {left} left");
-    }
-    match share(status) {
-        Some(share) if share >= 1.0 => text += " | final runs",
-        Some(share) if share > 0.0 => {
-            text += &format!(" | ETA {}", clock(status.elapsed * (1.0 / share - 1.0)))
-        }
-        _ => {}
+    if let Some(left) = left(status) {
+        text += &format!(" | {left}");
     }
     text
 }
@@ -223,14 +261,12 @@ impl Observe for Progress {
                 }
             }
             Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
-                self.say(&self.line(status))
+                self.say(&format!("{} | {}", line(status), self.found(status)))
             }
             Notice::Concern { concern } => self.say(&format!("{}: {concern}", self.coloured(3, "concern"))),
             Notice::Stopped { reason } => {
                 self.bar.finish_and_clear();
-                if !self.terminal {
-                    self.say(&self.line(status));
-                }
+                self.say(&format!("{} | {}", line(status), self.found(status)));
                 self.say(&format!("stopped: {reason}"));
                 return;
             }
@@ -238,7 +274,8 @@ impl Observe for Progress {
         }
         if self.terminal {
             self.bar.set_position((share(status).unwrap_or(0.0) * 1000.0) as u64);
-            self.bar.set_message(self.line(status));
+            self.bar.set_message(line(status));
+            self.bar.set_prefix(self.found(status));
         }
     }
 }
@@ -247,26 +284,8 @@ impl Observe for Progress {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_run_tells_how_far_it_is() {
-        let progress = RunProgress { step: 30, of: Some(120), loss: Some(2.5) };
-        assert_eq!(
-            under_way("r7 {3}", &progress, 20.0),
-            "r7 {3} | 0:20 | step 30 of 120 | loss 2.5000 | ETA 1:00"
-        );
-        assert_eq!(under_way("r7 {3}", &RunProgress::default(), 5.0), "r7 {3} | 0:05 | step 0");
-    }
-
-    #[test]
-    fn texts_cannot_write_to_the_terminal() {
-        assert_eq!(plain("a\x1b[2Jb\nc\u{7}"), "a [2Jb c ");
-        assert_eq!(plain(&"x".repeat(300)).chars().count(), 201);
-    }
-
-    #[test]
-    fn the_last_kept_edit_is_told_with_its_effect() {
-        let mut progress = Progress::new(false, ProgressDrawTarget::hidden(), false);
-        let status = Status {
+    fn status() -> Status {
+        Status {
             runs: 12,
             runs_limit: Some(24),
             proposals: 5,
@@ -282,15 +301,52 @@ mod tests {
             compute_limit: None,
             money: 0.25,
             money_limit: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_run_tells_how_far_it_is() {
+        let progress = RunProgress { step: 30, of: Some(120), loss: Some(2.5) };
+        assert_eq!(
+            under_way("r7 {3}", &progress, 20.0),
+            "r7 {3} | 0:20 | step 30 of 120 | loss 2.5000 | about 60 s left"
+        );
+        assert_eq!(under_way("r7 {3}", &RunProgress::default(), 5.0), "r7 {3} | 0:05 | step 0");
+        let first = RunProgress { step: 1, of: Some(1000), loss: None };
+        assert_eq!(under_way("r7 {3}", &first, 5.0), "r7 {3} | 0:05 | step 1 of 1000");
+    }
+
+    #[test]
+    fn what_is_left_is_not_said_before_it_is_known() {
+        assert_eq!(left(&status()).unwrap(), "about 60 s left");
+        assert_eq!(left(&Status { runs: 4, ..status() }), None, "four runs");
+        assert_eq!(left(&Status { runs_limit: None, ..status() }), None, "no limit");
+        assert_eq!(left(&Status { runs: 24, ..status() }).unwrap(), "final runs");
+        // The clock is known from the start, and is no more than a bound.
+        let clock = |runs, limit| Status { runs, wall_clock: Some(limit), ..status() };
+        assert_eq!(left(&clock(1, 7200.0)).unwrap(), "at most 2.0 h left");
+        assert_eq!(left(&clock(12, 90.0)).unwrap(), "at most 30 s left");
+        assert_eq!(left(&clock(12, 7200.0)).unwrap(), "about 60 s left");
+    }
+
+    #[test]
+    fn texts_cannot_write_to_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\nc\u{7}"), "a [2Jb c ");
+        assert_eq!(plain(&"x".repeat(300)).chars().count(), 201);
+    }
+
+    #[test]
+    fn the_last_kept_edit_is_told_with_its_effect() {
+        let mut progress = Progress::new(false, ProgressDrawTarget::hidden(), false);
+        let status = status();
         let effect = Some(Effect::new(0.1, (0.05, 0.15), 0.95, 4, true));
         let (title, reason) = ("a", "b");
         let kept = Notice::Settled { proposal: ProposalId(3), title, fate: Fate::Kept, effect, reason };
         progress.notice(&kept, &status);
+        assert_eq!(line(&status), "1:00 | 12 runs (+2 under way) | 5 tried, 1 kept | about 60 s left");
         assert_eq!(
-            progress.line(&status),
-            "1:00 | 12 runs (+2 under way) | 5 tried, 1 kept | objective 2.9000 (baseline 3.0000) | 0.25 charged | \
-             holdout 99 left | ETA 1:00 | last kept p3 +0.1000"
+            progress.found(&status),
+            "objective 2.9000 (baseline 3.0000) | last kept p3 +0.1000 | holdout 99 left | 0.25 charged"
         );
     }
 }

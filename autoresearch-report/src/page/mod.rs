@@ -3,6 +3,10 @@
 //! Mark-up is maud: it is checked when this is compiled, escapes every value unless told otherwise, and needs no template
 //! that could be missing or wrong when a report is due.
 
+mod background;
+mod certified;
+mod cohorts;
+mod judged;
 mod proposals;
 mod rows;
 mod sections;
@@ -12,7 +16,6 @@ pub(crate) use rows::{many, row, safe};
 
 use crate::chart::STYLE;
 use crate::report::Report;
-use crate::summary::Summary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// A part of the page.
@@ -31,7 +34,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The parts that have something to say, in their order.
 pub(crate) fn sections(report: &Report) -> Vec<Section> {
-    sections::all(report, &Summary::of(report.data()))
+    sections::all(report, &report.in_short())
 }
 
 /// The whole file. `live` has it ask the server for news.
