@@ -46,14 +46,14 @@ fn look_at(browser: &mut Browser, name: &str, report: &Report, folder: &Folder) 
         let which = format!("{name}, {width} wide, {}", if dark { "dark" } else { "light" });
         browser.look(width, dark);
         browser.open(&url);
-        let wrong = browser.ask(CHECKS);
-        assert_eq!(wrong, serde_json::json!([]), "{which}");
-        assert_eq!(browser.complaints(), [""; 0], "{which}");
-        assert_eq!(browser.asked_for(), [url.as_str()], "{which}");
         if folder.is_kept() {
             let scheme = if dark { "dark" } else { "light" };
             browser.picture(&folder.0.join(format!("{name}-{width}-{scheme}.png")));
         }
+        let wrong = browser.ask(CHECKS);
+        assert_eq!(wrong, serde_json::json!([]), "{which}");
+        assert_eq!(browser.complaints(), [""; 0], "{which}");
+        assert_eq!(browser.asked_for(), [url.as_str()], "{which}");
     }
     assert!(browser.print(&folder.0.join(format!("{name}.pdf"))) > 10_000);
 }
