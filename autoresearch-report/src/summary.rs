@@ -1,7 +1,7 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
 use crate::data::{Basis, Data, Trial};
-use crate::text::{count, date, duration, estimate, number, of, signed};
+use crate::text::{count, date, duration, estimate, money, number, of, signed};
 use autoresearch_core::{Certified, CheckReport, Comparison, Effect, PartVerdict, Splits};
 use serde::Serialize;
 use serde_json::Value;
@@ -322,7 +322,7 @@ fn cost(data: &Data) -> Vec<String> {
         ));
     }
     if c.money > 0.0 {
-        said.push(format!("{} charged.", number(c.money)));
+        said.push(format!("{} charged.", money(c.money)));
     }
     let kept = data.kept().count() as u64;
     if kept > 0 && c.runs > 0 {
@@ -335,8 +335,8 @@ fn cost(data: &Data) -> Vec<String> {
 pub(crate) fn evidence(trial: &Trial) -> String {
     let mut said = Vec::new();
     if let Some(effect) = &trial.effect {
-        said.push(if effect.fresh { "fresh runs".to_string() } else { "selected, not fresh".into() });
-        said.push(of(effect.runs.into(), "run"));
+        said.push(of(effect.runs.into(), if effect.fresh { "fresh run" } else { "run" }));
+        said.extend((!effect.fresh).then(|| "which chose it".to_string()));
     }
     if let Some(strength) = trial.strength.filter(|s| s.log_e.is_finite() && s.level > 0.0) {
         let e = strength.log_e.min(700.0).exp();

@@ -75,3 +75,16 @@ pub(crate) fn role_name(role: Role) -> &'static str {
         _ => "other",
     }
 }
+
+/// The order in which a study comes to its runs.
+pub(super) fn place(role: Role) -> u8 {
+    match role {
+        Role::Calibrate => 0,
+        Role::Screen => 1,
+        Role::Confirm => 2,
+        Role::Final => 3,
+        Role::Certify => 4,
+        Role::Transfer => 5,
+        _ => 6,
+    }
+}

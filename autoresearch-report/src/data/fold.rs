@@ -1,6 +1,6 @@
 //! From events to data, one event at a time.
 
-use super::cost::positive;
+use super::cost::{place, positive};
 use super::difference::Applied;
 use super::trial::{Settled, find, objectives};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
@@ -180,6 +180,7 @@ impl Fold {
         let mut cost = self.cost.clone();
         cost.charges = self.charges.values().cloned().collect();
         cost.roles = self.roles.values().cloned().collect();
+        cost.roles.sort_by_key(|share| place(share.role));
         let lower_is_better = self.about.as_ref().is_none_or(|about| about.direction.loss(1.0) > 0.0);
         let incumbents = incumbent::incumbents(&self.runs, &self.keeps, lower_is_better);
         Data {

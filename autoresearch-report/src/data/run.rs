@@ -73,6 +73,7 @@ impl Fold {
                 trial.runs += 1;
                 trial.confirming += u64::from(run.role == Role::Confirm);
                 trial.seconds += seconds;
+                trial.share += seconds / arm.len() as f64;
                 if trial.fate.is_none() {
                     (trial.at_run, trial.at_time) = (at_run, at_time);
                 }

@@ -53,6 +53,8 @@ pub struct Trial {
     pub confirming: u64,
     /// Seconds that they took; a run of several proposals counts in full for each.
     pub seconds: f64,
+    /// The same with the seconds of each run divided evenly among the proposals that it trained.
+    pub share: f64,
     /// The mean objective of the runs that trained it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<f64>,
@@ -110,6 +112,7 @@ impl Fold {
             runs: 0,
             confirming: 0,
             seconds: 0.0,
+            share: 0.0,
             objective: None,
             held_out: None,
             at_run: self.runs.len() as u64,

@@ -49,15 +49,17 @@ pub(super) fn spend(data: &Data) -> Markup {
             class: if role_name(share.role) == "confirm" { "kept" } else { "" },
         })
         .collect();
+    let used = c.charges.iter().any(|charge| !charge.used.is_empty());
     html! {
         (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), fresh tests (confirm), baseline and incumbent at the end (final)." }))
         @if !c.charges.is_empty() {
             div class="wide" tabindex="0" role="region" aria-label="Charges" {
                 table {
-                    thead { tr { th scope="col" { "Paid for" } th scope="col" class="n" { "Charged" } th scope="col" { "Used" } } }
+                    thead { tr { th scope="col" { "Paid for" } @if used { th scope="col" { "Used" } } th scope="col" class="n" { "Charged" } } }
                     tbody { @for charge in &c.charges { tr {
-                        td { bdi { (charge.what) } } td class="n" { (text::number(charge.amount)) }
-                        td { @for (i, (unit, n)) in charge.used.iter().enumerate() { @if i > 0 { ", " } (text::count(*n)) " " bdi { (unit) } } }
+                        td { bdi { (charge.what) } }
+                        @if used { td { @for (i, (unit, n)) in charge.used.iter().enumerate() { @if i > 0 { ", " } (text::count(*n)) " " bdi { (unit) } } } }
+                        td class="n" { (text::money(charge.amount)) }
                     } } }
                 }
             }
@@ -74,7 +76,7 @@ pub(super) fn about(data: &Data) -> Markup {
                 dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
                 dt { "Seed" } dd { (s.seed) }
                 dt { "Runs at once" } dd { (s.in_flight) }
-                dt { "Limits" } dd { @if s.limits.is_empty() { "none" } @for (i, (name, x)) in s.limits.iter().enumerate() { @if i > 0 { ", " } (name.replace('_', " ")) " " (text::number(*x)) } }
+                dt { "Limits" } dd { @if s.limits.is_empty() { "none" } @for (i, (name, x)) in s.limits.iter().enumerate() { @if i > 0 { ", " } (name.replace('_', " ")) " " (text::figure(*x)) } }
                 @if let (Some(from), Some(to)) = (data.state.began, data.state.ended) { dt { "Stored" } dd { (text::date(from)) " to " (text::date(to)) @if data.state.resumed > 0 { ", resumed " (text::of(data.state.resumed, "time")) } } }
             }
             details { summary { "The baseline" } pre tabindex="0" { bdi { (s.baseline) } } }

@@ -77,7 +77,7 @@ fn splits(result: &FinalResult) -> Markup {
         let fate = Some(if what == "kept" { Fate::Kept } else { Fate::Undecided });
         let row = |split: &str, c: &Comparison| Row {
             label: format!("{what}: {split}"),
-            mean: c.gain,
+            mean: Some(c.gain),
             interval: Some((c.low, c.high)),
             fate,
             other: None,
@@ -86,7 +86,10 @@ fn splits(result: &FinalResult) -> Markup {
         rows.extend(splits.holdout.as_ref().map(|c| row("holdout", c)));
         rows.push(row("test", &splits.test));
     }
-    let heard: Vec<String> = rows.iter().map(|r| format!("{} {}", r.label, text::signed(r.mean))).collect();
+    let heard: Vec<String> = rows
+        .iter()
+        .map(|r| format!("{} {}", r.label, r.mean.map_or_else(String::new, text::signed)))
+        .collect();
     html! {
         (figure(intervals(&rows, "improvement over the baseline", &format!("Improvement over the baseline: {}.", heard.join(", "))), &html! {
             "Baseline against version " (result.version.0) " at the end of the study: " (text::of(result.pairs.into(), "pair")) " on fresh seeds, paired "

@@ -148,6 +148,10 @@ function controls() {
 }
 document.querySelectorAll(".chart").forEach(chart);
 controls();
+// On paper nothing can be unfolded.
+let folded = [];
+addEventListener("beforeprint", () => { folded = [...document.querySelectorAll("#kept details:not([open])")]; folded.forEach(d => { d.open = true; }); });
+addEventListener("afterprint", () => { folded.forEach(d => { d.open = false; }); });
 
 // News of a study that runs: parts of the page that changed, and rows that are new or changed.
 function live() {

@@ -34,7 +34,7 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
         there(!data.evidence.is_empty(), "evidence", "Evidence, pair by pair", &|| evidence(data)),
         there(!data.cohorts.is_empty(), "cohorts", "Judged together", &|| cohorts(data)),
         there(report.certificate().is_some(), "certified", "Certification", &|| {
-            report.certificate().map_or_else(Markup::default, certified)
+            report.certificate().map_or_else(Markup::default, |c| certified(c, data))
         }),
         there(data.noise.is_some(), "noise", "Noise and drift", &|| noise(data)),
         there(data.predicted.is_some(), "predicted", "Expected against measured", &|| predicted(data)),
@@ -114,12 +114,5 @@ fn kept(data: &Data) -> Markup {
 }
 
 fn effect_row(trial: &Trial, effect: Option<Effect>) -> Option<Row> {
-    let effect = effect?;
-    Some(Row {
-        label: format!("p{} {}", trial.id, trial.title),
-        mean: effect.mean,
-        interval: effect.low.zip(effect.high),
-        fate: trial.fate,
-        other: None,
-    })
+    Some(Row::of(format!("p{} {}", trial.id, trial.title), trial.fate, effect?))
 }

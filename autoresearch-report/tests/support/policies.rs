@@ -182,14 +182,15 @@ pub(crate) fn night(policy: Policy, runs: u64, drift: f64) -> Study<Value, Vec<f
         Ok(Proposed::Exhausted)
     });
     let study = Study::new(baseline(), propose, train, part(0))
+        .compose(FieldMerge::new())
         .holdout(part(12))
         .test_split(part(24))
         .in_flight(2)
         .limits(Limits::new().runs(runs).money(50.0));
     match policy {
         Policy::Guarded => study.acceptor(Guarded::new()),
-        Policy::Factorial => study.acceptor(Factorial::new()).compose(FieldMerge::new()),
-        Policy::Scout => study.acceptor(Scout::new()).compose(FieldMerge::new()),
+        Policy::Factorial => study.acceptor(Factorial::new()),
+        Policy::Scout => study.acceptor(Scout::new()),
     }
 }
 
