@@ -136,7 +136,7 @@ impl Report {
 
     /// The page: one HTML file with everything in it, for light and dark, screen and paper. It loads nothing.
     pub fn html(&self) -> String {
-        page::page(self, false)
+        page::page(self)
     }
 
     /// The chart of the progress as an SVG file of its own.

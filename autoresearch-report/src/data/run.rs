@@ -4,7 +4,7 @@ use super::cost::{positive, role_name};
 use super::trial::find;
 use super::{Fold, Share};
 use crate::text;
-use autoresearch_core::{Fault, Role, RunFailure, RunSpec};
+use autoresearch_core::{Fault, ResultsTable, Role, RunFailure, RunSpec};
 use serde::Serialize;
 
 /// A run that ended.
@@ -95,13 +95,15 @@ impl Fold {
     }
 
     pub(super) fn remember(&mut self, run: &RunSpec, memory: Option<f64>) {
-        let of = match run.arm.proposals().next() {
-            Some(first) => find(&mut self.trials, first.0).map(|trial| &mut trial.memory_gb),
-            None if run.version.0 == 0 => Some(&mut self.baseline_memory),
-            None => None,
-        };
-        if let (Some(of), Some(memory)) = (of, memory) {
-            *of = Some(of.unwrap_or(0.0).max(memory));
+        let Some(memory) = memory else { return };
+        let more = |of: &mut Option<f64>| *of = Some(of.unwrap_or(0.0).max(memory));
+        if ResultsTable::is_of_baseline(run) {
+            more(&mut self.baseline_memory);
+        }
+        for proposal in run.arm.proposals() {
+            if let Some(trial) = find(&mut self.trials, proposal.0) {
+                more(&mut trial.memory_gb);
+            }
         }
     }
 }

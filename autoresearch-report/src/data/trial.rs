@@ -58,6 +58,9 @@ pub struct Trial {
     /// The mean objective of the runs that trained it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objective: Option<f64>,
+    /// The mean objective of the runs that trained it together with others, or a part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub together: Option<f64>,
     /// What the holdout said of it, if it was asked about it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<bool>,
@@ -114,6 +117,7 @@ impl Fold {
             seconds: 0.0,
             share: 0.0,
             objective: None,
+            together: None,
             held_out: None,
             at_run: self.runs.len() as u64,
             at_time: self.cost.elapsed,
@@ -155,20 +159,21 @@ pub(super) fn find(trials: &mut [Trial], id: u64) -> Option<&mut Trial> {
     trials.get_mut(at)
 }
 
-/// The mean objective of each proposal's runs on which nothing else was switched on.
+/// The mean objective of each proposal's runs: of those on which nothing else was switched on, and of the others.
 pub(super) fn objectives(trials: &mut [Trial], runs: &[Run]) {
-    let mut sums: BTreeMap<u64, (f64, u32)> = BTreeMap::new();
-    for run in runs {
-        if let ([only], Some(objective), false) = (run.arm.as_slice(), run.objective, run.partial)
-            && matches!(run.role, Role::Screen | Role::Confirm)
-        {
-            let of = sums.entry(*only).or_default();
+    let mut sums: BTreeMap<(u64, bool), (f64, u32)> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.role != Role::Transfer) {
+        let Some(objective) = run.objective else { continue };
+        let alone = run.arm.len() == 1 && !run.partial;
+        for id in &run.arm {
+            let of = sums.entry((*id, alone)).or_default();
             *of = (of.0 + objective, of.1 + 1);
         }
     }
-    for (id, (sum, n)) in sums {
+    for ((id, alone), (sum, n)) in sums {
         if let Some(trial) = find(trials, id) {
-            trial.objective = Some(sum / f64::from(n));
+            let mean = Some(sum / f64::from(n));
+            if alone { trial.objective = mean } else { trial.together = mean }
         }
     }
 }

@@ -4,6 +4,7 @@
 #[cfg(unix)]
 pub(crate) mod browser;
 pub(crate) mod policies;
+pub(crate) mod svg;
 
 use autoresearch_core::*;
 use serde_json::{Value, json};
