@@ -29,12 +29,10 @@ impl Chart {
         Self::attribute(element, name).unwrap().parse().unwrap()
     }
 
-    fn elements<'a>(&'a self, name: &'a str, class: &'a str) -> impl Iterator<Item = &'a str> {
-        let whole = format!(" class=\"{class}\"");
-        self.0
-            .split(&format!("<{name}"))
-            .skip(1)
-            .filter(move |element| element.split('>').next().unwrap().contains(&whole))
+    fn elements(&self, name: &str, class: &str) -> Vec<&str> {
+        let (whole, name) = (format!(" class=\"{class}\""), format!("<{name} "));
+        let starts = self.0.match_indices(&name).map(|(at, _)| &self.0[at..]);
+        starts.filter(|element| element.split('>').next().unwrap().contains(&whole)).collect()
     }
 
     /// The first and the last label of an axis: where it stands, and what it says.
@@ -42,6 +40,7 @@ impl Chart {
         let anchor = if x { "middle" } else { "end" };
         let ticks = self
             .elements("text", "tick")
+            .into_iter()
             .filter(|e| Self::attribute(e, "text-anchor").as_deref() == Some(anchor));
         let ticks: Vec<(f64, f64)> = ticks
             .filter_map(|e| {
@@ -60,8 +59,11 @@ impl Chart {
 
     /// Where the marks of a class stand.
     pub(crate) fn dots(&self, class: &str) -> Vec<(f64, f64)> {
-        let paths: Vec<String> =
-            self.elements("path", &format!("dot {class}")).filter_map(|e| Self::attribute(e, "d")).collect();
+        let paths: Vec<String> = self
+            .elements("path", &format!("dot {class}"))
+            .into_iter()
+            .filter_map(|e| Self::attribute(e, "d"))
+            .collect();
         let starts = paths.iter().flat_map(|d| d.split('M').skip(1));
         starts
             .map(|start| {
@@ -74,19 +76,24 @@ impl Chart {
 
     /// Whose these are.
     pub(crate) fn ids(&self, class: &str) -> Vec<u64> {
-        let of =
-            self.elements("path", &format!("dot {class}")).filter_map(|e| Self::attribute(e, "data-ids"));
+        let of = self
+            .elements("path", &format!("dot {class}"))
+            .into_iter()
+            .filter_map(|e| Self::attribute(e, "data-ids"));
         of.flat_map(|ids| ids.split(' ').map(|id| id.parse().unwrap()).collect::<Vec<u64>>()).collect()
     }
 
     /// A path.
     pub(crate) fn path(&self, class: &str) -> String {
-        self.elements("path", class).find_map(|e| Self::attribute(e, "d")).unwrap()
+        self.elements("path", class).into_iter().find_map(|e| Self::attribute(e, "d")).unwrap()
     }
 
     /// The ends of horizontal lines.
     pub(crate) fn lines(&self, class: &str) -> Vec<(f64, f64)> {
-        self.elements("line", class).map(|e| (Self::number(e, "x1"), Self::number(e, "x2"))).collect()
+        self.elements("line", class)
+            .into_iter()
+            .map(|e| (Self::number(e, "x1"), Self::number(e, "x2")))
+            .collect()
     }
 
     /// The lengths of bars.
@@ -97,7 +104,7 @@ impl Chart {
 
     /// The upper and the lower edge of a band.
     pub(crate) fn band(&self) -> (f64, f64) {
-        let band = self.elements("rect", "band").next().unwrap();
+        let band = self.elements("rect", "band").into_iter().next().unwrap();
         let top = Self::number(band, "y");
         (top, top + Self::number(band, "height"))
     }
