@@ -5,6 +5,10 @@
 
 mod support;
 
+#[cfg(feature = "live")]
+use autoresearch_core::{Seq, SqliteStore, Store};
+#[cfg(feature = "live")]
+use autoresearch_report::Live;
 use autoresearch_report::Report;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -130,4 +134,41 @@ fn ten_thousand_trials_can_be_looked_at() {
     browser.ask("document.querySelector('#pages button:last-child').click()");
     assert_eq!(browser.ask(first), "p51");
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn a_page_of_a_running_study_is_kept_up_to_date() {
+    let Some(mut browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("study.db");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let all = large(60, |i| format!("<i>step {i}</i>"));
+    let store = SqliteStore::open(&path).unwrap();
+    runtime.block_on(store.append(Seq(0), &all[..40])).unwrap();
+    let live = runtime.block_on(Live::bind(&path, 0)).unwrap();
+    let url = format!("http://{}/", live.address().unwrap());
+    runtime.spawn(live.serve());
+    browser.look(1280, false);
+    let until = |browser: &mut Browser, what: &str| {
+        let wait = format!(
+            "new Promise(done => {{ const look = () => ({what}) ? done(true) : setTimeout(look, 50); look(); }})"
+        );
+        browser.ask(&wait);
+    };
+    browser.open(&url);
+    until(&mut browser, "document.querySelector('#all tbody tr')");
+    // What a reader has set stays as it is while news come.
+    browser.ask("document.querySelector('#about details').open = true; document.getElementById('find').value = 'step 6';\
+                 document.getElementById('find').oninput({target: document.getElementById('find')})");
+    runtime.block_on(store.append(Seq(40), &all[40..])).unwrap();
+    until(&mut browser, "document.querySelector('#all tbody td').textContent === 'p60'");
+    until(&mut browser, "document.querySelector('.headline').textContent.includes('Of 60 proposals')");
+    assert_eq!(browser.ask("document.querySelectorAll('#all tbody tr').length"), 2, "step 6 and step 60");
+    assert_eq!(browser.ask("document.querySelector('#about details').open"), true);
+    assert_eq!(browser.ask(CHECKS), serde_json::json!([]));
+    assert_eq!(browser.complaints(), [""; 0]);
+    assert!(browser.asked_for().iter().all(|asked| asked.starts_with(&url)), "{:?}", browser.asked_for());
+    runtime.shutdown_background();
+    until(&mut browser, "document.getElementById('live').textContent === 'the server does not answer'");
 }
