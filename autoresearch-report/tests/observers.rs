@@ -27,6 +27,59 @@ async fn tensorboard_files_hold_a_record_for_every_run() {
     assert!(records > scalars);
 }
 
+/// The reader of TensorBoard itself, where there is one: a Python that has it, `python3` or named by
+/// `AUTORESEARCH_TENSORBOARD`.
+#[cfg(feature = "tensorboard")]
+#[tokio::test]
+async fn tensorboard_itself_reads_the_same_numbers() {
+    use autoresearch_core::{MemoryStore, Report};
+    use autoresearch_report::TensorBoard;
+    use serde_json::Value;
+    const READ: &str = "
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+import tensorboard
+events = EventAccumulator(sys.argv[1], size_guidance={'scalars': 0, 'tensors': 0})
+events.Reload()
+scalars = {tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in events.Tags()['scalars']}
+texts = [e.tensor_proto.string_val[0].decode() for tag in events.Tags()['tensors'] for e in events.Tensors(tag)]
+print(json.dumps({'version': tensorboard.__version__, 'scalars': scalars, 'texts': texts}))
+";
+    let python = std::env::var("AUTORESEARCH_TENSORBOARD").unwrap_or_else(|_| "python3".into());
+    let has = std::process::Command::new(&python).args(["-c", "import tensorboard"]).output();
+    if !has.is_ok_and(|has| has.status.success()) {
+        eprintln!(
+            "SKIPPED: `{python}` has no tensorboard; name a Python that has it by AUTORESEARCH_TENSORBOARD"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let board = TensorBoard::create(folder.path()).unwrap();
+    let store: MemoryStore<Value> = MemoryStore::new();
+    let title = |i| format!("{} {i}", support::HOSTILE[i as usize % support::HOSTILE.len()]);
+    let told: Report<Value> =
+        support::study(120, title).store(store.clone()).observer(board).run().await.unwrap();
+    let read = std::process::Command::new(&python).args(["-c", READ]).arg(folder.path()).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let read: Value = serde_json::from_slice(&read.stdout).unwrap();
+    println!("read by TensorBoard {}", read["version"]);
+    let of = |tag: &str| read["scalars"][tag].as_array().unwrap_or_else(|| panic!("no {tag}")).clone();
+    let data = autoresearch_report::Report::of(&store).unwrap().data().clone();
+    let objectives: Vec<f64> = data.runs.iter().filter_map(|run| run.objective).collect();
+    let runs = of("objective/run");
+    assert_eq!(runs.len(), objectives.len());
+    for (read, told) in runs.iter().zip(&objectives) {
+        assert!((read[1].as_f64().unwrap() - told).abs() < 1e-6, "{read} for {told}");
+    }
+    assert_eq!(of("study/kept").last().unwrap()[1].as_f64(), Some(told.kept.len() as f64));
+    let effects: Vec<f64> = of("effect/kept").iter().map(|e| e[1].as_f64().unwrap()).collect();
+    assert_eq!(effects.len(), told.kept.len());
+    assert!(!effects.is_empty());
+    let texts = read["texts"].as_array().unwrap();
+    assert_eq!(texts.len(), told.kept.len());
+    assert!(texts.iter().all(|text| !text.as_str().unwrap().contains("<script")));
+}
+
 /// A real server on loopback, where there is one: `mlflow` on the path, or named by `AUTORESEARCH_MLFLOW`.
 #[cfg(feature = "mlflow")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
