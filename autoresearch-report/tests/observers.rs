@@ -106,7 +106,8 @@ async fn mlflow_gets_a_run_for_every_proposal_once() {
         return;
     };
     let flow = MlFlow::at(format!("http://127.0.0.1:{port}/"));
-    let store = support::stored(support::large(6, |i| format!("step {i}"))).await;
+    let title = |i: u64| support::HOSTILE[i as usize % support::HOSTILE.len()].to_string();
+    let store = support::stored(support::large(6, title)).await;
     let report = Report::of(&store).unwrap();
     let mut logged = Err(None);
     for _ in 0..120 {
@@ -119,8 +120,42 @@ async fn mlflow_gets_a_run_for_every_proposal_once() {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(logged.unwrap(), 6);
+    assert_eq!(logged.unwrap(), 7, "the baseline and six proposals");
     assert_eq!(flow.log(&report).await.unwrap(), 0);
+    // What the server has now: an experiment with these runs, their metrics, parameters and tags.
+    let client = reqwest::Client::new();
+    let api = format!("http://127.0.0.1:{port}/api/2.0/mlflow");
+    let version =
+        client.get(format!("http://127.0.0.1:{port}/version")).send().await.unwrap().text().await.unwrap();
+    println!("logged to MLflow {version}");
+    let found =
+        client.get(format!("{api}/experiments/get-by-name?experiment_name=autoresearch%20large")).send();
+    let found: serde_json::Value = serde_json::from_str(&found.await.unwrap().text().await.unwrap()).unwrap();
+    let ask = serde_json::json!({"experiment_ids": [found["experiment"]["experiment_id"]]});
+    let runs =
+        client.post(format!("{api}/runs/search")).json(&ask).send().await.unwrap().text().await.unwrap();
+    let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+    let runs = runs["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 7);
+    let of = |run: &serde_json::Value, what: &str, key: &str| {
+        let all = run["data"][what].as_array().into_iter().flatten();
+        all.clone().find(|entry| entry["key"] == key).map(|entry| entry["value"].clone())
+    };
+    for run in runs {
+        let id: u64 = of(run, "tags", "autoresearch.proposal").unwrap().as_str().unwrap().parse().unwrap();
+        let objective = of(run, "metrics", "objective").unwrap().as_f64().unwrap();
+        let rate = of(run, "params", "rate").unwrap();
+        if id == 0 {
+            assert_eq!((objective, rate.as_str()), (3.0, Some("0.1")));
+            continue;
+        }
+        let trial = &report.data().proposals[id as usize - 1];
+        assert_eq!(objective, trial.objective.unwrap());
+        assert_eq!(of(run, "metrics", "effect").unwrap().as_f64(), Some(trial.effect.unwrap().mean));
+        assert_eq!(rate.as_str(), trial.changes[0].to.as_deref());
+        assert_eq!(of(run, "tags", "autoresearch.fate").unwrap(), "rejected");
+        assert_eq!(run["info"]["status"], "FINISHED");
+    }
     // The workers are the server's children: the group is ended as a whole.
     let group = server.id().unwrap();
     let ended = tokio::process::Command::new("kill").arg("--").arg(format!("-{group}")).status().await;
