@@ -110,7 +110,9 @@ async fn mlflow_gets_a_run_for_every_proposal_once() {
     let store = support::stored(support::large(6, title)).await;
     let report = Report::of(&store).unwrap();
     let mut logged = Err(None);
-    for _ in 0..120 {
+    // A server takes its time to start, on a busy machine minutes.
+    for _ in 0..400 {
+        assert!(server.try_wait().unwrap().is_none(), "the server ended");
         match flow.log(&report).await {
             Ok(new) => {
                 logged = Ok(new);
