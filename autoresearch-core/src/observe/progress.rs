@@ -1,5 +1,6 @@
 //! A progress bar on the terminal; plain lines where there is none.
 
+use super::left::{clock, left, roughly, share};
 use super::{Notice, Observe, Status};
 use crate::arm::{ProposalId, RunId};
 use crate::execute::RunProgress;
@@ -160,60 +161,6 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// Seconds as m:ss.
-fn clock(seconds: f64) -> String {
-    let s = seconds.max(0.0) as u64;
-    format!("{}:{:02}", s / 60, s % 60)
-}
-
-/// Seconds as somebody says them who does not know them well.
-fn roughly(seconds: f64) -> String {
-    match seconds.max(0.0) {
-        s if s < 10.0 => "10 s".into(),
-        s if s < 90.0 => format!("{:.0} s", (s / 10.0).round() * 10.0),
-        s if s < 90.0 * 60.0 => format!("{:.0} min", s / 60.0),
-        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.0} days", s / 86_400.0),
-    }
-}
-
-/// So many runs must have ended before their pace tells anything.
-const KNOWN: u64 = 5;
-
-/// How long the study may take yet, where that can be known.
-fn left(status: &Status) -> Option<String> {
-    let share = share(status)?;
-    let by_clock = status.wall_clock.map(|limit| (limit - status.elapsed).max(0.0));
-    if share >= 1.0 {
-        return Some("final runs".into());
-    }
-    let at_this_pace = (status.runs >= KNOWN && share > 0.0)
-        .then(|| status.elapsed * (1.0 / share - 1.0))
-        .filter(|s| s.is_finite());
-    match (by_clock, at_this_pace) {
-        // The clock cannot be late; others may be nearer than it.
-        (Some(clock), Some(pace)) if pace < 0.95 * clock => Some(format!("about {} left", roughly(pace))),
-        (Some(clock), _) => Some(format!("at most {} left", roughly(clock))),
-        (None, Some(pace)) => Some(format!("about {} left", roughly(pace))),
-        (None, None) => None,
-    }
-}
-
-/// How much of the tightest limit is used up.
-fn share(status: &Status) -> Option<f64> {
-    let of = |used: f64, limit: f64| used / limit.max(1e-9);
-    let count = |used: u64, limit: Option<u64>| limit.map(|limit| used as f64 / (limit.max(1)) as f64);
-    let shares = [
-        status.wall_clock.map(|limit| of(status.elapsed, limit)),
-        status.compute_limit.map(|limit| of(status.compute, limit)),
-        status.money_limit.map(|limit| of(status.money, limit)),
-        count(status.runs, status.runs_limit),
-        // The last one is still to be judged when it has been made.
-        count(status.proposals.saturating_sub(1), status.proposals_limit),
-    ];
-    shares.into_iter().flatten().reduce(f64::max).map(|share| share.clamp(0.0, 1.0))
-}
-
 /// How far the study is.
 fn line(status: &Status) -> String {
     let mut text = format!(
@@ -282,27 +229,8 @@ impl Observe for Progress {
 
 #[cfg(test)]
 mod tests {
+    use super::super::left::tests::status;
     use super::*;
-
-    fn status() -> Status {
-        Status {
-            runs: 12,
-            runs_limit: Some(24),
-            proposals: 5,
-            proposals_limit: None,
-            kept: 1,
-            in_flight: 2,
-            baseline: Some(3.0),
-            incumbent: Some(2.9),
-            holdout_left: Some(99),
-            elapsed: 60.0,
-            wall_clock: None,
-            compute: 100.0,
-            compute_limit: None,
-            money: 0.25,
-            money_limit: None,
-        }
-    }
 
     #[test]
     fn a_run_tells_how_far_it_is() {
@@ -314,19 +242,6 @@ mod tests {
         assert_eq!(under_way("r7 {3}", &RunProgress::default(), 5.0), "r7 {3} | 0:05 | step 0");
         let first = RunProgress { step: 1, of: Some(1000), loss: None };
         assert_eq!(under_way("r7 {3}", &first, 5.0), "r7 {3} | 0:05 | step 1 of 1000");
-    }
-
-    #[test]
-    fn what_is_left_is_not_said_before_it_is_known() {
-        assert_eq!(left(&status()).unwrap(), "about 60 s left");
-        assert_eq!(left(&Status { runs: 4, ..status() }), None, "four runs");
-        assert_eq!(left(&Status { runs_limit: None, ..status() }), None, "no limit");
-        assert_eq!(left(&Status { runs: 24, ..status() }).unwrap(), "final runs");
-        // The clock is known from the start, and is no more than a bound.
-        let clock = |runs, limit| Status { runs, wall_clock: Some(limit), ..status() };
-        assert_eq!(left(&clock(1, 7200.0)).unwrap(), "at most 2.0 h left");
-        assert_eq!(left(&clock(12, 90.0)).unwrap(), "at most 30 s left");
-        assert_eq!(left(&clock(12, 7200.0)).unwrap(), "about 60 s left");
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
-use crate::data::{Basis, Data, Trial};
-use crate::text::{count, date, duration, estimate, money, number, of, signed};
-use autoresearch_core::{Certified, CheckReport, Comparison, Effect, PartVerdict, Splits};
+mod retested;
+mod uncertain;
+
+use crate::data::{Data, Trial};
+use crate::text::{count, date, duration, estimate, money, number, of};
+use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Splits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -58,66 +61,16 @@ impl Summary {
             headline: headline(data),
             state: state(data),
             certain: certain(data),
-            uncertain: uncertain(data),
+            uncertain: uncertain::uncertain(data),
             cost: cost(data),
         };
         if let Some(certified) = certified {
-            retested(certified, &mut this);
+            retested::add(certified, &mut this);
         }
         let concerns = checks.map(CheckReport::concerns).unwrap_or_default();
         this.uncertain.splice(0..0, concerns.iter().map(|concern| format!("Concern: {concern}.")));
         this
     }
-}
-
-/// What certification adds.
-fn retested(c: &Certified<Value>, to: &mut Summary) {
-    if let Some(claim) = &c.claim {
-        let said = format!(
-            "what stands gains {} over the baseline on the {} split, on {} with fresh seeds",
-            interval(&claim.gain),
-            c.split,
-            of(claim.pairs.into(), "pair")
-        );
-        if claim.gain.low.is_some_and(|low| low > 0.0) {
-            to.certain.insert(0, format!("Tested again after the study, {said}."));
-        } else {
-            to.uncertain.insert(0, format!("Tested again after the study, no gain is shown: {said}."));
-        }
-    }
-    let count_of = |verdict| c.parts.iter().filter(|part| part.verdict == verdict).count() as u64;
-    let (earn, tested) =
-        (count_of(PartVerdict::Earns), c.parts.len() as u64 - count_of(PartVerdict::Untested));
-    if tested > 0 && earn > 0 {
-        to.certain.insert(
-            to.certain.len().min(1),
-            format!(
-                "Left out one at a time, {} of {} earn their place beside the rest.",
-                count(earn),
-                of(tested, "part")
-            ),
-        );
-    }
-    let lost = tested - earn;
-    if lost > 0 {
-        to.uncertain.insert(
-            0,
-            format!(
-                "{} of {} could not be shown to earn their place when each was left out.",
-                count(lost),
-                of(tested, "kept part")
-            ),
-        );
-    }
-    if let Some(ratio) = c.ratio.filter(|ratio| *ratio < 0.7) {
-        to.uncertain
-            .insert(0, format!("All that was kept gains {ratio:.2} of what its edits claimed together."));
-    }
-    if !c.complete {
-        to.uncertain.insert(0, "The certification was cut short; what it says is not complete.".into());
-    }
-    let cost = c.cost.totals + c.cost.parts + c.cost.transfer;
-    to.cost.push(format!("{} more for certification.", of(cost, "run")));
 }
 
 fn headline(data: &Data) -> String {
@@ -217,89 +170,6 @@ fn certain(data: &Data) -> Vec<String> {
             number(noise.low),
             number(noise.high),
             of(noise.df, "degree of freedom").replace("degree of freedoms", "degrees of freedom")
-        ));
-    }
-    said
-}
-
-fn uncertain(data: &Data) -> Vec<String> {
-    let mut said = Vec::new();
-    let unshown: Vec<&Trial> = data.kept().filter(|trial| !is_shown(trial)).collect();
-    let selected = unshown.iter().filter(|trial| trial.effect.is_some_and(|e| !e.fresh)).count() as u64;
-    let rest = unshown.len() as u64 - selected;
-    if selected > 0 {
-        said.push(format!(
-            "{}: the effect is measured by the runs that chose the edit, and so is overstated, and may be luck alone.",
-            of(selected, "kept edit")
-        ));
-    }
-    if rest > 0 {
-        said.push(format!(
-            "{}: no interval of its own that excludes zero. It was kept for other reasons, which stand beside it, or its \
-             effect was not measured alone.",
-            of(rest, "kept edit")
-        ));
-    }
-    if data.kept().count() > 1 {
-        said.push(
-            "Effects of kept edits do not add up: each was measured beside what had been kept by then."
-                .into(),
-        );
-    }
-    if let Some(result) = &data.result {
-        for (name, splits) in [("What was kept", &result.kept), ("The bolder stack", &result.stack)] {
-            if let Some(c) = splits.as_ref().map(|s| s.test).filter(|c| c.low.is_nan() || c.low <= 0.0) {
-                said.push(format!(
-                    "{name} is not shown to be better on the test split: {}.",
-                    compared(&c, result.level)
-                ));
-            }
-        }
-    } else if data.study.is_some() {
-        let why = match data.study.as_ref().is_some_and(|s| s.test_split) {
-            true => "The test split has not been opened",
-            false => "There is no test split",
-        };
-        said.push(format!(
-            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
-        ));
-    }
-    if data.study.is_some() && data.holdout.is_none() {
-        said.push(
-            "There is no holdout: validation alone decided, and it was looked at once for every run.".into(),
-        );
-    }
-    let open = data.funnel.open;
-    if open > 0 {
-        said.push(format!(
-            "{} not been settled.",
-            match open {
-                1 => "1 proposal has".into(),
-                n => format!("{} proposals have", count(n)),
-            }
-        ));
-    }
-    if data.incumbents.last().is_some_and(|last| matches!(last.basis, Basis::Selected | Basis::Claimed)) {
-        said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
-                   was claimed for its last edit.".into());
-    }
-    if data.noise.is_none() && data.cost.runs > 0 {
-        said.push("Run noise is unknown: no incumbent ran twice.".into());
-    }
-    if let Some([low, high]) =
-        data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)
-    {
-        said.push(format!(
-            "Runs of one and the same incumbent drift by {} to {} in a hundred runs (95 % interval): something besides the \
-             edits changes.",
-            signed(low),
-            signed(high)
-        ));
-    }
-    if data.state.unreadable_count > 0 {
-        said.push(format!(
-            "{} of the store cannot be understood or are missing; what is said here leaves them out.",
-            of(data.state.unreadable_count, "event")
         ));
     }
     said
