@@ -141,12 +141,13 @@ fn under_way(what: &str, progress: &RunProgress, seconds: f64) -> String {
     if let Some(loss) = progress.loss {
         text += &format!(" | loss {loss:.4}");
     }
-    if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step) {
-        // The first steps are slow, and tell little.
-        if seconds >= 2.0 && progress.step.saturating_mul(50) >= *of {
-            let left = seconds * (of - progress.step) as f64 / progress.step as f64;
-            text += &format!(" | about {} left", roughly(left));
-        }
+    // The first steps are slow, and tell little.
+    if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step)
+        && seconds >= 2.0
+        && progress.step.saturating_mul(50) >= of
+    {
+        let rest = seconds * (of - progress.step) as f64 / progress.step as f64;
+        text += &format!(" | about {} left", roughly(rest));
     }
     text
 }
