@@ -37,6 +37,9 @@ struct Args {
     /// Go on with the study that is stored there
     #[arg(long)]
     resume: bool,
+    /// Say no more than alarms, why the search stopped, and the results
+    #[arg(long)]
+    quiet: bool,
 }
 
 fn main() -> ExitCode {
@@ -95,7 +98,7 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     .in_flight(args.in_flight)
     .seed(args.seed)
     .store(store.clone())
-    .observer(Progress::bar())
+    .observer(if args.quiet { Progress::quiet() } else { Progress::bar() })
     .cancelled_by(&cancel)
     .run()
     .await?;
@@ -106,7 +109,8 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     println!("{report}");
     println!("certified recipe: {}", serde_json::to_string_pretty(report.certified())?);
     let page = args.out.join("report.html");
-    autoresearch_report::Report::of(&store)?.titled("A recipe for Shakespeare").write_html(&page)?;
+    let said = autoresearch_report::Report::of(&store)?.titled("A recipe for Shakespeare");
+    said.checked(report.checks()).write_html(&page)?;
     println!("see it: {}", page.display());
     println!("the whole history is in {}, one line a proposal in {}", file.display(), log.display());
     if report.stopped == StopReason::Cancelled {

@@ -65,7 +65,7 @@ pub use holdout::{
     Ladder, Memory, OneBit, Release, Reply, ShardLedger, Splits, TestSplit, Thresholdout,
 };
 pub use limits::{Limits, StopReason};
-pub use log::results_tsv;
+pub use log::{ResultsTable, results_tsv};
 pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use meter::{Charge, Commitment};
 #[cfg(feature = "progress")]

@@ -319,7 +319,9 @@ async fn results_become_a_table() {
     let table = results_tsv(&store, "val_loss").await.expect("readable");
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines[0], "id\tval_loss\tmemory_gb\tstatus\tdescription");
-    assert!(lines[1].starts_with("baseline\t1.5"), "{}", lines[1]);
+    // The mean of all runs of the baseline, each of which is 1.5 and noise of at most 0.04.
+    let baseline: f64 = lines[1].split('\t').nth(1).expect("a number").parse().expect("a number");
+    assert!(lines[1].starts_with("baseline\t") && (baseline - 1.5).abs() < 0.02, "{}", lines[1]);
     assert_eq!(table.matches("\tkeep\t").count(), report.kept.len() + 1);
     assert!(lines.iter().all(|l| l.split('\t').count() == 5));
 }

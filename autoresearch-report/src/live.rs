@@ -9,13 +9,13 @@ use crate::page;
 use crate::report::Report;
 use crate::source::{Source, StudyFile};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use futures_util::Stream;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -30,11 +30,13 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// The page as it was at one look.
 #[derive(Debug)]
 struct Look {
+    /// The number of the last event that is in it.
+    number: u64,
     html: String,
     /// Parts of the page by their anchors.
-    parts: Vec<(&'static str, String)>,
+    parts: Vec<(&'static str, Arc<str>)>,
     /// Rows of the table by their numbers.
-    rows: Vec<String>,
+    rows: Vec<Arc<str>>,
     state: &'static str,
 }
 
@@ -87,10 +89,13 @@ impl Look {
     }
 
     fn of(report: &Report, state: &'static str) -> Self {
-        let many = page::many(report.data());
-        let parts = page::sections(report).into_iter().map(|s| (s.id, s.body.into_string())).collect();
-        let rows = report.data().proposals.iter().map(|trial| page::row(trial, many).to_string()).collect();
-        Self { html: page::page(report, true), parts, rows, state }
+        let (number, many) = (report.data().state.last, page::many(report.data()));
+        let row = |trial| Arc::from(page::safe(&page::row(trial, many).to_string()));
+        let rows: Vec<Arc<str>> = report.data().proposals.iter().map(row).collect();
+        let sections = page::sections(report);
+        let html = page::assembled(report, &sections, &format!("[{}]", rows.join(",")), Some(number));
+        let parts = sections.into_iter().map(|s| (s.id, Arc::from(s.body.into_string()))).collect();
+        Self { number, html, parts, rows, state }
     }
 }
 
@@ -139,51 +144,72 @@ async fn front(State((look, port)): State<Shared>, headers: HeaderMap) -> Respon
     ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
 }
 
-async fn events(State((look, port)): State<Shared>, headers: HeaderMap) -> Response {
+async fn events(
+    State((look, port)): State<Shared>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if !is_local(&headers, port) {
         return refused();
     }
-    Sse::new(news(look)).keep_alive(KeepAlive::default()).into_response()
+    let seen = query.as_deref().and_then(|query| query.strip_prefix("look=")).and_then(|n| n.parse().ok());
+    Sse::new(news(look, seen)).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// What changed from one look to the next: parts of the page, and rows of the table. Who connects hears the whole of it
-/// once, as the page may be older than that.
-fn news(look: watch::Receiver<Arc<Look>>) -> impl Stream<Item = Result<Event, Infallible>> {
-    struct Client {
-        look: watch::Receiver<Arc<Look>>,
-        told: HashMap<&'static str, String>,
-        rows: Vec<String>,
-        queue: std::collections::VecDeque<Event>,
-        first: bool,
+/// What one browser knows already.
+struct Client {
+    look: watch::Receiver<Arc<Look>>,
+    parts: HashMap<&'static str, Arc<str>>,
+    rows: Vec<Arc<str>>,
+    /// What it is told next; no more is made ready before it has taken this, so that a slow one holds nothing up.
+    queue: VecDeque<Event>,
+}
+
+impl Client {
+    fn knows(&mut self, look: &Look) {
+        self.parts = look.parts.iter().cloned().collect();
+        self.rows.clone_from(&look.rows);
     }
-    let client =
-        Client { look, told: HashMap::new(), rows: Vec::new(), queue: Default::default(), first: true };
+
+    /// What is new in a look: parts of the page, and rows of the table.
+    fn hear(&mut self, now: &Look) {
+        let changed = now.rows.iter().enumerate().filter(|(i, row)| self.rows.get(*i) != Some(*row));
+        let rows: Vec<&str> = changed.map(|(_, row)| &**row).collect();
+        if !rows.is_empty() {
+            self.queue.push_back(Event::default().event("rows").data(format!("[{}]", rows.join(","))));
+        }
+        // The table of all proposals is made from rows.
+        let parts =
+            now.parts.iter().filter(|(id, html)| *id != "proposals" && self.parts.get(id) != Some(html));
+        for (id, html) in parts {
+            let data = serde_json::json!({ "id": id, "html": &**html }).to_string();
+            self.queue.push_back(Event::default().event("part").data(data));
+        }
+        self.queue.push_back(Event::default().event("state").data(now.state));
+        self.knows(now);
+    }
+}
+
+/// The news for one browser, which has `seen` the look of that number. One whose page is of another look, or of a server
+/// before this one, hears the whole of it once.
+fn news(
+    mut look: watch::Receiver<Arc<Look>>,
+    seen: Option<u64>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let now = Arc::clone(&look.borrow_and_update());
+    let mut client = Client { look, parts: HashMap::new(), rows: Vec::new(), queue: VecDeque::new() };
+    if seen == Some(now.number) {
+        client.knows(&now);
+    }
+    client.hear(&now);
     futures_util::stream::unfold(client, |mut client| async move {
         loop {
             if let Some(event) = client.queue.pop_front() {
                 return Some((Ok(event), client));
             }
-            if !std::mem::take(&mut client.first) {
-                client.look.changed().await.ok()?;
-            }
+            client.look.changed().await.ok()?;
             let now = Arc::clone(&client.look.borrow_and_update());
-            let changed = now.rows.iter().enumerate().filter(|(i, row)| client.rows.get(*i) != Some(*row));
-            let rows: Vec<&str> = changed.map(|(_, row)| row.as_str()).collect();
-            if !rows.is_empty() {
-                client.queue.push_back(
-                    Event::default().event("rows").data(page::safe(&format!("[{}]", rows.join(",")))),
-                );
-            }
-            client.rows.clone_from(&now.rows);
-            // The table of all proposals is made from rows.
-            for (id, html) in now.parts.iter().filter(|(id, _)| *id != "proposals") {
-                if client.told.get(id) != Some(html) {
-                    client.told.insert(id, html.clone());
-                    let data = serde_json::json!({ "id": id, "html": html }).to_string();
-                    client.queue.push_back(Event::default().event("part").data(page::safe(&data)));
-                }
-            }
-            client.queue.push_back(Event::default().event("state").data(now.state));
+            client.hear(&now);
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::data::Trial;
 use crate::report::Report;
-use crate::summary::{self, Summary};
+use crate::summary;
 use crate::text::{duration, line, markdown};
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use std::fmt::Write;
 const MOST: usize = 200;
 
 pub(crate) fn summary(report: &Report) -> String {
-    let said = Summary::of(report.data());
+    let said = report.in_short();
     let mut out =
         format!("# {}\n\n{}\n\n{}\n", markdown(&report.title()), said.headline, markdown(&said.state));
     for (title, items) in [("Certain", &said.certain), ("Not certain", &said.uncertain), ("Cost", &said.cost)]

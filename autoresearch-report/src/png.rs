@@ -4,28 +4,22 @@ use crate::error::ReportError;
 use resvg::{tiny_skia, usvg};
 use std::sync::{Arc, OnceLock};
 
-/// The machine's fonts, looked up once.
+/// The letters of charts: ASCII and a few signs out of DejaVu Sans. They come along, so that a picture is the same on every
+/// machine, and has its numbers where no font is installed.
+const FONT: &[u8] = include_bytes!("../font/DejaVuSans-subset.ttf");
+
 fn fonts() -> Arc<usvg::fontdb::Database> {
     static FONTS: OnceLock<Arc<usvg::fontdb::Database>> = OnceLock::new();
-    let find = || {
+    let load = || {
         let mut fonts = usvg::fontdb::Database::new();
-        fonts.load_system_fonts();
-        // Whatever this machine calls a font without serifs.
-        let wanted = ["Arial", "Liberation Sans", "DejaVu Sans", "Noto Sans", "Helvetica"];
-        let has =
-            |name: &str| fonts.faces().any(|face| face.families.iter().any(|(family, _)| family == name));
-        let first =
-            fonts.faces().next().and_then(|face| face.families.first()).map(|(family, _)| family.clone());
-        let name = wanted.into_iter().find(|name| has(name)).map(str::to_owned).or(first);
-        if let Some(name) = name {
-            fonts.set_sans_serif_family(name);
-        }
+        fonts.load_font_data(FONT.to_vec());
+        fonts.set_sans_serif_family("DejaVu Sans");
         Arc::new(fonts)
     };
-    Arc::clone(FONTS.get_or_init(find))
+    Arc::clone(FONTS.get_or_init(load))
 }
 
-/// Draws an SVG file, `scale` dots a unit. On a machine without any font the picture has no letters.
+/// Draws an SVG file, `scale` dots a unit.
 pub(crate) fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     let picture = |why: &dyn std::fmt::Display| ReportError::Picture(why.to_string());
     let options =

@@ -103,8 +103,8 @@ impl Report {
     /// Adds what the overfitting checks found, as the study's own report has it
     /// ([`Report::checks`](autoresearch_core::Report::checks)).
     #[must_use]
-    pub fn checked(mut self, checks: &CheckReport) -> Self {
-        self.checks = Some(checks.clone());
+    pub fn checked<'a>(mut self, checks: impl Into<Option<&'a CheckReport>>) -> Self {
+        self.checks = checks.into().cloned();
         self
     }
 
@@ -115,7 +115,7 @@ impl Report {
 
     /// The study in plain words.
     pub fn in_short(&self) -> Summary {
-        Summary::of(&self.data)
+        Summary::with(&self.data, self.certificate.as_ref(), self.checks.as_ref())
     }
 
     pub(crate) fn title(&self) -> String {
@@ -136,7 +136,7 @@ impl Report {
 
     /// The page: one HTML file with everything in it, for light and dark, screen and paper. It loads nothing.
     pub fn html(&self) -> String {
-        page::page(self, false)
+        page::page(self)
     }
 
     /// The chart of the progress as an SVG file of its own.
@@ -175,12 +175,25 @@ impl Report {
         tsv::results(&self.data, metric)
     }
 
-    /// Everything that is shown as JSON ([`Data`]), for other tools. It ends with a line end.
+    /// Everything that is shown as JSON, for other tools: [`Data`], and beside its fields `summary` ([`Summary`]), and
+    /// `certified` and `checks` where they were given. It ends with a line end.
     ///
     /// # Errors
     /// None that is known of: every number in it is finite or left out.
     pub fn json(&self) -> Result<String, ReportError> {
-        let text = serde_json::to_string(&self.data);
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            data: &'a Data,
+            summary: Summary,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            certified: Option<&'a Certified<Value>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            checks: Option<&'a CheckReport>,
+        }
+        let (certified, checks) = (self.certificate(), self.checks());
+        let text =
+            serde_json::to_string(&Whole { data: &self.data, summary: self.in_short(), certified, checks });
         text.map(|text| text + "\n").map_err(|error| ReportError::Json(error.to_string()))
     }
 

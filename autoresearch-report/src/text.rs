@@ -98,7 +98,17 @@ pub(crate) fn number(x: f64) -> String {
     text.replace('-', "−")
 }
 
-/// The same with its sign.
+/// A whole number as such, any other to four figures.
+pub(crate) fn figure(x: f64) -> String {
+    if x.fract() == 0.0 && (0.0..1e15).contains(&x) { count(x as u64) } else { number(x) }
+}
+
+/// An amount of money: hundredths, and more of what is less than a tenth.
+pub(crate) fn money(x: f64) -> String {
+    if x >= 0.1 || x == 0.0 { format!("{x:.2}") } else { format!("{x:.4}") }
+}
+
+/// A number with its sign.
 pub(crate) fn signed(x: f64) -> String {
     let text = number(x);
     if x > 0.0 { format!("+{text}") } else { text }
@@ -187,6 +197,8 @@ mod tests {
         let shown = estimate(0.02904, Some((0.02091, 0.03716)));
         assert_eq!(shown, ("+0.0290".into(), Some(("+0.0209".into(), "+0.0372".into()))));
         assert_eq!(estimate(1.0, Some((f64::NAN, 2.0))).0, "+1.000");
+        assert_eq!([20.0, 0.5, 1e18].map(figure), ["20", "0.5000", "1.00e18"]);
+        assert_eq!([2.3, 0.0031, 0.0].map(money), ["2.30", "0.0031", "0.00"]);
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(of(1, "run"), "1 run");
     }

@@ -33,6 +33,9 @@ enum Command {
         /// Install Slurm, bubblewrap and Ray instead, for the tests that start real ones (apt as root, and pip)
         #[arg(long)]
         cluster: bool,
+        /// Install a Chromium instead, for the tests that look at pages in a browser (apt as root)
+        #[arg(long, conflicts_with_all = ["llm", "cluster"])]
+        browser: bool,
     },
     /// Serve the small language model of `setup --llm` on 127.0.0.1 until Ctrl-C
     Llm {
@@ -50,6 +53,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Setup { browser: true, .. } => setup::browser::run().map(|_| ExitCode::SUCCESS),
         Command::Setup { cluster: true, .. } => setup::cluster::run().map(|_| ExitCode::SUCCESS),
         Command::Setup { llm: true, .. } => setup::llm::run().map(|_| ExitCode::SUCCESS),
         Command::Setup { .. } => setup::run().map(|_| ExitCode::SUCCESS),

@@ -2,6 +2,8 @@
 //! validation is being mined.
 
 #[cfg(feature = "progress")]
+mod left;
+#[cfg(feature = "progress")]
 mod progress;
 
 #[cfg(feature = "progress")]

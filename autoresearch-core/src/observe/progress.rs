@@ -1,5 +1,6 @@
 //! A progress bar on the terminal; plain lines where there is none.
 
+use super::left::{clock, left, roughly, share};
 use super::{Notice, Observe, Status};
 use crate::arm::{ProposalId, RunId};
 use crate::execute::RunProgress;
@@ -9,10 +10,14 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Draws the study's progress on standard error: time, runs, proposals, kept edits and the effect of the last one, the
-/// incumbent's objective, what is left of the holdout, what was charged, ETA; and below it a line for each run under way,
-/// eight at most. Kept edits are printed above the bar. Where standard error is no terminal it prints a line for each
-/// settled proposal that got past its first run, and every 20 runs.
+/// Draws the study's progress on standard error: time, runs, proposals, kept edits, and how long it may take yet; below
+/// that the incumbent's objective, the effect of the last kept edit, what is left of the holdout, what was charged; and a
+/// line for each run under way, eight at most. Kept edits are printed above the bar. Where standard error is no terminal,
+/// or one that cannot move its cursor (`TERM=dumb`), it prints a line for each settled proposal that got past its first
+/// run, and every 20 runs.
+///
+/// What is left is said once it can be known: after the first runs, as what the limit that is nearest leaves at the pace so
+/// far, and as an upper bound where that limit is the clock. A study may end sooner, when nothing more is proposed.
 ///
 /// Colours are left out where the variable `NO_COLOR` is set and not empty (<https://no-color.org>), and where there is no
 /// terminal.
@@ -40,7 +45,8 @@ const LINES: usize = 8;
 impl Progress {
     /// A bar, or plain lines where standard error is no terminal.
     pub fn bar() -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let terminal = std::io::stderr().is_terminal() && !dumb;
         Self::new(terminal, ProgressDrawTarget::stderr(), false)
     }
 
@@ -53,7 +59,7 @@ impl Progress {
         let all =
             MultiProgress::with_draw_target(if terminal { target } else { ProgressDrawTarget::hidden() });
         let bar = all.add(ProgressBar::new(1000));
-        bar.set_style(style("{bar:24} {msg}"));
+        bar.set_style(style("{bar:20} {msg}\n  {prefix}"));
         if terminal {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
@@ -101,11 +107,20 @@ impl Progress {
         }
     }
 
-    fn line(&self, status: &Status) -> String {
-        let mut text = line(status);
+    /// What was found, and what it cost.
+    fn found(&self, status: &Status) -> String {
+        let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.4}"));
+        let mut text =
+            format!("objective {} (baseline {})", number(status.incumbent), number(status.baseline));
         if let Some((id, effect)) = &self.last_kept {
             let effect = effect.map_or_else(String::new, |e| format!(" {:+.4}", e.mean));
             text += &format!(" | last kept {id}{effect}");
+        }
+        if let Some(left) = status.holdout_left {
+            text += &format!(" | holdout {left} left");
+        }
+        if status.money > 0.0 {
+            text += &format!(" | {:.2} charged", status.money);
         }
         text
     }
@@ -126,9 +141,13 @@ fn under_way(what: &str, progress: &RunProgress, seconds: f64) -> String {
     if let Some(loss) = progress.loss {
         text += &format!(" | loss {loss:.4}");
     }
-    if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step) {
-        let left = seconds * (of - progress.step) as f64 / progress.step as f64;
-        text += &format!(" | ETA {}", clock(left));
+    // The first steps are slow, and tell little.
+    if let Some(of) = progress.of.filter(|of| progress.step > 0 && *of >= progress.step)
+        && seconds >= 2.0
+        && progress.step.saturating_mul(50) >= of
+    {
+        let rest = seconds * (of - progress.step) as f64 / progress.step as f64;
+        text += &format!(" | about {} left", roughly(rest));
     }
     text
 }
@@ -143,51 +162,18 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// Seconds as m:ss.
-fn clock(seconds: f64) -> String {
-    let s = seconds.max(0.0) as u64;
-    format!("{}:{:02}", s / 60, s % 60)
-}
-
-/// How much of the tightest limit is used up.
-fn share(status: &Status) -> Option<f64> {
-    let of = |used: f64, limit: f64| used / limit.max(1e-9);
-    let count = |used: u64, limit: Option<u64>| limit.map(|limit| used as f64 / (limit.max(1)) as f64);
-    let shares = [
-        status.wall_clock.map(|limit| of(status.elapsed, limit)),
-        status.compute_limit.map(|limit| of(status.compute, limit)),
-        status.money_limit.map(|limit| of(status.money, limit)),
-        count(status.runs, status.runs_limit),
-        // The last one is still to be judged when it has been made.
-        count(status.proposals.saturating_sub(1), status.proposals_limit),
-    ];
-    shares.into_iter().flatten().reduce(f64::max).map(|share| share.clamp(0.0, 1.0))
-}
-
+/// How far the study is.
 fn line(status: &Status) -> String {
-    let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.4}"));
     let mut text = format!(
-        "{} | {} runs (+{} under way) | {} tried, {} kept | objective {} (baseline {})",
+        "{} | {} runs (+{} under way) | {} tried, {} kept",
         clock(status.elapsed),
         status.runs,
         status.in_flight,
         status.proposals,
         status.kept,
-        number(status.incumbent),
-        number(status.baseline),
     );
-    if status.money > 0.0 {
-        text += &format!(" | {:.2} charged", status.money);
-    }
-    if let Some(left) = status.holdout_left {
-        text += &format!(" | holdout {left} left");
-    }
-    match share(status) {
-        Some(share) if share >= 1.0 => text += " | final runs",
-        Some(share) if share > 0.0 => {
-            text += &format!(" | ETA {}", clock(status.elapsed * (1.0 / share - 1.0)))
-        }
-        _ => {}
+    if let Some(left) = left(status) {
+        text += &format!(" | {left}");
     }
     text
 }
@@ -223,14 +209,12 @@ impl Observe for Progress {
                 }
             }
             Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
-                self.say(&self.line(status))
+                self.say(&format!("{} | {}", line(status), self.found(status)))
             }
             Notice::Concern { concern } => self.say(&format!("{}: {concern}", self.coloured(3, "concern"))),
             Notice::Stopped { reason } => {
                 self.bar.finish_and_clear();
-                if !self.terminal {
-                    self.say(&self.line(status));
-                }
+                self.say(&format!("{} | {}", line(status), self.found(status)));
                 self.say(&format!("stopped: {reason}"));
                 return;
             }
@@ -238,13 +222,15 @@ impl Observe for Progress {
         }
         if self.terminal {
             self.bar.set_position((share(status).unwrap_or(0.0) * 1000.0) as u64);
-            self.bar.set_message(self.line(status));
+            self.bar.set_message(line(status));
+            self.bar.set_prefix(self.found(status));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::left::tests::status;
     use super::*;
 
     #[test]
@@ -252,9 +238,11 @@ mod tests {
         let progress = RunProgress { step: 30, of: Some(120), loss: Some(2.5) };
         assert_eq!(
             under_way("r7 {3}", &progress, 20.0),
-            "r7 {3} | 0:20 | step 30 of 120 | loss 2.5000 | ETA 1:00"
+            "r7 {3} | 0:20 | step 30 of 120 | loss 2.5000 | about 60 s left"
         );
         assert_eq!(under_way("r7 {3}", &RunProgress::default(), 5.0), "r7 {3} | 0:05 | step 0");
+        let first = RunProgress { step: 1, of: Some(1000), loss: None };
+        assert_eq!(under_way("r7 {3}", &first, 5.0), "r7 {3} | 0:05 | step 1 of 1000");
     }
 
     #[test]
@@ -266,31 +254,15 @@ mod tests {
     #[test]
     fn the_last_kept_edit_is_told_with_its_effect() {
         let mut progress = Progress::new(false, ProgressDrawTarget::hidden(), false);
-        let status = Status {
-            runs: 12,
-            runs_limit: Some(24),
-            proposals: 5,
-            proposals_limit: None,
-            kept: 1,
-            in_flight: 2,
-            baseline: Some(3.0),
-            incumbent: Some(2.9),
-            holdout_left: Some(99),
-            elapsed: 60.0,
-            wall_clock: None,
-            compute: 100.0,
-            compute_limit: None,
-            money: 0.25,
-            money_limit: None,
-        };
+        let status = status();
         let effect = Some(Effect::new(0.1, (0.05, 0.15), 0.95, 4, true));
         let (title, reason) = ("a", "b");
         let kept = Notice::Settled { proposal: ProposalId(3), title, fate: Fate::Kept, effect, reason };
         progress.notice(&kept, &status);
+        assert_eq!(line(&status), "1:00 | 12 runs (+2 under way) | 5 tried, 1 kept | about 60 s left");
         assert_eq!(
-            progress.line(&status),
-            "1:00 | 12 runs (+2 under way) | 5 tried, 1 kept | objective 2.9000 (baseline 3.0000) | 0.25 charged | \
-             holdout 99 left | ETA 1:00 | last kept p3 +0.1000"
+            progress.found(&status),
+            "objective 2.9000 (baseline 3.0000) | last kept p3 +0.1000 | holdout 99 left | 0.25 charged"
         );
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Frame {
 }
 
 /// Room at the left, right, top and bottom.
-pub(crate) const ROOM: (f64, f64, f64, f64) = (64.0, 16.0, 26.0, 40.0);
+pub(crate) const ROOM: (f64, f64, f64, f64) = (64.0, 26.0, 26.0, 40.0);
 
 /// A coordinate to a tenth of a unit, in as few characters as possible.
 pub(crate) fn c(x: f64) -> String {

@@ -4,18 +4,27 @@ use super::frame::{c, picture};
 use super::mark;
 use super::scale::{Scale, span};
 use crate::text;
-use autoresearch_core::Fate;
+use autoresearch_core::{Effect, Fate};
 use maud::{Markup, html};
 
 /// A row: what it is, its estimate and interval, and how it is drawn.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) label: String,
-    pub(crate) mean: f64,
+    /// Drawn filled; `None`: there is only [`other`](Self::other).
+    pub(crate) mean: Option<f64>,
     pub(crate) interval: Option<(f64, f64)>,
     pub(crate) fate: Option<Fate>,
     /// A second value, drawn hollow: what was claimed, what was measured elsewhere.
     pub(crate) other: Option<f64>,
+}
+
+impl Row {
+    /// An effect with its interval.
+    pub(crate) fn of(label: impl Into<String>, fate: Option<Fate>, effect: Effect) -> Self {
+        let interval = effect.low.zip(effect.high);
+        Self { label: label.into(), mean: Some(effect.mean), interval, fate, other: None }
+    }
 }
 
 const WIDTH: f64 = 860.0;
@@ -25,7 +34,7 @@ const ROW: f64 = 22.0;
 
 /// Rows of effects around zero.
 pub(crate) fn intervals(rows: &[Row], title: &str, heard: &str) -> Option<Markup> {
-    let means = rows.iter().flat_map(|row| [Some(row.mean), row.other, Some(0.0)]).flatten();
+    let means = rows.iter().flat_map(|row| [row.mean, row.other, Some(0.0)]).flatten();
     let inner = span(means)?;
     // An interval far longer than all effects is cut off.
     let reach = 2.0 * (inner.1 - inner.0).max(1e-12);
@@ -52,11 +61,15 @@ pub(crate) fn intervals(rows: &[Row], title: &str, heard: &str) -> Option<Markup
 
 fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
     let mut dot = String::new();
-    mark::draw(&mut dot, row.fate, scale.at(row.mean), y);
+    if let Some(mean) = row.mean {
+        mark::draw(&mut dot, row.fate, scale.at(mean), y);
+    }
     let y = c(y);
-    let numbers = match text::estimate(row.mean, row.interval) {
-        (mean, Some((low, high))) => format!("{mean} [{low}, {high}]"),
-        (mean, None) => mean,
+    let shown = row.mean.or(row.other).map(|mean| text::estimate(mean, row.interval));
+    let numbers = match shown {
+        Some((mean, Some((low, high)))) => format!("{mean} [{low}, {high}]"),
+        Some((mean, None)) => mean,
+        None => String::new(),
     };
     html! {
         text class="label" x=(c(LABELS - 12.0)) y=(y) dy=".32em" text-anchor="end" { (text::line(&text::straight(&row.label), 46)) }
@@ -66,7 +79,7 @@ fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
         @if let Some(other) = row.other {
             circle class="other" cx=(c(scale.at(other))) cy=(y) r="4" {}
         }
-        path class={ "dot big " (mark::class(row.fate)) } d=(dot) {}
+        @if !dot.is_empty() { path class={ "dot big " (mark::class(row.fate)) } d=(dot) {} }
         text class="number" x=(c(WIDTH - 2.0)) y=(y) dy=".32em" text-anchor="end" { (numbers) }
     }
 }

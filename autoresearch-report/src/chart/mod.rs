@@ -24,7 +24,7 @@ pub(crate) fn standalone_style() -> String {
 }
 
 /// The colours of the page on white paper.
-const LIGHT: [(&str, &str); 12] = [
+const LIGHT: [(&str, &str); 13] = [
     ("font", "sans-serif"),
     ("paper", "#ffffff"),
     ("ink", "#1d1c1a"),
@@ -33,8 +33,9 @@ const LIGHT: [(&str, &str); 12] = [
     ("kept", "#0a5f9e"),
     ("held-back", "#b54807"),
     ("undecided", "#9c4f84"),
-    ("rejected", "#a09b93"),
-    ("set-aside", "#c9c4ba"),
-    ("failed", "#8b867d"),
+    ("rejected", "#8a857c"),
+    ("set-aside", "#999389"),
+    ("bar", "#c9c4ba"),
+    ("failed", "#857f76"),
     ("revoked", "#5d5952"),
 ];

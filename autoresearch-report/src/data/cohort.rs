@@ -1,7 +1,7 @@
-//! Proposals that were judged together: those that shared arms.
+//! Proposals that were judged together: those that shared arms which were switched on and off by design.
 
 use super::{Run, Trial};
-use autoresearch_core::{Effect, Fate};
+use autoresearch_core::{Effect, Fate, Role};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Cohort {
     /// The incumbent that the arms were applied to.
     pub version: u32,
+    /// Whether its runs are fresh: none of them helped to choose its members. Else they are runs that rank.
+    pub fresh: bool,
     /// Runs of arms of two or more of them.
     pub runs: u64,
     /// The proposals, those with the largest effect first.
@@ -25,21 +27,31 @@ pub struct Member {
     pub proposal: u64,
     /// What became of it.
     pub fate: Option<Fate>,
-    /// Its effect, as the policy estimated it beside the others.
+    /// Its effect, as the policy estimated it beside the others, from fresh runs.
     pub effect: Option<Effect>,
-    /// The mean of the runs with it, better by so much than the mean of those without it: no model, no interval, other
-    /// members unbalanced.
+    /// The mean of the cohort's runs with it, better by so much than the mean of those without it: no model, no interval,
+    /// other members unbalanced.
     pub crude: Option<f64>,
 }
 
+/// Where runs rank, each member must have been on and off so often: a stack that is built up one by one is no design, and
+/// what its runs differ by is anything that happened meanwhile.
+const BALANCE: usize = 3;
+
 pub(super) fn cohorts(trials: &[Trial], runs: &[Run], lower_is_better: bool) -> Vec<Cohort> {
-    let mut by_version: BTreeMap<u32, Vec<&Run>> = BTreeMap::new();
-    for run in runs.iter().filter(|run| run.arm.len() > 1) {
-        by_version.entry(run.version).or_default().push(run);
+    let mut by_version: BTreeMap<(u32, bool), Vec<&Run>> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.arm.len() > 1 && matches!(run.role, Role::Screen | Role::Confirm))
+    {
+        by_version.entry((run.version, run.role == Role::Confirm)).or_default().push(run);
     }
     let mut cohorts = Vec::new();
-    for (version, runs) in by_version {
+    for ((version, fresh), runs) in by_version {
         for (ids, runs) in together(&runs) {
+            let on = |id: &u64| runs.iter().filter(|run| run.arm.contains(id)).count();
+            let balanced = |id: &u64| (BALANCE..=runs.len().saturating_sub(BALANCE)).contains(&on(id));
+            if !fresh && !ids.iter().all(balanced) {
+                continue;
+            }
             let mut members: Vec<Member> = ids
                 .iter()
                 .filter_map(|id| trials.binary_search_by_key(id, |trial| trial.id).ok())
@@ -47,14 +59,14 @@ pub(super) fn cohorts(trials: &[Trial], runs: &[Run], lower_is_better: bool) -> 
                 .map(|trial| Member {
                     proposal: trial.id,
                     fate: trial.fate,
-                    effect: trial.effect,
+                    effect: trial.effect.filter(|effect| fresh && effect.fresh),
                     crude: crude(trial.id, &runs, lower_is_better),
                 })
                 .collect();
             let size = |m: &Member| m.effect.map(|e| e.mean).or(m.crude).unwrap_or(f64::NEG_INFINITY);
             members.sort_by(|a, b| size(b).total_cmp(&size(a)));
             if members.len() > 1 {
-                cohorts.push(Cohort { version, runs: runs.len() as u64, members });
+                cohorts.push(Cohort { version, fresh, runs: runs.len() as u64, members });
             }
         }
     }

@@ -4,27 +4,35 @@
 //! is shown like any other, and so is one that was cut off in the middle.
 
 mod cohort;
+mod cost;
 mod difference;
 mod evidence;
 mod fold;
 mod funnel;
+mod holdout;
 mod incumbent;
 mod noise;
 mod predicted;
+mod run;
+mod trial;
 
 pub use cohort::{Cohort, Member};
+pub use cost::{Cost, Share};
 pub use difference::Change;
 pub use evidence::{Evidence, EvidencePoint};
 pub use fold::Fold;
 pub use funnel::{Funnel, Reason};
+pub use holdout::HoldoutUse;
 pub use incumbent::{Basis, Incumbent};
 pub use noise::{Noise, Residual};
 pub use predicted::{Predicted, Prediction};
+pub use run::Run;
+pub use trial::Trial;
 
-pub(crate) use fold::role_name;
+pub(crate) use cost::role_name;
 pub(crate) use funnel::word;
 
-use autoresearch_core::{Charge, Direction, Effect, Fate, FinalResult, Release, Role, Strength};
+use autoresearch_core::{Direction, Fate, FinalResult};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -134,168 +142,6 @@ pub struct Unreadable {
     pub seq: u64,
     /// What is wrong with it.
     pub why: String,
-}
-
-/// What a study cost.
-#[derive(Debug, Clone, Default, Serialize)]
-#[non_exhaustive]
-pub struct Cost {
-    /// Runs that ended with a number or by the candidate's fault.
-    pub runs: u64,
-    /// Those of them that failed by the candidate's fault.
-    pub failed: u64,
-    /// Attempts lost to the infrastructure, and repeated.
-    pub lost: u64,
-    /// Runs that were told to stop.
-    pub interrupted: u64,
-    /// Seconds of all runs together.
-    pub compute: f64,
-    /// Seconds that the study had been running at its last run or stop, resumptions included.
-    pub elapsed: f64,
-    /// What was charged for.
-    pub money: f64,
-    /// The same by what it was paid for.
-    pub charges: Vec<Charge>,
-    /// Runs and seconds by what they were for.
-    pub roles: Vec<Share>,
-    /// Lines that a proposer left in the history.
-    pub remarks: u64,
-}
-
-/// What one kind of runs took.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Share {
-    /// What they were for.
-    pub role: Role,
-    /// How many, lost ones not counted.
-    pub runs: u64,
-    /// Seconds, lost ones included.
-    pub seconds: f64,
-}
-
-/// A proposal and what became of it.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Trial {
-    /// Its number.
-    pub id: u64,
-    /// Its title, shortened to 300 characters.
-    pub title: String,
-    /// Why it should help, shortened to 2,000 characters.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub rationale: String,
-    /// What it changes, in its proposer's words, shortened to 8,000 characters.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub change: String,
-    /// What it changes, value by value, where candidates are made of named values.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
-    /// The improvement that was expected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<f64>,
-    /// Labels, at most 8.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// The incumbent that it was made for.
-    pub version: u32,
-    /// What became of it; `None`: it is being judged, or waits.
-    pub fate: Option<Fate>,
-    /// The incumbent's version when it was settled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub settled_version: Option<u32>,
-    /// The measured improvement on validation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub effect: Option<Effect>,
-    /// The e-value and its level.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub strength: Option<Strength>,
-    /// Why, in a sentence, shortened to 400 characters.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// Runs that trained it, alone or with others.
-    pub runs: u64,
-    /// Those of them that were fresh tests.
-    pub confirming: u64,
-    /// Seconds that they took; a run of several proposals counts in full for each.
-    pub seconds: f64,
-    /// The mean objective of the runs that trained it alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub objective: Option<f64>,
-    /// What the holdout said of it, if it was asked about it alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_out: Option<bool>,
-    /// Runs that had ended when it was settled, or by its last run.
-    pub at_run: u64,
-    /// Seconds that the study had been running by then.
-    pub at_time: f64,
-    /// The number of the event that settled it last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub settled_at: Option<u64>,
-    /// The largest metric `memory_gb` of its runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_gb: Option<f64>,
-}
-
-/// A run that ended.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct Run {
-    /// Its number.
-    pub id: u64,
-    /// What was switched on: proposals.
-    pub arm: Vec<u64>,
-    /// Whether of some of them only a part was.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub partial: bool,
-    /// The incumbent that it was applied to.
-    pub version: u32,
-    /// Its seed.
-    pub seed: u64,
-    /// What it was for.
-    pub role: Role,
-    /// Whose judgement it belongs to, where the arm does not say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub about: Option<u64>,
-    /// Its objective on validation; `None`: it failed.
-    pub objective: Option<f64>,
-    /// How it failed, shortened to 200 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// Seconds that it took.
-    pub seconds: f64,
-    /// Seconds that the study had been running by its end.
-    pub elapsed: f64,
-}
-
-/// What the holdout was asked. It answers with bits, and they are all that is here.
-#[derive(Debug, Clone, Default, Serialize)]
-#[non_exhaustive]
-pub struct HoldoutUse {
-    /// Questions that a shard answers.
-    pub queries: u64,
-    /// Shards.
-    pub shards: u64,
-    /// Bits that were answered.
-    pub asked: u64,
-    /// Those that were a yes.
-    pub yes: u64,
-    /// Answers about outputs that could not be measured, which count as a no.
-    pub unmeasured: u64,
-    /// Questions about several proposals at once that found the budget spent.
-    pub refused: u64,
-    /// What noise the answers took into account, and how often.
-    pub basis: BTreeMap<String, u64>,
-    /// What the holdout's rule released besides its bits, by its design.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<Release>,
-}
-
-impl HoldoutUse {
-    /// Questions that are left.
-    pub fn left(&self) -> u64 {
-        (self.queries.saturating_mul(self.shards)).saturating_sub(self.asked)
-    }
 }
 
 impl Data {

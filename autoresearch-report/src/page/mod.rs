@@ -3,6 +3,10 @@
 //! Mark-up is maud: it is checked when this is compiled, escapes every value unless told otherwise, and needs no template
 //! that could be missing or wrong when a report is due.
 
+mod background;
+mod certified;
+mod cohorts;
+mod judged;
 mod proposals;
 mod rows;
 mod sections;
@@ -12,7 +16,6 @@ pub(crate) use rows::{many, row, safe};
 
 use crate::chart::STYLE;
 use crate::report::Report;
-use crate::summary::Summary;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 /// A part of the page.
@@ -31,20 +34,24 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The parts that have something to say, in their order.
 pub(crate) fn sections(report: &Report) -> Vec<Section> {
-    sections::all(report, &Summary::of(report.data()))
+    sections::all(report, &report.in_short())
 }
 
-/// The whole file. `live` has it ask the server for news.
-pub(crate) fn page(report: &Report, live: bool) -> String {
+/// The whole file.
+pub(crate) fn page(report: &Report) -> String {
+    assembled(report, &sections(report), &rows::rows(report.data()), None)
+}
+
+/// The file of parts that are there already. `live` has it ask the server for what is newer than that look.
+pub(crate) fn assembled(report: &Report, sections: &[Section], rows: &str, live: Option<u64>) -> String {
     let data = report.data();
-    let sections = sections(report);
     let fates: Vec<_> = crate::chart::mark::FATES
         .iter()
         .map(|f| [crate::chart::mark::name(*f), crate::chart::mark::class(*f).into()])
         .collect();
     let fates = rows::safe(&serde_json::json!(fates).to_string());
     // Nothing is loaded from anywhere; what the page needs is in it.
-    let policy = if live { "connect-src 'self'; " } else { "" };
+    let policy = if live.is_some() { "connect-src 'self'; " } else { "" };
     let policy = format!("default-src 'none'; {policy}style-src 'unsafe-inline'; script-src 'unsafe-inline'");
     let markup = html! {
         (DOCTYPE)
@@ -67,12 +74,12 @@ pub(crate) fn page(report: &Report, live: bool) -> String {
                             "Study " code { bdi { (study.id) } } " · policy " code { bdi { (study.policy) } }
                             @if let Some(at) = data.state.ended { " · as of " (crate::text::date(at)) }
                         } @else { "No study could be read." }
-                        @if live { " · " span id="live" role="status" { "live" } }
+                        @if live.is_some() { " · " span id="live" role="status" { "live" } }
                     }
-                    nav aria-label="Sections" id="nav" { (nav(&sections)) }
+                    nav aria-label="Sections" id="nav" { (nav(sections)) }
                 }
                 main {
-                    @for section in &sections {
+                    @for section in sections {
                         section id=(section.id) aria-labelledby={ (section.id) "-title" } {
                             h2 id={ (section.id) "-title" } { (section.title) }
                             div class="body" { (section.body) }
@@ -84,8 +91,8 @@ pub(crate) fn page(report: &Report, live: bool) -> String {
                 }
                 div id="tip" role="status" aria-live="polite" hidden {}
                 script type="application/json" id="fates" { (PreEscaped(fates)) }
-                script type="application/json" id="rows" { (PreEscaped(rows::rows(data))) }
-                script { (PreEscaped(SCRIPT)) @if live { (PreEscaped("live();")) } }
+                script type="application/json" id="rows" { (PreEscaped(rows)) }
+                script { (PreEscaped(SCRIPT)) @if let Some(look) = live { (PreEscaped(format!("live({look});"))) } }
             }
         }
     };

@@ -148,10 +148,14 @@ function controls() {
 }
 document.querySelectorAll(".chart").forEach(chart);
 controls();
+// On paper nothing can be unfolded.
+let folded = [];
+addEventListener("beforeprint", () => { folded = [...document.querySelectorAll("#kept details:not([open])")]; folded.forEach(d => { d.open = true; }); });
+addEventListener("afterprint", () => { folded.forEach(d => { d.open = false; }); });
 
 // News of a study that runs: parts of the page that changed, and rows that are new or changed.
-function live() {
-  const news = new EventSource("events"), state = $("live");
+function live(look) {
+  const news = new EventSource("events?look=" + look), state = $("live");
   const when = () => new Date().toLocaleTimeString();
   news.addEventListener("part", e => {
     const { id, html } = JSON.parse(e.data), body = document.querySelector(`#${id} > .body`);

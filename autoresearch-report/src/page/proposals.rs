@@ -9,6 +9,9 @@ use maud::{Markup, html};
 /// Kept edits with their differences take up to so many bytes of the page.
 const ROOM: usize = 400_000;
 
+/// As many kept edits have their differences in view; of more they are folded away.
+const OPEN: usize = 12;
+
 /// A fate with its sign.
 pub(super) fn fate(trial: &Trial) -> Markup {
     html! { span class={ "fate " (mark::class(trial.fate)) } { (mark::name(trial.fate)) } }
@@ -18,21 +21,23 @@ pub(super) fn fate(trial: &Trial) -> Markup {
 pub(super) fn kept(data: &Data) -> Markup {
     let mut room = ROOM;
     let kept: Vec<&Trial> = data.kept().collect();
+    let open = kept.len() <= OPEN;
     html! {
         @if kept.is_empty() { p { "Nothing was kept: the baseline stands." } } @else {
             div class="wide" tabindex="0" role="region" aria-label="Kept edits" {
                 table {
                     thead { tr { th scope="col" { "Edit" } th scope="col" class="n" { "Improvement" } th scope="col" { "Evidence" } th scope="col" class="n" { "Cost" } } }
                     tbody {
-                        @for trial in &kept { (row(trial, &mut room)) }
+                        @for trial in &kept { (row(trial, open, &mut room)) }
                     }
                 }
             }
+            p class="quiet" { "Improvement over the incumbent of then, with its interval. Cost: runs that trained the edit, and their time; that of a run of several edits is divided evenly among them." }
         }
     }
 }
 
-fn row(trial: &Trial, room: &mut usize) -> Markup {
+fn row(trial: &Trial, open: bool, room: &mut usize) -> Markup {
     let details = details(trial);
     let size = details.0.len();
     let fits = size <= *room;
@@ -42,14 +47,25 @@ fn row(trial: &Trial, room: &mut usize) -> Markup {
             td {
                 span class="id" { "p" (trial.id) } " " bdi { (trial.title) }
                 @if fits && size > 0 {
-                    details { summary { "Hypothesis and change" } (details) }
+                    details open[open] { summary { "Hypothesis and change" } (details) }
                 } @else if size > 0 {
                     p class="quiet" { "What it changes is left out here for the size of the page; the JSON has it." }
                 }
             }
-            td class="n" { (summary::effect(trial)) }
+            td class="n" { (effect(trial)) }
             td { (summary::evidence(trial)) @if !trial.reason.is_empty() { p class="quiet" { bdi { (trial.reason) } } } }
-            td class="n" { (text::of(trial.runs, "run")) br; (text::duration(trial.seconds)) }
+            td class="n" { (text::of(trial.runs, "run")) span class="quiet" { (text::duration(trial.share)) } }
+        }
+    }
+}
+
+/// An effect, and below it its interval.
+fn effect(trial: &Trial) -> Markup {
+    let Some(effect) = trial.effect else { return html! { "not measured" } };
+    html! {
+        @match text::estimate(effect.mean, effect.low.zip(effect.high)) {
+            (mean, Some((low, high))) => { strong { (mean) } span class="quiet" { (format!("{:.0}", effect.level * 100.0)) " %: " (low) " to " (high) } }
+            (mean, None) => { strong { (mean) } span class="quiet" { "no interval" } }
         }
     }
 }

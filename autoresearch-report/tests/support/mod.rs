@@ -1,6 +1,11 @@
 //! Studies to report on.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[cfg(unix)]
+pub(crate) mod browser;
+pub(crate) mod policies;
+pub(crate) mod svg;
+
 use autoresearch_core::*;
 use serde_json::{Value, json};
 

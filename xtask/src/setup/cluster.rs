@@ -1,9 +1,9 @@
 //! Slurm, Ray and bubblewrap: for the tests that start real ones on this machine.
-use super::link;
+use super::{apt, link};
 use crate::cache::{self, Cache, require_space};
 use crate::process;
 use crate::workspace::{RAY_LINK, root};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -21,7 +21,7 @@ const RAY_BYTES: u64 = 900_000_000;
 pub(crate) fn run() -> Result<()> {
     let start = Instant::now();
     let mut left = Vec::new();
-    for (what, outcome) in [("Slurm and bubblewrap", packages()), ("Ray", ray())] {
+    for (what, outcome) in [("Slurm and bubblewrap", apt::install(&DEBIAN)), ("Ray", ray())] {
         match outcome {
             Ok(said) => println!("{what}: {said}"),
             Err(why) => {
@@ -36,57 +36,6 @@ pub(crate) fn run() -> Result<()> {
         left => println!("Tests that need {} say so and are left out ({seconds:.1} s).", left.join(", ")),
     }
     Ok(())
-}
-
-/// The packages of the system.
-fn packages() -> Result<String> {
-    let absent = absent(&DEBIAN, in_path);
-    if absent.is_empty() {
-        return Ok("already installed".into());
-    }
-    let list = absent.join(" ");
-    if !in_path("apt-get") {
-        bail!(
-            "{list} are not installed and there is no apt; install them with the system's own package manager"
-        );
-    }
-    if !is_root() {
-        bail!("{list} are not installed, which takes root: sudo apt-get install -y {list}");
-    }
-    println!("Installing {list} with apt.");
-    let apt = |args: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.args(args).env("DEBIAN_FRONTEND", "noninteractive");
-        process::capture(&mut apt)
-    };
-    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    install.extend(&absent);
-    // The lists of packages may be old, or not there at all.
-    if apt(&install).is_err() {
-        apt(&["update", "-qq"]).context("apt cannot update its lists")?;
-        apt(&install).with_context(|| format!("apt cannot install {list}"))?;
-    }
-    let still = self::absent(&DEBIAN, in_path);
-    match still.as_slice() {
-        [] => Ok(format!("installed {list}")),
-        still => Err(anyhow!("apt has installed {list}, and of {} there is no program", still.join(", "))),
-    }
-}
-
-/// The packages of which there is no program.
-fn absent<'a>(wanted: &[(&'a str, &str)], is_there: impl Fn(&str) -> bool) -> Vec<&'a str> {
-    wanted.iter().filter(|(_, program)| !is_there(program)).map(|(package, _)| *package).collect()
-}
-
-fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Daemons are where only root looks.
-    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    places.map(|place| place.join(program)).any(|file| file.is_file())
-}
-
-fn is_root() -> bool {
-    process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 /// Ray in an environment of its own in the cache, to which a link in the checkout leads.
@@ -150,13 +99,6 @@ fn bin(folder: &Path, program: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_missing_is_installed() {
-        assert_eq!(absent(&DEBIAN, |program| program != "munged"), ["munge"]);
-        assert_eq!(absent(&DEBIAN, |_| true), [""; 0]);
-        assert_eq!(absent(&DEBIAN, |_| false).join(" "), "slurm-wlm munge bubblewrap iproute2");
-    }
 
     #[test]
     fn an_environment_without_ray_is_not_taken() {

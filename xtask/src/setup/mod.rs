@@ -1,7 +1,9 @@
 //! `cargo xtask setup`: libtorch and the text to train on, into a cache that checkouts share, and two links in this
 //! checkout that lead there; with `--llm` a small language model, likewise; with `--cluster` what the
-//! tests on clusters need.
+//! tests on clusters need, and with `--browser` what those need that look at pages.
+mod apt;
 mod archive;
+pub(crate) mod browser;
 pub(crate) mod cluster;
 mod corpus;
 mod curl;

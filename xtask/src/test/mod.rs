@@ -12,7 +12,8 @@ use step::{Runner, Step};
 /// The examples of the root package that need nothing but the library: they must run and end well.
 const EXAMPLES: [&str; 3] = ["quickstart", "custom_proposer", "own_loop"];
 /// The packages whose features are checked one by one.
-const FEATURED: [&str; 3] = ["autoresearch-core", "autoresearch-jobs", "autoresearch-rs"];
+const FEATURED: [&str; 4] =
+    ["autoresearch-core", "autoresearch-jobs", "autoresearch-report", "autoresearch-rs"];
 /// The package of contracts, and what it must never depend on.
 const CORE: &str = "autoresearch-core";
 const ABSENT_FROM_CORE: [&str; 8] =
@@ -42,6 +43,7 @@ fn all(args: &Args, runner: &mut Runner) -> Result<()> {
     runner.time("set-up", "cargo xtask setup", setup::run)?;
     runner.time("local model", "cargo xtask setup --llm", setup::llm::run_if_it_can_be_fetched)?;
     runner.time("clusters", "cargo xtask setup --cluster", setup::cluster::run)?;
+    runner.time("browser", "cargo xtask setup --browser", setup::browser::run)?;
     let metadata = Metadata::read()?;
     for step in checks() {
         runner.run(step)?;

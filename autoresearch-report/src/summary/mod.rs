@@ -1,9 +1,13 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
-use crate::data::{Basis, Data, Trial};
-use crate::text::{count, date, duration, estimate, number, of, signed};
-use autoresearch_core::{Comparison, Effect, Splits};
+mod retested;
+mod uncertain;
+
+use crate::data::{Data, Trial};
+use crate::text::{count, date, duration, estimate, money, number, of};
+use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Splits};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A study in plain words.
 #[derive(Debug, Clone, Serialize)]
@@ -44,13 +48,28 @@ fn is_shown(trial: &Trial) -> bool {
 impl Summary {
     /// Of these data.
     pub fn of(data: &Data) -> Self {
-        Self {
+        Self::with(data, None, None)
+    }
+
+    /// The same with what certification and the overfitting checks found.
+    pub(crate) fn with(
+        data: &Data,
+        certified: Option<&Certified<Value>>,
+        checks: Option<&CheckReport>,
+    ) -> Self {
+        let mut this = Self {
             headline: headline(data),
             state: state(data),
             certain: certain(data),
-            uncertain: uncertain(data),
+            uncertain: uncertain::uncertain(data),
             cost: cost(data),
+        };
+        if let Some(certified) = certified {
+            retested::add(certified, &mut this);
         }
+        let concerns = checks.map(CheckReport::concerns).unwrap_or_default();
+        this.uncertain.splice(0..0, concerns.iter().map(|concern| format!("Concern: {concern}.")));
+        this
     }
 }
 
@@ -156,89 +175,6 @@ fn certain(data: &Data) -> Vec<String> {
     said
 }
 
-fn uncertain(data: &Data) -> Vec<String> {
-    let mut said = Vec::new();
-    let unshown: Vec<&Trial> = data.kept().filter(|trial| !is_shown(trial)).collect();
-    let selected = unshown.iter().filter(|trial| trial.effect.is_some_and(|e| !e.fresh)).count() as u64;
-    let rest = unshown.len() as u64 - selected;
-    if selected > 0 {
-        said.push(format!(
-            "{}: the effect is measured by the runs that chose the edit, and so is overstated, and may be luck alone.",
-            of(selected, "kept edit")
-        ));
-    }
-    if rest > 0 {
-        said.push(format!(
-            "{}: no interval of its own that excludes zero. It was kept for other reasons, which stand beside it, or its \
-             effect was not measured alone.",
-            of(rest, "kept edit")
-        ));
-    }
-    if data.kept().count() > 1 {
-        said.push(
-            "Effects of kept edits do not add up: each was measured beside what had been kept by then."
-                .into(),
-        );
-    }
-    if let Some(result) = &data.result {
-        for (name, splits) in [("What was kept", &result.kept), ("The bolder stack", &result.stack)] {
-            if let Some(c) = splits.as_ref().map(|s| s.test).filter(|c| c.low.is_nan() || c.low <= 0.0) {
-                said.push(format!(
-                    "{name} is not shown to be better on the test split: {}.",
-                    compared(&c, result.level)
-                ));
-            }
-        }
-    } else if data.study.is_some() {
-        let why = match data.study.as_ref().is_some_and(|s| s.test_split) {
-            true => "The test split has not been opened",
-            false => "There is no test split",
-        };
-        said.push(format!(
-            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
-        ));
-    }
-    if data.study.is_some() && data.holdout.is_none() {
-        said.push(
-            "There is no holdout: validation alone decided, and it was looked at once for every run.".into(),
-        );
-    }
-    let open = data.funnel.open;
-    if open > 0 {
-        said.push(format!(
-            "{} not been settled.",
-            match open {
-                1 => "1 proposal has".into(),
-                n => format!("{} proposals have", count(n)),
-            }
-        ));
-    }
-    if data.incumbents.last().is_some_and(|last| matches!(last.basis, Basis::Selected | Basis::Claimed)) {
-        said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
-                   was claimed for its last edit.".into());
-    }
-    if data.noise.is_none() && data.cost.runs > 0 {
-        said.push("Run noise is unknown: no incumbent ran twice.".into());
-    }
-    if let Some([low, high]) =
-        data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)
-    {
-        said.push(format!(
-            "Runs of one and the same incumbent drift by {} to {} in a hundred runs (95 % interval): something besides the \
-             edits changes.",
-            signed(low),
-            signed(high)
-        ));
-    }
-    if data.state.unreadable_count > 0 {
-        said.push(format!(
-            "{} of the store cannot be understood or are missing; what is said here leaves them out.",
-            of(data.state.unreadable_count, "event")
-        ));
-    }
-    said
-}
-
 fn cost(data: &Data) -> Vec<String> {
     let c = &data.cost;
     let mut said = vec![format!(
@@ -256,7 +192,7 @@ fn cost(data: &Data) -> Vec<String> {
         ));
     }
     if c.money > 0.0 {
-        said.push(format!("{} charged.", number(c.money)));
+        said.push(format!("{} charged.", money(c.money)));
     }
     let kept = data.kept().count() as u64;
     if kept > 0 && c.runs > 0 {
@@ -269,8 +205,8 @@ fn cost(data: &Data) -> Vec<String> {
 pub(crate) fn evidence(trial: &Trial) -> String {
     let mut said = Vec::new();
     if let Some(effect) = &trial.effect {
-        said.push(if effect.fresh { "fresh runs".to_string() } else { "selected, not fresh".into() });
-        said.push(of(effect.runs.into(), "run"));
+        said.push(of(effect.runs.into(), if effect.fresh { "fresh run" } else { "run" }));
+        said.extend((!effect.fresh).then(|| "which chose it".to_string()));
     }
     if let Some(strength) = trial.strength.filter(|s| s.log_e.is_finite() && s.level > 0.0) {
         let e = strength.log_e.min(700.0).exp();

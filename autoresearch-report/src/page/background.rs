@@ -1,0 +1,93 @@
+//! What else is known: noise and drift, what was expected, what it cost, what the study is.
+
+use super::sections::{figure, list};
+use crate::chart::bars::{Bar, bars};
+use crate::chart::scatter;
+use crate::data::{Data, role_name};
+use crate::text;
+use maud::{Markup, html};
+
+pub(super) fn noise(data: &Data) -> Markup {
+    let Some(n) = &data.noise else { return Markup::default() };
+    let said = format!("Runs of incumbents scatter by {} about their means.", text::number(n.sd));
+    html! {
+        p {
+            "A run of one and the same incumbent scatters by " strong { (text::number(n.sd)) } " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)."
+            @if let (Some(b), Some([low, high])) = (n.per_hundred_runs, n.drift_interval) {
+                @let (b, ends) = text::estimate(b, Some((low, high)));
+                " In a hundred runs it moves by " (b) @if let Some((low, high)) = ends { " (95 % interval " (low) " to " (high) ")" } ": "
+                @if low > 0.0 || high < 0.0 { strong { "a drift" } "." } @else { "no drift is seen." }
+            }
+        }
+        (figure(scatter::noise(n, &said), &html! { "Runs of incumbents that ran more than once, about the mean of their version. The band is two standard deviations." }))
+    }
+}
+
+pub(super) fn predicted(data: &Data) -> Markup {
+    let Some(p) = &data.predicted else { return Markup::default() };
+    let n = p.points.len() as u64;
+    let said = format!("Expected against measured improvements of {}.", text::of(n, "proposal"));
+    html! {
+        p {
+            "Of " (text::of(n, "proposal")) " with an expectation, " (text::count(p.right_sign)) " showed a gain as expected. On average "
+            (text::signed(p.expected)) " was expected and " (text::signed(p.measured)) " measured."
+            @if let (Some(rho), Some(pv)) = (p.rank_correlation, p.p) { " Rank correlation " (text::signed(rho)) " (p = " (text::number(pv)) ")." }
+        }
+        (figure(scatter::predicted(p, &said), &html! { "On the dashed line both are equal. Measured effects are on validation; far ones are drawn at the edge." }))
+    }
+}
+
+pub(super) fn spend(data: &Data) -> Markup {
+    let c = &data.cost;
+    let roles: Vec<Bar> = c
+        .roles
+        .iter()
+        .map(|share| Bar {
+            label: role_name(share.role).into(),
+            value: share.seconds,
+            written: format!("{}, {}", text::duration(share.seconds), text::of(share.runs, "run")),
+            class: if role_name(share.role) == "confirm" { "kept" } else { "" },
+        })
+        .collect();
+    let used = c.charges.iter().any(|charge| !charge.used.is_empty());
+    html! {
+        (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), fresh tests (confirm), baseline and incumbent at the end (final)." }))
+        @if !c.charges.is_empty() {
+            div class="wide" tabindex="0" role="region" aria-label="Charges" {
+                table {
+                    thead { tr { th scope="col" { "Paid for" } @if used { th scope="col" { "Used" } } th scope="col" class="n" { "Charged" } } }
+                    tbody { @for charge in &c.charges { tr {
+                        td { bdi { (charge.what) } }
+                        @if used { td { @for (i, (unit, n)) in charge.used.iter().enumerate() { @if i > 0 { ", " } (text::count(*n)) " " bdi { (unit) } } } }
+                        td class="n" { (text::money(charge.amount)) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn about(data: &Data) -> Markup {
+    html! {
+        @if let Some(s) = &data.study {
+            dl {
+                dt { "Policy" } dd { bdi { (s.policy) } }
+                dt { "Executor and evaluators" } dd { bdi { (s.executor) } }
+                dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
+                dt { "Seed" } dd { (s.seed) }
+                dt { "Runs at once" } dd { (s.in_flight) }
+                dt { "Limits" } dd { @if s.limits.is_empty() { "none" } @for (i, (name, x)) in s.limits.iter().enumerate() { @if i > 0 { ", " } (name.replace('_', " ")) " " (text::figure(*x)) } }
+                @if let (Some(from), Some(to)) = (data.state.began, data.state.ended) { dt { "Stored" } dd { (text::date(from)) " to " (text::date(to)) @if data.state.resumed > 0 { ", resumed " (text::of(data.state.resumed, "time")) } } }
+            }
+            details { summary { "The baseline" } pre tabindex="0" { bdi { (s.baseline) } } }
+        }
+        @if !data.remarks.is_empty() {
+            details { summary { "Remarks of the proposer (" (text::count(data.cost.remarks)) ", the last " (data.remarks.len()) ")" } (list(&data.remarks)) }
+        }
+        @if data.state.unreadable_count > 0 {
+            h3 { "Events that cannot be understood" }
+            ul { @for u in &data.state.unreadable { li { "event " (u.seq) ": " bdi { (u.why) } } } }
+            @if data.state.unreadable_count > data.state.unreadable.len() as u64 { p { (text::count(data.state.unreadable_count)) " in all." } }
+        }
+    }
+}

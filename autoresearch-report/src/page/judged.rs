@@ -1,0 +1,141 @@
+//! How proposals were judged: how far they got, what was held out, the evidence pair by pair.
+
+use super::sections::figure;
+use crate::chart::bars::{Bar, bars};
+use crate::chart::intervals::{Row, intervals};
+use crate::chart::{mark, scale, scatter};
+use crate::data::{Data, HoldoutUse};
+use crate::report::Report;
+use crate::text;
+use autoresearch_core::{Comparison, Fate, FinalResult, PartVerdict};
+use maud::{Markup, html};
+
+pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
+    let f = &data.funnel;
+    let bar = |label: &str, n: u64, class| Bar {
+        label: label.into(),
+        value: n as f64,
+        written: text::count(n),
+        class,
+    };
+    let mut stages = vec![
+        bar("proposed", f.proposed, ""),
+        bar("screened", f.screened, ""),
+        bar("confirmed on fresh runs", f.confirmed, ""),
+    ];
+    if let Some(n) = f.held_out {
+        stages.push(bar("holdout asked", n, "held-back"));
+    }
+    stages.push(bar("kept", f.kept, "kept"));
+    if let Some(certified) = report.certificate() {
+        let earn = certified.parts.iter().filter(|part| part.verdict == PartVerdict::Earns);
+        stages.push(bar("certified", earn.map(|part| part.edits.len() as u64).sum(), "kept"));
+    }
+    let heard: Vec<String> = stages.iter().map(|bar| format!("{} {}", bar.written, bar.label)).collect();
+    html! {
+        (figure(bars(&stages, &format!("Funnel: {}.", heard.join(", "))), &html! {
+            "How many proposals got at least so far: had a run; had fresh runs, which did not help to choose them; were good enough for the holdout to be asked; are part of the incumbent"
+            @if report.certificate().is_some() { "; were shown again, left out of it one at a time, to earn their place" } "."
+            @if f.open > 0 { " " (text::of(f.open, "proposal")) " not settled yet." }
+        }))
+        @if !f.reasons.is_empty() {
+            h3 { "Why the others were not kept" }
+            div class="wide" tabindex="0" role="region" aria-label="Reasons" {
+                table {
+                    thead { tr { th scope="col" class="n" { "Proposals" } th scope="col" { "Fate" } th scope="col" { "Reason (# stands for numbers)" } } }
+                    tbody { @for r in f.reasons.iter().take(12) {
+                        tr { td class="n" { (text::count(r.count)) } td { span class={ "fate " (mark::class(Some(r.fate))) } { (r.fate) } } td { bdi { (r.reason) } } }
+                    } }
+                }
+            }
+            @if f.reasons.len() > 12 { p class="quiet" { "And rarer ones, which the JSON has." } }
+        }
+    }
+}
+
+pub(super) fn held(data: &Data, report: &Report) -> Markup {
+    html! {
+        @if let Some(result) = &data.result { (splits(result)) }
+        @else if data.study.as_ref().is_some_and(|s| s.test_split) { p { "The test split has not been opened. It is, once, when the study ends." } }
+        @if let Some(gap) = report.checks().and_then(|checks| checks.gap.as_ref()).and_then(|gap| gap.numbers) {
+            p { "From the same runs, at the look with the strongest evidence: " (text::signed(gap.validation)) " on validation, " (text::signed(gap.holdout)) " on the holdout; the gap is " (text::signed(gap.gap)) " with a standard error of " (text::number(gap.error)) "." }
+        }
+        @if let Some(checks) = report.checks() {
+            @let concerns = checks.concerns();
+            @if concerns.is_empty() { p { "No overfitting check raised an alarm. That is no certificate." } }
+            @for concern in &concerns { p class="alarm" { "Concern: " (concern.to_string()) "." } }
+        }
+        @if let Some(holdout) = &data.holdout { (asked(holdout)) }
+    }
+}
+
+/// Gains on every split, as the study's own report has them.
+fn splits(result: &FinalResult) -> Markup {
+    let mut rows = Vec::new();
+    for (what, splits) in [("kept", &result.kept), ("stack", &result.stack)] {
+        let Some(splits) = splits else { continue };
+        let fate = Some(if what == "kept" { Fate::Kept } else { Fate::Undecided });
+        let row = |split: &str, c: &Comparison| Row {
+            label: format!("{what}: {split}"),
+            mean: Some(c.gain),
+            interval: Some((c.low, c.high)),
+            fate,
+            other: None,
+        };
+        rows.push(row("validation", &splits.validation));
+        rows.extend(splits.holdout.as_ref().map(|c| row("holdout", c)));
+        rows.push(row("test", &splits.test));
+    }
+    let heard: Vec<String> = rows
+        .iter()
+        .map(|r| format!("{} {}", r.label, r.mean.map_or_else(String::new, text::signed)))
+        .collect();
+    html! {
+        (figure(intervals(&rows, "improvement over the baseline", &format!("Improvement over the baseline: {}.", heard.join(", "))), &html! {
+            "Baseline against version " (result.version.0) " at the end of the study: " (text::of(result.pairs.into(), "pair")) " on fresh seeds, paired "
+            (format!("{:.0}", result.level * 100.0)) " % t intervals over the seeds. The search has mined validation: expect it to be the largest."
+        }))
+    }
+}
+
+fn asked(holdout: &HoldoutUse) -> Markup {
+    html! {
+        p {
+            "The holdout answered " (text::of(holdout.asked, "question")) ", " (text::count(holdout.yes)) " with yes; " (text::count(holdout.left())) " left of "
+            (text::count(holdout.queries.saturating_mul(holdout.shards)))
+            @if holdout.shards > 1 { " on " (text::count(holdout.shards)) " shards" } "."
+            @if holdout.refused > 0 { " " (text::of(holdout.refused, "question")) " found the budget spent." }
+            @if holdout.unmeasured > 0 { " " (text::of(holdout.unmeasured, "output")) " could not be measured on it, which counts as a no." }
+        }
+        @if !holdout.basis.is_empty() {
+            p class="quiet" { "What noise its answers took into account: " @for (i, (basis, n)) in holdout.basis.iter().enumerate() { @if i > 0 { ", " } (basis) " (" (text::count(*n)) ")" } "." }
+        }
+    }
+}
+
+/// More small pictures than that are too many to look at.
+const PANELS: usize = 24;
+
+pub(super) fn evidence(data: &Data) -> Markup {
+    let shown = &data.evidence[..data.evidence.len().min(PANELS)];
+    let mut gains: Vec<f64> = shown.iter().flat_map(|e| e.pairs.iter().map(|p| p.gain)).collect();
+    gains.sort_by(f64::total_cmp);
+    let at = |p: f64| gains.get((p * gains.len().saturating_sub(1) as f64).round() as usize).copied();
+    let range = scale::span([at(0.01), at(0.99), Some(0.0)].into_iter().flatten()).unwrap_or((-1.0, 1.0));
+    let title = |id: u64| {
+        let at = data.proposals.binary_search_by_key(&id, |t| t.id).ok();
+        at.and_then(|i| data.proposals.get(i)).map_or(String::new(), |t| text::line(&t.title, 60))
+    };
+    html! {
+        p { "Each picture is a proposal against the incumbent on equal seeds. Dots are the improvements of single pairs, the line their mean, the band a 95 % t interval as if there had been one look only; policies that look after every pair use wider ones. All share one scale." }
+        div class="panels" {
+            @for e in shown {
+                figure {
+                    (scatter::evidence(e, range))
+                    figcaption { span class="id" { "p" (e.proposal) } " " bdi { (title(e.proposal)) } " " span class={ "fate " (mark::class(e.fate)) } { (mark::name(e.fate)) } }
+                }
+            }
+        }
+        @if data.evidence.len() > PANELS { p class="quiet" { "The first " (PANELS) " of " (data.evidence.len()) ": kept ones first, then those with the most pairs. The JSON has more." } }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a study's own figures do not bear out.
+
+use super::{compared, is_shown};
+use crate::data::{Basis, Data, Trial};
+use crate::text::{count, of, signed};
+
+pub(super) fn uncertain(data: &Data) -> Vec<String> {
+    let mut said = Vec::new();
+    let unshown: Vec<&Trial> = data.kept().filter(|trial| !is_shown(trial)).collect();
+    let selected = unshown.iter().filter(|trial| trial.effect.is_some_and(|e| !e.fresh)).count() as u64;
+    let rest = unshown.len() as u64 - selected;
+    if selected > 0 {
+        said.push(format!(
+            "{}: the effect is measured by the runs that chose the edit, and so is overstated, and may be luck alone.",
+            of(selected, "kept edit")
+        ));
+    }
+    if rest > 0 {
+        said.push(format!(
+            "{}: no interval of its own that excludes zero. It was kept for other reasons, which stand beside it, or its \
+             effect was not measured alone.",
+            of(rest, "kept edit")
+        ));
+    }
+    if data.kept().count() > 1 {
+        said.push(
+            "Effects of kept edits do not add up: each was measured beside what had been kept by then."
+                .into(),
+        );
+    }
+    if let Some(result) = &data.result {
+        for (name, splits) in [("What was kept", &result.kept), ("The bolder stack", &result.stack)] {
+            if let Some(c) = splits.as_ref().map(|s| s.test).filter(|c| c.low.is_nan() || c.low <= 0.0) {
+                said.push(format!(
+                    "{name} is not shown to be better on the test split: {}.",
+                    compared(&c, result.level)
+                ));
+            }
+        }
+    } else if data.study.is_some() {
+        let why = match data.study.as_ref().is_some_and(|s| s.test_split) {
+            true => "The test split has not been opened",
+            false => "There is no test split",
+        };
+        said.push(format!(
+            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
+        ));
+    }
+    if data.study.is_some() && data.holdout.is_none() {
+        said.push(
+            "There is no holdout: validation alone decided, and it was looked at once for every run.".into(),
+        );
+    }
+    let open = data.funnel.open;
+    if open > 0 {
+        said.push(format!(
+            "{} not been settled.",
+            match open {
+                1 => "1 proposal has".into(),
+                n => format!("{} proposals have", count(n)),
+            }
+        ));
+    }
+    if data.incumbents.last().is_some_and(|last| matches!(last.basis, Basis::Selected | Basis::Claimed)) {
+        said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
+                   was claimed for its last edit.".into());
+    }
+    if data.noise.is_none() && data.cost.runs > 0 {
+        said.push("Run noise is unknown: no incumbent ran twice.".into());
+    }
+    if let Some([low, high]) =
+        data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)
+    {
+        said.push(format!(
+            "Runs of one and the same incumbent drift by {} to {} in a hundred runs (95 % interval): something besides the \
+             edits changes.",
+            signed(low),
+            signed(high)
+        ));
+    }
+    if data.state.unreadable_count > 0 {
+        said.push(format!(
+            "{} of the store cannot be understood or are missing; what is said here leaves them out.",
+            of(data.state.unreadable_count, "event")
+        ));
+    }
+    said
+}
