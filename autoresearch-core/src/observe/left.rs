@@ -57,6 +57,7 @@ pub(super) fn share(status: &Status) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
 
