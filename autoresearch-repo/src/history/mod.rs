@@ -1,0 +1,13 @@
+//! What became of proposals, as commits of the repository.
+
+mod error;
+mod finalize;
+mod ledger;
+mod message;
+mod recorded;
+mod recorder;
+
+pub use error::HistoryError;
+pub use finalize::Finalized;
+pub use recorded::Recorded;
+pub(crate) use recorder::Recorder;
