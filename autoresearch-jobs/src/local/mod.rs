@@ -13,6 +13,7 @@ mod prepare;
 mod proc;
 mod run;
 mod running;
+mod space;
 mod tail;
 
 pub(crate) use command::{Environment, STATUS};

@@ -109,8 +109,8 @@ impl Ledger {
         let told = self.told;
         self.told += 1;
         let (id, fate) = (record.id.to_string(), record.fate.to_string());
-        if let Some((known_id, known_fate)) = self.known()?.get(told) {
-            if (known_id, known_fate) == (&id, &fate) {
+        if let Some((known_id, known_fate)) = self.known()?.get(told).cloned() {
+            if (&known_id, &known_fate) == (&id, &fate) {
                 return Ok(());
             }
             return Err(HistoryError::OtherStudy(format!(
@@ -227,7 +227,7 @@ pub(super) fn apply(
         return merge.apply(on, &record.parent, &record.proposal.candidate);
     };
     let all = merge.units(&record.parent, &record.proposal.candidate);
-    let some = units.iter().filter_map(|k| all.get(usize::from(*k)));
+    let mut some = units.iter().filter_map(|k| all.get(usize::from(*k)));
     some.try_fold(on.clone(), |on, unit| merge.switch(&on, &record.parent, unit))
 }
 

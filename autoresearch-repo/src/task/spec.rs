@@ -143,7 +143,7 @@ impl PartialEq for Origin {
 /// It runs where edited code has no say: in a read-only checkout of the base (of all files, edited or not, as they are there), with the
 /// run's artifacts in the folder that `{artifacts}` and the variable `AUTORESEARCH_ARTIFACTS` name, read-only as well. `data` is visible
 /// to it and to no run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measuring {
     /// The command.
