@@ -42,7 +42,7 @@ impl Git {
         let paths: Vec<String> = parts.by_ref().take_while(|part| !part.is_empty()).map(utf8_lossy).collect();
         let path = paths.first().cloned().unwrap_or_else(|| "the merged tree".into());
         let told: Vec<String> = parts.map(utf8_lossy).collect();
-        let told = told.iter().map(|part| part.trim()).find(|part| part.starts_with("CONFLICT"));
+        let told = told.iter().map(|part| part.trim()).find(|part| part.starts_with("CONFLICT") && part.contains("): "));
         let line = self.first_conflict(&tree, &path);
         let others = match paths.len() {
             0 | 1 => String::new(),
@@ -50,7 +50,11 @@ impl Git {
         };
         let reason = match (line, told) {
             (Some(_), _) => "both sides change the same or adjoining lines, in different ways".to_string(),
-            (None, Some(told)) => told.trim_start_matches("CONFLICT").trim().to_string(),
+            (None, Some(told)) => {
+                let told = told.split_once("): ").map_or(told, |(_, told)| told);
+                let told = told.replace(ours.as_str(), "what it is applied to");
+                told.replace(theirs.as_str(), "the change").lines().next().unwrap_or_default().to_string()
+            }
             (None, None) => "both sides change it".into(),
         };
         let place = line.map_or(path.clone(), |line| format!("{path}:{line}"));

@@ -1,7 +1,7 @@
 //! Measuring what a run has left.
 
 use super::executor::{blocking, with_metrics};
-use super::failure::{secrets, with_log};
+use super::failure::{secrets, through_shell, with_log};
 use super::job::{Told, link};
 use super::output::RunOutput;
 use super::workshop::{Split, Workshop};
@@ -95,7 +95,7 @@ impl RepoEvaluator {
         if let Ok(all) = std::fs::read(&stdout) {
             exit.stdout = String::from_utf8_lossy(&all).into_owned();
         }
-        Ok(exit)
+        Ok(through_shell(exit, &measuring.run))
     }
 
     /// A failure of the command as proposers may read it: of held-out splits nothing that was printed.

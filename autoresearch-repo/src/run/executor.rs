@@ -1,10 +1,11 @@
 //! The executor: a folder, a set-up, a run, and a look at what it has done.
 
-use super::failure::{secrets, with_log};
+use super::failure::{secrets, through_shell, with_log};
 use super::job::{Told, link};
 use super::output::{RunOutput, artifacts};
 use super::workshop::{Split, Workshop};
 use crate::metric::{self, Said};
+use crate::task::CommandLine;
 use crate::tree::GitTree;
 use crate::work::{Folder, Verified};
 use autoresearch_core::{Executor, FailureKind, Measurement, RunContext, RunFailure, async_trait};
@@ -59,12 +60,16 @@ impl RepoExecutor {
         Ok(self.0.launcher.launch(id, job, &Watch::new(&cx.cancel)).await?)
     }
 
-    fn job(&self, what: What, folder: &Folder, cx: &RunContext, into: &Path) -> Result<Job, RunFailure> {
+    fn command(&self, what: What) -> &CommandLine {
         let spec = &self.0.spec;
-        let command = match what {
-            What::Setup => spec.setup.as_ref().unwrap_or(&spec.run),
-            What::Run => &spec.run,
-        };
+        match (what, &spec.setup) {
+            (What::Setup, Some(setup)) => setup,
+            _ => &spec.run,
+        }
+    }
+
+    fn job(&self, what: What, folder: &Folder, cx: &RunContext, into: &Path) -> Result<Job, RunFailure> {
+        let (spec, command) = (&self.0.spec, self.command(what));
         let arguments = what == What::Run;
         let told = Told { seed: cx.seed, fidelity: cx.fidelity, artifacts: None, arguments };
         let mut job = self.0.job(command, &told, folder, &self.0.data.run, None)?;
@@ -177,7 +182,7 @@ impl Executor<GitTree> for RepoExecutor {
         let mut exit = None;
         for &what in steps {
             let job = self.job(what, &folder, &cx, &into)?;
-            let ended = self.launch(&id, &job, &cx).await?;
+            let ended = through_shell(self.launch(&id, &job, &cx).await?, self.command(what));
             let failed = !ended.success();
             exit = Some((what, ended));
             if failed {

@@ -1,7 +1,8 @@
 //! What a proposer is told of a run that failed.
 
 use autoresearch_core::RunFailure;
-use autoresearch_jobs::JobExit;
+use crate::task::CommandLine;
+use autoresearch_jobs::{Ended, JobExit};
 use autoresearch_llm::{SecretString, Secrets};
 
 /// Bytes of the log that are told.
@@ -16,6 +17,18 @@ pub(super) fn secrets(names: &[String]) -> Secrets {
         }
     }
     secrets
+}
+
+/// The exit of a command that ran in a shell, which reports of a signal as 128 and its number; those that people send stay as they are,
+/// for they may be the command's own.
+pub(super) fn through_shell(mut exit: JobExit, command: &CommandLine) -> JobExit {
+    const PEOPLE: [i32; 3] = [1, 2, 15];
+    if let (CommandLine::Shell(_), Ended::Status(code @ 129..=192)) = (command, exit.ended)
+        && !PEOPLE.contains(&(code - 128))
+    {
+        exit.ended = Ended::Signal(code - 128);
+    }
+    exit
 }
 
 /// A failure with the end of the log.

@@ -37,7 +37,8 @@ async fn what_is_kept_becomes_commits_and_nothing_is_lost() {
     let task = repo.task();
     let proposed = proposals(&task);
     let report = study(&task, MemoryStore::new(), 200).await;
-    assert_eq!(report.kept.len(), 2, "{report}");
+    let reasons: Vec<_> = report.history().iter().map(|r| format!("{}: {} {}", r.id, r.fate, r.reason)).collect();
+    assert_eq!(report.kept.len(), 2, "{report}{reasons:#?}");
 
     let recorded = task.recorded().unwrap();
     let titles: Vec<&str> = recorded.iter().map(|entry| entry.title.as_str()).collect();

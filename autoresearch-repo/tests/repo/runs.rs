@@ -158,7 +158,8 @@ async fn two_runs_at_once_do_not_see_each_other() {
 async fn a_dropped_run_leaves_nothing() {
     let repo = Repo::new(&[("train.sh", "echo $$ >pid; sleep 600\n")]);
     let task = repo.task();
-    let run = repo.run(&task, &task.baseline(), 1);
+    let baseline = task.baseline();
+    let run = repo.run(&task, &baseline, 1);
     let ended = tokio::time::timeout(std::time::Duration::from_millis(700), run).await;
     assert!(ended.is_err());
     assert_eq!(repo.left(), [""; 0]);

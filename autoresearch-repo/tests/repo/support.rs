@@ -14,7 +14,7 @@ pub(crate) struct Repo {
 }
 
 /// What "trains": a loss that depends on the rate, and noise that depends on the seed.
-pub(crate) const TRAIN: &str = "rate=5\nwarmup=0\n\n. ./prepare.sh\n\nfinish $rate\n";
+pub(crate) const TRAIN: &str = "rate=5\n\nwarmup=0\n\n. ./prepare.sh\n\nfinish $rate\n";
 pub(crate) const PREPARE: &str =
     "finish() { echo \"loss: $((($1 - 2) * ($1 - 2) * 100 + AUTORESEARCH_SEED % 7))\"; }\n";
 
