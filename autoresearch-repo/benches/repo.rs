@@ -54,7 +54,9 @@ mod linux {
         let only = args.iter().position(|arg| arg == "--only").and_then(|i| args.get(i + 1));
         let wanted = |part: &str| only.is_none_or(|only| part.contains(only.as_str()));
         let full = has("--bench");
-        let show = |figures: Vec<Figure>| figures.iter().for_each(|figure| println!("{}", figure.shown(has("--json"))));
+        let show = |figures: Vec<Figure>| {
+            figures.iter().for_each(|figure| println!("{}", figure.shown(has("--json"))))
+        };
         let sizes: &[(usize, f64)] = if full { &[(2000, 150.0), (50_000, 1000.0)] } else { &[(20, 150.0)] };
         for &(files, bound) in sizes.iter().filter(|_| wanted("overhead")) {
             let reps = if full { 31 } else { 3 };
@@ -102,7 +104,8 @@ mod linux {
 
     fn task(folder: &Path) -> Done<Task> {
         let task = Task::at(folder.join("repo")).editable(["train.sh"]).run("sh train.sh").minutes(1.0);
-        let task = task.objective(Objective::line("loss:").minimize()).sandbox(sandbox()).work(folder.join("work"));
+        let task =
+            task.objective(Objective::line("loss:").minimize()).sandbox(sandbox()).work(folder.join("work"));
         Ok(task.open()?)
     }
 
@@ -141,7 +144,12 @@ mod linux {
         }
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        let figure = |what: &str, value, at_most| Figure { name: format!("{files} files: {what}"), value, unit: "ms", at_most };
+        let figure = |what: &str, value, at_most| Figure {
+            name: format!("{files} files: {what}"),
+            value,
+            unit: "ms",
+            at_most,
+        };
         Ok(vec![
             figure("opening the task", opened, None),
             figure("the first run, which makes a folder", first, None),
@@ -177,7 +185,12 @@ mod linux {
             let found = fs::read_dir(path)?.flatten().filter(|entry| entry.file_name() != "lock");
             Ok(found.count() as f64)
         };
-        let figure = |what: &str, value, unit| Figure { name: format!("after {runs} runs: {what}"), value, unit, at_most: Some(0.0) };
+        let figure = |what: &str, value, unit| Figure {
+            name: format!("after {runs} runs: {what}"),
+            value,
+            unit,
+            at_most: Some(0.0),
+        };
         Ok(vec![
             figure("references more", count(&["for-each-ref"])? - refs, "refs"),
             figure("worktrees more", count(&["worktree", "list"])? - worktrees, "trees"),

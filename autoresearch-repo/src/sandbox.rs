@@ -59,7 +59,18 @@ impl Sandbox {
 
 /// Whether a sandbox can be had here.
 fn probe() -> Result<(), String> {
-    let arguments = ["--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"];
+    let arguments = [
+        "--unshare-all",
+        "--die-with-parent",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "true",
+    ];
     let tried = Command::new("bwrap").args(arguments).stdin(Stdio::null()).output();
     match tried {
         Ok(output) if output.status.success() => Ok(()),

@@ -9,8 +9,8 @@ mod paths;
 pub(crate) use changed::{changed, lines, steps};
 pub use files::{Files, FilesError};
 pub use merge::TreeMerge;
-pub use paths::{Globs, problem as path_problem};
 pub(crate) use paths::problem;
+pub use paths::{Globs, problem as path_problem};
 
 use autoresearch_core::Candidate;
 use std::collections::BTreeMap;

@@ -21,7 +21,8 @@ impl Git {
             let base = self.commit(base, &[], "base")?;
             (self.commit(ours, &[&base], "ours")?, self.commit(theirs, &[&base], "theirs")?, None)
         };
-        let mut words = vec!["merge-tree".to_string(), "--write-tree".into(), "-z".into(), "--name-only".into()];
+        let mut words =
+            vec!["merge-tree".to_string(), "--write-tree".into(), "-z".into(), "--name-only".into()];
         words.push("--messages".into());
         words.extend(base.map(|base| format!("--merge-base={base}")));
         words.extend([ours.to_string(), theirs.to_string()]);
@@ -42,7 +43,10 @@ impl Git {
         let paths: Vec<String> = parts.by_ref().take_while(|part| !part.is_empty()).map(utf8_lossy).collect();
         let path = paths.first().cloned().unwrap_or_else(|| "the merged tree".into());
         let told: Vec<String> = parts.map(utf8_lossy).collect();
-        let told = told.iter().map(|part| part.trim()).find(|part| part.starts_with("CONFLICT") && part.contains("): "));
+        let told = told
+            .iter()
+            .map(|part| part.trim())
+            .find(|part| part.starts_with("CONFLICT") && part.contains("): "));
         let line = self.first_conflict(&tree, &path);
         let others = match paths.len() {
             0 | 1 => String::new(),
@@ -65,7 +69,10 @@ impl Git {
     fn first_conflict(&self, tree: &Oid, path: &str) -> Option<usize> {
         let blob = self.resolve(&format!("{tree}:{path}"))?;
         let content = self.read(&blob).ok()?;
-        content.split(|byte| *byte == b'\n').position(|line| line.starts_with(b"<<<<<<< ")).map(|line| line + 1)
+        content
+            .split(|byte| *byte == b'\n')
+            .position(|line| line.starts_with(b"<<<<<<< "))
+            .map(|line| line + 1)
     }
 }
 

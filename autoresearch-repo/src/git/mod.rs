@@ -118,7 +118,8 @@ impl Git {
 
     /// Tracked files of a working tree that differ from what is committed. Nothing is refreshed or written.
     pub(crate) fn uncommitted(top: &Path) -> Vec<String> {
-        let told = asked(top, &["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]);
+        let told =
+            asked(top, &["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]);
         let told = told.unwrap_or_default();
         told.split('\0').filter_map(|line| line.get(3..)).map(String::from).collect()
     }
@@ -243,7 +244,8 @@ fn checked(output: Output, words: &str) -> Result<Vec<u8>, GitError> {
 
 /// Without the line's end.
 fn text(bytes: Vec<u8>) -> Result<String, GitError> {
-    let mut text = String::from_utf8(bytes).map_err(|_| GitError::new("git said something that is no UTF-8"))?;
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| GitError::new("git said something that is no UTF-8"))?;
     text.truncate(text.trim_end_matches('\n').len());
     Ok(text)
 }
@@ -251,7 +253,10 @@ fn text(bytes: Vec<u8>) -> Result<String, GitError> {
 fn version() -> Result<(u32, u32), GitError> {
     let output = Command::new("git").arg("--version").stdin(Stdio::null()).output();
     let output = output.map_err(|why| {
-        GitError::new(format!("git cannot be started ({why}); install git {}.{} or later", OLDEST.0, OLDEST.1))
+        GitError::new(format!(
+            "git cannot be started ({why}); install git {}.{} or later",
+            OLDEST.0, OLDEST.1
+        ))
     })?;
     let said = text(checked(output, "--version")?)?;
     let mut numbers = said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());

@@ -62,7 +62,8 @@ impl Git {
         if from == to {
             return Ok(TreeChange::new());
         }
-        let words = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", from.as_str(), to.as_str()];
+        let words =
+            ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", from.as_str(), to.as_str()];
         let told = self.run(&words, &[])?;
         let mut parts = told.split(|byte| *byte == 0).filter(|part| !part.is_empty());
         let mut changes = TreeChange::new();
@@ -176,7 +177,9 @@ fn split(line: &[u8]) -> Result<(&str, &str, &str), GitError> {
     let odd = || GitError::new(format!("git ls-tree said {line:?}"));
     let (head, path) = line.split_once('\t').ok_or_else(odd)?;
     let mut words = head.split(' ').filter(|word| !word.is_empty());
-    let (Some(mode), Some(_), Some(oid)) = (words.next(), words.next(), words.next()) else { return Err(odd()) };
+    let (Some(mode), Some(_), Some(oid)) = (words.next(), words.next(), words.next()) else {
+        return Err(odd());
+    };
     Ok((path, mode, oid))
 }
 

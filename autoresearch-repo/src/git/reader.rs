@@ -42,7 +42,8 @@ impl Reader {
         }
         let mut words = head.split_whitespace().skip(1);
         let (kind, size) = (words.next(), words.next());
-        let Some(size) = size.and_then(|size| size.parse::<usize>().ok()).filter(|_| kind != Some("missing")) else {
+        let Some(size) = size.and_then(|size| size.parse::<usize>().ok()).filter(|_| kind != Some("missing"))
+        else {
             return Ok(None);
         };
         let mut content = vec![0; size];

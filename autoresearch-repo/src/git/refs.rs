@@ -61,7 +61,8 @@ impl Git {
         words.extend(until.map(|until| format!("^{until}")));
         words.push("--".into());
         let told = text(self.run(&words, &[])?)?;
-        let entries = told.split('\0').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty());
+        let entries =
+            told.split('\0').map(|entry| entry.trim_start_matches('\n')).filter(|entry| !entry.is_empty());
         let read = |entry: &str| {
             let mut lines = entry.splitn(3, '\n');
             let (Some(commit), Some(tree)) = (lines.next(), lines.next()) else {

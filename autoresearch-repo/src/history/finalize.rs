@@ -77,7 +77,10 @@ impl Task {
         edits.sort_by_key(|(i, _)| *i);
         let edits: Vec<Edit> = edits.into_iter().map(|(_, edit)| edit).collect();
         if edits.is_empty() {
-            return Err(HistoryError::Nothing(format!("nothing is kept under the name {:?} yet", self.name())));
+            return Err(HistoryError::Nothing(format!(
+                "nothing is kept under the name {:?} yet",
+                self.name()
+            )));
         }
         self.write(edits, branch, onto, None)
     }
@@ -93,7 +96,8 @@ impl Task {
             )));
         }
         let records: Vec<&TrialRecord<GitTree>> = report.history().iter().collect();
-        let revoked = |i: usize| records[i..].iter().any(|r| r.id == records[i].id && r.fate == Fate::Revoked);
+        let revoked =
+            |i: usize| records[i..].iter().any(|r| r.id == records[i].id && r.fate == Fate::Revoked);
         let kept = (0..records.len()).filter(|&i| records[i].fate == Fate::Kept && !revoked(i));
         let kept: Vec<(usize, &TrialRecord<GitTree>)> = kept.map(|i| (i + 1, records[i])).collect();
         if kept.is_empty() {
@@ -174,7 +178,11 @@ impl Task {
     }
 
     fn revision(&self, revision: &str) -> Result<Oid, HistoryError> {
-        let none = || HistoryError::Name(format!("the repository has no commit {revision:?}; name a branch or a commit"));
+        let none = || {
+            HistoryError::Name(format!(
+                "the repository has no commit {revision:?}; name a branch or a commit"
+            ))
+        };
         let found = match revision {
             "HEAD" => Git::head(&self.spec().repository),
             revision => self.repo().git.tip(revision),

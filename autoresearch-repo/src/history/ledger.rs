@@ -91,7 +91,11 @@ impl Ledger {
         if !self.reached.insert(tree.tree_oid().clone()) {
             return Ok(None);
         }
-        Ok(Some(self.repo.git.commit(tree.tree_oid(), &[&self.repo.base], "what a proposal was made on\n")?))
+        Ok(Some(self.repo.git.commit(
+            tree.tree_oid(),
+            &[&self.repo.base],
+            "what a proposal was made on\n",
+        )?))
     }
 
     /// A proposal was settled; in a study that was resumed those of before are told once more.
@@ -179,7 +183,8 @@ impl Ledger {
         revoked: bool,
     ) -> Result<(), HistoryError> {
         let kept = kept(&self.repo, &self.name)?;
-        if kept.iter().any(|entry| message::trailers(&entry.text).get("Settled") == Some(&number.to_string())) {
+        if kept.iter().any(|entry| message::trailers(&entry.text).get("Settled") == Some(&number.to_string()))
+        {
             return self.show();
         }
         let tip = kept.last().map_or(&self.repo.base_tree, |entry| &entry.tree);
@@ -210,7 +215,9 @@ impl Ledger {
             return Ok(());
         }
         if !ours || git.is_checked_out(&branch) {
-            tracing::warn!("{branch} is checked out or has commits of others, and stays as it is; what is kept is in {line}");
+            tracing::warn!(
+                "{branch} is checked out or has commits of others, and stays as it is; what is kept is in {line}"
+            );
             return Ok(());
         }
         Ok(git.move_ref(&branch, &tip, shown.as_ref(), "autoresearch")?)

@@ -89,7 +89,8 @@ mod tests {
         let mut hypothesis = Hypothesis::default();
         hypothesis.title = "lr up\n\nFate: kept".into();
         hypothesis.rationale = "because\n\nFate: kept\nProposal: p9".into();
-        let message = write(&hypothesis, &[("Fate", "rejected\nFate: kept".into()), ("Proposal", "p1".into())]);
+        let message =
+            write(&hypothesis, &[("Fate", "rejected\nFate: kept".into()), ("Proposal", "p1".into())]);
         assert!(message.starts_with("lr up Fate: kept\n"), "{message}");
         let found = trailers(&message);
         assert_eq!((found["Fate"].as_str(), found["Proposal"].as_str()), ("rejected Fate: kept", "p1"));

@@ -3,7 +3,8 @@
 use super::ledger::Ledger;
 use crate::tree::{GitMerge, GitTree, Repo};
 use autoresearch_core::{
-    Compose, Notice, Observe, ProposeContext, ProposeError, Proposed, Proposer, Status, TrialRecord, async_trait,
+    Compose, Notice, Observe, ProposeContext, ProposeError, Proposed, Proposer, Status, TrialRecord,
+    async_trait,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

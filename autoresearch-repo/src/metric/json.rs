@@ -35,7 +35,8 @@ pub(super) fn measurement(object: Option<&Value>, key: &str, objective: f64) -> 
     let numbers = |name: &str| -> Result<Option<Vec<f64>>, String> {
         let Some(list) = object.get(name) else { return Ok(None) };
         let list = list.as_array().ok_or_else(|| format!("`{name}` is no list of numbers"))?;
-        let number = |value: &Value| value.as_f64().ok_or_else(|| format!("{value} in `{name}` is no number"));
+        let number =
+            |value: &Value| value.as_f64().ok_or_else(|| format!("{value} in `{name}` is no number"));
         list.iter().map(number).collect::<Result<_, _>>().map(Some)
     };
     let mut measured = match numbers("values")? {
@@ -54,7 +55,9 @@ pub(super) fn measurement(object: Option<&Value>, key: &str, objective: f64) -> 
             let mean = measured.objective();
             let same = (objective - mean).abs() <= 1e-6 * mean.abs().max(1e-3);
             if !same {
-                return Err(format!("the objective {key:?} is {objective}, and the mean of its values is {mean}"));
+                return Err(format!(
+                    "the objective {key:?} is {objective}, and the mean of its values is {mean}"
+                ));
             }
             measured
         }

@@ -48,7 +48,9 @@ pub(crate) fn metric(name: &str, place: &Objective, said: &Said<'_>) -> Result<O
         Some(x) if !x.is_finite() => Err(format!("is {x}, which is not finite")),
         x => Ok(x),
     });
-    found.map_err(|why| RunFailure::candidate(format!("metric '{name}': {why}")).kind(FailureKind::InvalidMetric))
+    found.map_err(|why| {
+        RunFailure::candidate(format!("metric '{name}': {why}")).kind(FailureKind::InvalidMetric)
+    })
 }
 
 fn find(objective: &Objective, said: &Said<'_>) -> Result<Option<Hit>, String> {
@@ -101,8 +103,12 @@ fn missing(place: &Objective, said: &Said<'_>) -> String {
     let what = match (&place.line, &place.json, &place.regex, &place.file) {
         (Some(prefix), ..) => format!("no line of its output begins with {prefix:?}"),
         (_, Some(key), ..) => {
-            let broken = said.stdout.lines().any(|line| line.trim_start().starts_with('{') && line.contains(key.as_str()));
-            let hint = if broken { " (a line that names it is no JSON; NaN and Infinity are none)" } else { "" };
+            let broken = said
+                .stdout
+                .lines()
+                .any(|line| line.trim_start().starts_with('{') && line.contains(key.as_str()));
+            let hint =
+                if broken { " (a line that names it is no JSON; NaN and Infinity are none)" } else { "" };
             format!("no line of its output is a JSON object with a number {key:?}{hint}")
         }
         (_, _, Some(expression), _) => format!("nothing in its output matches {expression:?}"),
@@ -140,7 +146,10 @@ mod tests {
         // The summary of the original's train.py.
         let printed = "step 953\n---\nval_bpb:          0.997900\ntraining_seconds: 300.1\n";
         assert_eq!(read(&place, printed).unwrap().objective(), 0.9979);
-        assert_eq!(read(&Objective::line("loss"), "loss_total 3\nloss = 2\n  loss 2\n").unwrap().objective(), 2.0);
+        assert_eq!(
+            read(&Objective::line("loss"), "loss_total 3\nloss = 2\n  loss 2\n").unwrap().objective(),
+            2.0
+        );
         assert!(read(&place, "bpb: 1\n").unwrap_err().contains("no line"));
         assert!(read(&place, "val_bpb: n/a\n").unwrap_err().contains("no number"));
         assert!(read(&place, "val_bpb: nan\n").unwrap_err().contains("finite"));
@@ -175,7 +184,9 @@ mod tests {
         assert_eq!((units.values(), units.clusters()), (&[2.0, 4.0][..], Some(&[0, 1][..])));
         let lie = r#"{"score": {"mean": 0.1}, "values": [2, 4]}"#;
         assert!(read(&place, lie).unwrap_err().contains("mean of its values"));
-        assert!(read(&place, r#"{"score": {"mean": 1}, "values": [1, "x"]}"#).unwrap_err().contains("values"));
+        assert!(
+            read(&place, r#"{"score": {"mean": 1}, "values": [1, "x"]}"#).unwrap_err().contains("values")
+        );
         assert!(read(&Objective::json("loss"), "{\"loss\": NaN}\n").unwrap_err().contains("no JSON"));
         assert!(read(&Objective::json("loss"), "{\"loss\": \"x\"}\n").unwrap_err().contains("no number"));
     }

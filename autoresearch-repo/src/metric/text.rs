@@ -10,7 +10,11 @@ pub(super) fn lines(stdout: &str, prefix: &str) -> Vec<Hit> {
     let after = |line: &str| {
         let rest = line.trim_start().strip_prefix(prefix)?;
         let parted = open || rest.starts_with(|c: char| c.is_whitespace() || c == ':' || c == '=');
-        parted.then(|| rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':' || c == '=').trim_end().to_string())
+        parted.then(|| {
+            rest.trim_start_matches(|c: char| c.is_whitespace() || c == ':' || c == '=')
+                .trim_end()
+                .to_string()
+        })
     };
     stdout.lines().filter_map(after).map(hit).collect()
 }

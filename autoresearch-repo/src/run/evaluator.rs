@@ -118,7 +118,8 @@ impl RepoEvaluator {
         let (workshop, split) = (Arc::clone(&self.workshop), self.split);
         blocking(move || {
             let data = workshop.measuring(split).map_or(&[][..], |(_, data)| data);
-            let untouched = workshop.sandbox == Some(Sandbox::Bubblewrap) && data.iter().all(|data| data.at.is_none());
+            let untouched =
+                workshop.sandbox == Some(Sandbox::Bubblewrap) && data.iter().all(|data| data.at.is_none());
             if !untouched {
                 folder.verify()?;
             }
@@ -139,7 +140,9 @@ impl Evaluator<RunOutput> for RepoEvaluator {
             (None, Some(printed)) => printed.clone(),
             (None, None) => {
                 let split = self.split.name();
-                return Err(RunFailure::infrastructure(format!("the task has no [{split}] command, and the run printed no number")));
+                return Err(RunFailure::infrastructure(format!(
+                    "the task has no [{split}] command, and the run printed no number"
+                )));
             }
         };
         with_metrics(measured.direction(self.workshop.spec.objective.direction()), &output.metrics)

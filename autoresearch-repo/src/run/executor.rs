@@ -75,9 +75,11 @@ impl RepoExecutor {
         let mut job = self.0.job(command, &told, folder, &self.0.data.run, None)?;
         job.network = if what == What::Run { spec.network } else { spec.setup_network };
         let prefix = if what == What::Run { "" } else { "setup-" };
-        job = job.output_to(into.join(format!("{prefix}stdout.log")), into.join(format!("{prefix}stderr.log")));
+        job =
+            job.output_to(into.join(format!("{prefix}stdout.log")), into.join(format!("{prefix}stderr.log")));
         if what == What::Run {
-            let named = std::iter::once(&spec.objective).chain(spec.metrics.values()).filter_map(|o| o.file.clone());
+            let named =
+                std::iter::once(&spec.objective).chain(spec.metrics.values()).filter_map(|o| o.file.clone());
             let wanted: Vec<String> = spec.artifacts.iter().cloned().chain(named).collect();
             if !wanted.is_empty() {
                 job = job.collect(wanted, artifacts(into));
@@ -90,7 +92,8 @@ impl RepoExecutor {
     fn output(&self, exit: &JobExit, into: &Path) -> Result<RunOutput, RunFailure> {
         let spec = &self.0.spec;
         let invalid = |message: String| Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
-        let stdout = fs::read(into.join("stdout.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let stdout =
+            fs::read(into.join("stdout.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let stdout = stdout.unwrap_or_else(|_| exit.stdout.clone());
         let kept = artifacts(into);
         let said = Said { stdout: &stdout, files: &kept };
@@ -151,7 +154,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, RunFailure> {
     let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(|why| RunFailure::infrastructure(format!("a thread of the executor is gone: {why}")))?;
+    let done =
+        done.map_err(|why| RunFailure::infrastructure(format!("a thread of the executor is gone: {why}")))?;
     done.map_err(|why| RunFailure::infrastructure(why.to_string()))
 }
 
@@ -192,15 +196,26 @@ impl Executor<GitTree> for RepoExecutor {
         let Some((what, exit)) = exit else { return Err(RunFailure::infrastructure("no command was run")) };
         let verified = self.verify(folder).await?;
         // What a run has tampered with says more than how it ended.
-        let protected: Vec<&String> = verified.changed.iter().filter(|path| self.0.repo.protects(path)).collect();
+        let protected: Vec<&String> =
+            verified.changed.iter().filter(|path| self.0.repo.protects(path)).collect();
         if let Some(first) = protected.first() {
-            let more = if protected.len() > 1 { format!(" and {} more", protected.len() - 1) } else { String::new() };
+            let more = if protected.len() > 1 {
+                format!(" and {} more", protected.len() - 1)
+            } else {
+                String::new()
+            };
             let message = format!("the run changed the file `{first}`{more}, which is protected");
-            return Err(with_log(&RunFailure::candidate(message).kind(FailureKind::Tampering), &exit, &secrets));
+            return Err(with_log(
+                &RunFailure::candidate(message).kind(FailureKind::Tampering),
+                &exit,
+                &secrets,
+            ));
         }
         if let Some(failure) = exit.failure() {
             let failure = match what {
-                What::Setup => RunFailure::candidate(format!("the set-up: {}", failure.message())).kind(failure.what()),
+                What::Setup => {
+                    RunFailure::candidate(format!("the set-up: {}", failure.message())).kind(failure.what())
+                }
                 What::Run => failure,
             };
             return Err(with_log(&failure, &exit, &secrets));
@@ -220,7 +235,8 @@ impl Executor<GitTree> for RepoExecutor {
         let spec = &self.0.spec;
         let setup = spec.setup.as_ref().map(|setup| format!(" after `{setup}`")).unwrap_or_default();
         let data: Vec<String> = self.0.data.run.iter().map(|data| data.from.display().to_string()).collect();
-        let told = serde_json::json!([spec.set, spec.seed, spec.fidelity, spec.artifacts, data, spec.objective]);
+        let told =
+            serde_json::json!([spec.set, spec.seed, spec.fidelity, spec.artifacts, data, spec.objective]);
         let limits = &spec.limits;
         format!(
             "`{}`{setup} on {}, told {told}, within {:?} min, {:?} min of CPU, {:?} bytes",

@@ -1,7 +1,7 @@
 //! What a proposer is told of a run that failed.
 
-use autoresearch_core::RunFailure;
 use crate::task::CommandLine;
+use autoresearch_core::RunFailure;
 use autoresearch_jobs::{Ended, JobExit};
 use autoresearch_llm::{SecretString, Secrets};
 

@@ -42,9 +42,10 @@ impl Workshop {
         let mut env = BTreeMap::from([("AUTORESEARCH_SEED".to_string(), seed.clone())]);
         let mut arguments = Vec::new();
         let passed = spec.fidelity.as_ref().map(|fidelity| fidelity.passed()).unwrap_or_default();
-        for (passed, value, name) in
-            [(&spec.seed, Some(&seed), "AUTORESEARCH_SEED"), (&passed, fidelity.as_ref(), "AUTORESEARCH_FIDELITY")]
-        {
+        for (passed, value, name) in [
+            (&spec.seed, Some(&seed), "AUTORESEARCH_SEED"),
+            (&passed, fidelity.as_ref(), "AUTORESEARCH_FIDELITY"),
+        ] {
             let Some(value) = value else { continue };
             env.insert(name.into(), value.clone());
             env.extend(passed.env.iter().map(|name| (name.clone(), value.clone())));
@@ -55,7 +56,10 @@ impl Workshop {
         }
         if let Some(artifacts) = told.artifacts {
             let path = artifacts.to_str().ok_or_else(|| {
-                RunFailure::infrastructure(format!("the folder {} has a name that is no text", artifacts.display()))
+                RunFailure::infrastructure(format!(
+                    "the folder {} has a name that is no text",
+                    artifacts.display()
+                ))
             })?;
             replace.push(("{artifacts}", path.into()));
             env.insert("AUTORESEARCH_ARTIFACTS".into(), path.into());
@@ -63,7 +67,9 @@ impl Workshop {
         // Python would leave its caches beside the sources of the next run.
         env.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
         env.extend(spec.set.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let mut job = Job::new(command.words(&arguments, &replace)).folder(folder.path()).inherit(spec.env.iter().cloned());
+        let mut job = Job::new(command.words(&arguments, &replace))
+            .folder(folder.path())
+            .inherit(spec.env.iter().cloned());
         job.env = env;
         job = spec.limits.on(job, minutes);
         for data in data {
@@ -99,7 +105,9 @@ pub(super) fn link(folder: &Folder, data: &[Data]) -> io::Result<()> {
             fs::create_dir_all(above)?;
         }
         match std::os::unix::fs::symlink(&data.from, &to) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists && fs::read_link(&to).is_ok_and(|l| l == data.from) => {}
+            Err(why)
+                if why.kind() == io::ErrorKind::AlreadyExists
+                    && fs::read_link(&to).is_ok_and(|l| l == data.from) => {}
             done => done?,
         }
     }

@@ -89,6 +89,9 @@ impl Workshop {
 
 impl fmt::Debug for Workshop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workshop").field("repo", &self.repo.git).field("sandbox", &self.sandbox).finish_non_exhaustive()
+        f.debug_struct("Workshop")
+            .field("repo", &self.repo.git)
+            .field("sandbox", &self.sandbox)
+            .finish_non_exhaustive()
     }
 }

@@ -11,10 +11,16 @@ impl TaskSpec {
     /// The first thing that makes no sense.
     pub(super) fn check(&self) -> Result<(), TaskError> {
         if !is_name(&self.name) {
-            return Err(self.wrong("name", "letters, digits, `-`, `_` and `.` make a name, and it begins with a letter or digit"));
+            return Err(self.wrong(
+                "name",
+                "letters, digits, `-`, `_` and `.` make a name, and it begins with a letter or digit",
+            ));
         }
         if self.editable.is_empty() {
-            return Err(self.wrong("editable", "nothing may change; name the files that proposals may edit, as in [\"train.py\"]"));
+            return Err(self.wrong(
+                "editable",
+                "nothing may change; name the files that proposals may edit, as in [\"train.py\"]",
+            ));
         }
         for (key, command) in [("setup", self.setup.as_ref()), ("run", Some(&self.run))] {
             if let Some(problem) = command.and_then(|command| command.problem()) {
@@ -41,7 +47,10 @@ impl TaskSpec {
         for spec in &self.constraints {
             let bounds = [spec.at_most, spec.at_least, spec.within];
             if bounds.iter().all(Option::is_none) || bounds.iter().flatten().any(|x| !x.is_finite()) {
-                let why = format!("say `at_most`, `at_least` or `within` of {:?}, with a finite number", spec.metric);
+                let why = format!(
+                    "say `at_most`, `at_least` or `within` of {:?}, with a finite number",
+                    spec.metric
+                );
                 return Err(self.wrong("constraints", why));
             }
         }
@@ -52,7 +61,9 @@ impl TaskSpec {
             .flatten()
             .filter_map(|passed| passed.env.clone())
             .collect::<Vec<_>>();
-        let job = Job::new(["true"]).inherit(self.env.iter().cloned().chain(passed)).collect(self.artifacts.iter(), "/");
+        let job = Job::new(["true"])
+            .inherit(self.env.iter().cloned().chain(passed))
+            .collect(self.artifacts.iter(), "/");
         let job = self.set.iter().fold(job, |job, (name, value)| job.env(name, value));
         job.check().map_err(|why| self.wrong("env", why.to_string()))
     }
@@ -70,7 +81,10 @@ impl TaskSpec {
         if let Some(objective) = &measuring.objective {
             objective.place().map_err(|why| self.wrong(&format!("{key}.objective"), why))?;
             if objective.direction.is_some_and(|direction| direction != self.objective.direction()) {
-                return Err(self.wrong(&format!("{key}.objective"), "its direction is not that of the task's objective"));
+                return Err(self.wrong(
+                    &format!("{key}.objective"),
+                    "its direction is not that of the task's objective",
+                ));
             }
         }
         let place = measuring.objective.as_ref().unwrap_or(&self.objective);
@@ -82,7 +96,9 @@ impl TaskSpec {
             return Err(self.wrong(&format!("{key}.minutes"), "give a number above 0, or leave it out"));
         }
         if self.artifacts.is_empty() {
-            let why = format!("`{key}` measures what a run leaves, and nothing is kept of it; name its files in `artifacts`");
+            let why = format!(
+                "`{key}` measures what a run leaves, and nothing is kept of it; name its files in `artifacts`"
+            );
             return Err(self.wrong(key, why));
         }
         Ok(())

@@ -43,7 +43,10 @@ impl LimitsSpec {
         let minutes = [("limits.minutes", self.minutes), ("limits.cpu_minutes", self.cpu_minutes)];
         for (key, value) in minutes {
             if let Some(minutes) = value.filter(|minutes| !is_time(*minutes)) {
-                return Some((key, format!("{minutes} minutes are no limit; give a number above 0, or leave it out")));
+                return Some((
+                    key,
+                    format!("{minutes} minutes are no limit; give a number above 0, or leave it out"),
+                ));
             }
         }
         if self.memory.is_some_and(|memory| memory.0 < 1 << 20) {

@@ -171,7 +171,8 @@ impl Task {
             study = study.constraint(constraint);
         }
         // Checked when the task was opened.
-        if let Some(fidelity) = spec.fidelity.as_ref().and_then(|fidelity| fidelity.fidelity().ok().flatten()) {
+        if let Some(fidelity) = spec.fidelity.as_ref().and_then(|fidelity| fidelity.fidelity().ok().flatten())
+        {
             study = study.fidelity(fidelity);
         }
         if let Some(n) = spec.study.in_flight {
@@ -206,6 +207,9 @@ impl Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("spec", &self.0.spec).field("base", &self.0.repo.base).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("spec", &self.0.spec)
+            .field("base", &self.0.repo.base)
+            .finish_non_exhaustive()
     }
 }

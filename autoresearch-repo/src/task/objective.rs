@@ -115,7 +115,9 @@ impl Objective {
             return Err("say one of `line`, `json`, `regex` and `file`: where does the number stand?".into());
         }
         if self.key.is_some() && self.file.is_none() {
-            return Err("`key` belongs to `file`; for a JSON object in a line say `json = \"the key\"`".into());
+            return Err(
+                "`key` belongs to `file`; for a JSON object in a line say `json = \"the key\"`".into()
+            );
         }
         if given.into_iter().chain([&self.key]).flatten().any(|text| text.trim().is_empty()) {
             return Err("an empty text finds nothing; say what stands there".into());

@@ -33,7 +33,8 @@ impl Task {
     pub(super) fn open(spec: TaskSpec) -> Result<Self, TaskError> {
         spec.check()?;
         let wrong = |key: &str, why: &dyn std::fmt::Display| spec.wrong(key, why.to_string());
-        let Found { git, top, head } = Git::find(&spec.repository).map_err(|why| wrong("repository", &why))?;
+        let Found { git, top, head } =
+            Git::find(&spec.repository).map_err(|why| wrong("repository", &why))?;
         let base = base(&spec, &git, head)?;
         let scope = scope(&spec)?;
         let mut notices = Vec::new();
@@ -56,14 +57,20 @@ impl Task {
 fn base(spec: &TaskSpec, git: &Git, head: Option<Oid>) -> Result<Oid, TaskError> {
     match &spec.base {
         Some(revision) => git.tip(revision).ok_or_else(|| {
-            spec.wrong("base", format!("the repository has no commit {revision:?}; name a branch, a tag or a commit"))
+            spec.wrong(
+                "base",
+                format!("the repository has no commit {revision:?}; name a branch, a tag or a commit"),
+            )
         }),
-        None => head.ok_or_else(|| spec.wrong("repository", "it has no commit yet; commit what is to be the baseline")),
+        None => head.ok_or_else(|| {
+            spec.wrong("repository", "it has no commit yet; commit what is to be the baseline")
+        }),
     }
 }
 
 fn scope(spec: &TaskSpec) -> Result<Scope, TaskError> {
-    let globs = |key: &str, globs: &[String]| Globs::new(globs.iter().cloned()).map_err(|why| spec.wrong(key, why));
+    let globs =
+        |key: &str, globs: &[String]| Globs::new(globs.iter().cloned()).map_err(|why| spec.wrong(key, why));
     Ok(Scope {
         editable: globs("editable", &spec.editable)?,
         protected: spec.protected.as_deref().map(|protected| globs("protected", protected)).transpose()?,
@@ -102,18 +109,26 @@ fn files(spec: &TaskSpec, repo: &Repo, notices: &mut Vec<String>) -> Result<(), 
                 continue;
             }
             let untracked = "; a file must be committed to be part of the base";
-            return Err(spec.wrong(key, format!("`{glob}` matches no file of the base {}{untracked}", repo.base)));
+            return Err(
+                spec.wrong(key, format!("`{glob}` matches no file of the base {}{untracked}", repo.base))
+            );
         }
     }
     let both = |path: &&String| {
-        repo.scope.editable.matches(path) && repo.scope.protected.as_ref().is_some_and(|globs| globs.matches(path))
+        repo.scope.editable.matches(path)
+            && repo.scope.protected.as_ref().is_some_and(|globs| globs.matches(path))
     };
     if let Some(path) = repo.listing.keys().find(both) {
-        return Err(spec.wrong("protected", format!("`{path}` is both editable and protected; name it in one of the two")));
+        return Err(spec.wrong(
+            "protected",
+            format!("`{path}` is both editable and protected; name it in one of the two"),
+        ));
     }
-    let odd = repo.listing.iter().find(|(path, entry)| repo.scope.editable.matches(path) && !entry.mode.is_file());
+    let odd =
+        repo.listing.iter().find(|(path, entry)| repo.scope.editable.matches(path) && !entry.mode.is_file());
     if let Some((path, _)) = odd {
-        notices.push(format!("`{path}` matches `editable` and is a link or a submodule: it cannot be edited"));
+        notices
+            .push(format!("`{path}` matches `editable` and is a link or a submodule: it cannot be edited"));
     }
     Ok(())
 }
@@ -130,14 +145,20 @@ fn data(spec: &TaskSpec, repo: &Repo, top: Option<&Path>) -> Result<AllData, Tas
     let find = |key: &str, path: &Path| -> Result<Data, TaskError> {
         let at = path.is_relative().then(|| plain(path)).flatten();
         if path.is_relative() && at.is_none() {
-            return Err(spec.wrong(key, format!("{} leads out of the repository; give an absolute path", path.display())));
+            return Err(spec.wrong(
+                key,
+                format!("{} leads out of the repository; give an absolute path", path.display()),
+            ));
         }
         let whole = match (&at, top) {
             (Some(at), Some(top)) => top.join(at),
             _ => path.into(),
         };
         let from = whole.canonicalize().map_err(|why| {
-            spec.wrong(key, format!("{} cannot be found ({why}); make it first, or leave it out", whole.display()))
+            spec.wrong(
+                key,
+                format!("{} cannot be found ({why}); make it first, or leave it out", whole.display()),
+            )
         })?;
         let tracked = at.as_ref().is_some_and(|at| {
             let below = format!("{at}/");
@@ -146,7 +167,9 @@ fn data(spec: &TaskSpec, repo: &Repo, top: Option<&Path>) -> Result<AllData, Tas
         // What is part of the tree stands in every folder anyway.
         Ok(Data { from, at: at.filter(|_| !tracked) })
     };
-    let all = |key: &str, paths: &[PathBuf]| paths.iter().map(|path| find(key, path)).collect::<Result<Vec<_>, _>>();
+    let all = |key: &str, paths: &[PathBuf]| {
+        paths.iter().map(|path| find(key, path)).collect::<Result<Vec<_>, _>>()
+    };
     let run = all("data", &spec.data)?;
     let mut held = Vec::new();
     for (key, measuring) in [("evaluate", &spec.evaluate), ("holdout", &spec.holdout), ("test", &spec.test)] {
@@ -175,7 +198,10 @@ fn apart(
     let from = &data.from;
     let wrong = |why: String| Err(spec.wrong(&format!("{key}.data"), format!("{} {why}", from.display())));
     if let Some(shared) = run.iter().find(|run| within(from, &run.from)) {
-        return wrong(format!("is within {}, which every run may read; keep the two apart", shared.from.display()));
+        return wrong(format!(
+            "is within {}, which every run may read; keep the two apart",
+            shared.from.display()
+        ));
     }
     if let Some(system) = SYSTEM.iter().find(|system| within(from, Path::new(system))) {
         return wrong(format!("is within {system}, which every sandbox sees; keep it elsewhere"));
@@ -184,7 +210,9 @@ fn apart(
     if let Some(inside) = inside {
         let below = format!("{inside}/");
         if repo.listing.keys().any(|path| path == inside || path.starts_with(&below)) {
-            return wrong("is committed, so that every run has it in its folder; keep it out of the repository".into());
+            return wrong(
+                "is committed, so that every run has it in its folder; keep it out of the repository".into(),
+            );
         }
     }
     Ok(())
@@ -215,8 +243,12 @@ fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, n
     }
     let dirty = top.map(|top| Git::uncommitted(top)).unwrap_or_default();
     if let Some(first) = dirty.first() {
-        let more = if dirty.len() > 1 { format!(" and {} more files", dirty.len() - 1) } else { String::new() };
-        notices.push(format!("changes that are not committed (`{first}`{more}) are no part of the base {}", repo.base));
+        let more =
+            if dirty.len() > 1 { format!(" and {} more files", dirty.len() - 1) } else { String::new() };
+        notices.push(format!(
+            "changes that are not committed (`{first}`{more}) are no part of the base {}",
+            repo.base
+        ));
     }
     if repo.listing.values().any(|entry| entry.mode == crate::git::Mode::Submodule) {
         notices.push("submodules are empty folders in runs".into());
@@ -224,6 +256,7 @@ fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, n
     if sandbox == Sandbox::Bubblewrap
         && let Some(system) = SYSTEM.iter().find(|system| repo.git.dir().starts_with(system))
     {
-        notices.push(format!("the repository is within {system}, which every sandbox sees: keep it elsewhere"));
+        notices
+            .push(format!("the repository is within {system}, which every sandbox sees: keep it elsewhere"));
     }
 }

@@ -349,9 +349,15 @@ mod tests {
 
     #[test]
     fn the_line_of_a_key_is_found() {
-        let text = "run = 'x'\nlimits = { minutes = 0 }\n\n[evaluate]\nrun = 'y'\n\n[[constraints]]\nmetric = 'm'\n";
-        let cases =
-            [("run", 1), ("limits.minutes", 2), ("evaluate.run", 5), ("evaluate.data", 4), ("constraints.metric", 8)];
+        let text =
+            "run = 'x'\nlimits = { minutes = 0 }\n\n[evaluate]\nrun = 'y'\n\n[[constraints]]\nmetric = 'm'\n";
+        let cases = [
+            ("run", 1),
+            ("limits.minutes", 2),
+            ("evaluate.run", 5),
+            ("evaluate.data", 4),
+            ("constraints.metric", 8),
+        ];
         for (key, line) in cases {
             assert_eq!(line_of(text, key), Some(line), "{key}");
         }

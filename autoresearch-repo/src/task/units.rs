@@ -35,7 +35,8 @@ impl std::str::FromStr for Bytes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no size; write it like \"8 GiB\", \"500 MB\" or as a number of bytes");
+        let wrong =
+            || format!("{text:?} is no size; write it like \"8 GiB\", \"500 MB\" or as a number of bytes");
         let plain = text.trim();
         let split = plain.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_').unwrap_or(plain.len());
         let (number, unit) = plain.split_at(split);
@@ -60,7 +61,11 @@ impl fmt::Display for Bytes {
             }
             (size, unit) = (size / 1024.0, larger);
         }
-        if unit == "bytes" || size.fract() == 0.0 { write!(f, "{size} {unit}") } else { write!(f, "{size:.1} {unit}") }
+        if unit == "bytes" || size.fract() == 0.0 {
+            write!(f, "{size} {unit}")
+        } else {
+            write!(f, "{size:.1} {unit}")
+        }
     }
 }
 
@@ -105,7 +110,9 @@ impl CommandLine {
             replace.iter().fold(text.to_string(), |text, (name, value)| text.replace(name, &shown(value)))
         };
         match self {
-            Self::Words(words) => words.iter().map(|word| filled(word, str::to_string)).chain(more.iter().cloned()).collect(),
+            Self::Words(words) => {
+                words.iter().map(|word| filled(word, str::to_string)).chain(more.iter().cloned()).collect()
+            }
             Self::Shell(line) => {
                 let line = filled(line, quoted);
                 let line = if more.is_empty() { line } else { format!("{line} \"$@\"") };
@@ -172,7 +179,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_shown() {
-        for (text, bytes) in [("8 GiB", 8 << 30), ("8gib", 8 << 30), ("10 kB", 10_000), ("1_000", 1000), ("512 bytes", 512)] {
+        for (text, bytes) in
+            [("8 GiB", 8 << 30), ("8gib", 8 << 30), ("10 kB", 10_000), ("1_000", 1000), ("512 bytes", 512)]
+        {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
         for text in ["", "GiB", "-1 GiB", "8 bits", "0", "1e9", "99999 TiB"] {
@@ -194,6 +203,8 @@ mod tests {
         assert_eq!(words[2..], ["python t.py --s 7 {x} \"$@\"", "sh", "--n", "3 4"]);
         let list = CommandLine::from(["python", "{seed}"]);
         assert_eq!(list.words(&more, &replace), ["python", "7", "--n", "3 4"]);
-        assert!(CommandLine::from("  ").problem().is_some() && CommandLine::Words(vec![]).problem().is_some());
+        assert!(
+            CommandLine::from("  ").problem().is_some() && CommandLine::Words(vec![]).problem().is_some()
+        );
     }
 }

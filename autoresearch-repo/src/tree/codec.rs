@@ -79,12 +79,13 @@ impl Codec<GitTree> for RepoCodec {
 fn explained(base: &GitTree, message: &str) -> Option<String> {
     let known = base.known().ok()?;
     let named: BTreeSet<&str> = message.split('`').skip(1).step_by(2).collect();
-    let reasons = named.into_iter().filter(|path| !path.is_empty() && path.len() <= 1024).filter_map(|path| {
-        let special = known.entry(path).is_some() || path.contains('/');
-        let reason = special.then(|| known.closed(path)).flatten()?;
-        // Those that may not be edited at all the codec has named as such.
-        (!reason.starts_with("may not")).then(|| format!("`{path}` {reason}"))
-    });
+    let reasons =
+        named.into_iter().filter(|path| !path.is_empty() && path.len() <= 1024).filter_map(|path| {
+            let special = known.entry(path).is_some() || path.contains('/');
+            let reason = special.then(|| known.closed(path)).flatten()?;
+            // Those that may not be edited at all the codec has named as such.
+            (!reason.starts_with("may not")).then(|| format!("`{path}` {reason}"))
+        });
     let reasons: Vec<String> = reasons.collect();
     (!reasons.is_empty()).then(|| format!("{message}\n{}", reasons.join("\n")))
 }

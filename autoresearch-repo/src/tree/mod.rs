@@ -98,11 +98,16 @@ impl GitTree {
     /// In words: it is not in this repository, or on another base.
     pub(crate) fn changes_of(&self, repo: &Arc<Repo>) -> Result<Arc<TreeChange>, String> {
         if self.0.base != repo.base {
-            return Err(format!("the tree {} is based on {}, and the task on {}", self.0.tree, self.0.base, repo.base));
+            return Err(format!(
+                "the tree {} is based on {}, and the task on {}",
+                self.0.tree, self.0.base, repo.base
+            ));
         }
         match self.0.known.get() {
             Some(known) => Ok(Arc::clone(&known.changes)),
-            None => Ok(Arc::new(repo.git.difference(&repo.base_tree, &self.0.tree).map_err(|e| e.to_string())?)),
+            None => {
+                Ok(Arc::new(repo.git.difference(&repo.base_tree, &self.0.tree).map_err(|e| e.to_string())?))
+            }
         }
     }
 

@@ -43,7 +43,8 @@ impl Repo {
         let base_tree = git.resolve(&format!("{base}^{{tree}}")).ok_or_else(none)?;
         let listing = git.list(&base_tree)?;
         let (texts, merges) = (Mutex::default(), Mutex::default());
-        let mut repo = Self { git, base, base_tree, listing, scope, shows_all: false, shown: Vec::new(), texts, merges };
+        let mut repo =
+            Self { git, base, base_tree, listing, scope, shows_all: false, shown: Vec::new(), texts, merges };
         let shows_all = repo.scope.shown.is_none() && repo.few()?;
         repo.shows_all = shows_all;
         let candidates: Vec<(&String, &Entry)> =

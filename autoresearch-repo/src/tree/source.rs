@@ -37,7 +37,8 @@ impl SourceTree for GitTree {
             let entry = match text {
                 None => None,
                 Some(text) => {
-                    let oid = known.repo.git.write_blob(text.as_bytes()).map_err(|e| format!("`{path}`: {e}"))?;
+                    let oid =
+                        known.repo.git.write_blob(text.as_bytes()).map_err(|e| format!("`{path}`: {e}"))?;
                     known.repo.remember(&oid, Some(Arc::clone(text)));
                     Some(Entry { mode: before.map_or(Mode::File, |entry| entry.mode), oid })
                 }
@@ -108,7 +109,9 @@ impl Known {
             return Err(format!("`{path}`: the new text is binary: it has a zero byte"));
         }
         let most = self.repo.scope.most_bytes;
-        let had = || before.and_then(|entry| self.repo.text(&entry.oid).ok().flatten()).map_or(0, |text| text.len());
+        let had = || {
+            before.and_then(|entry| self.repo.text(&entry.oid).ok().flatten()).map_or(0, |text| text.len())
+        };
         if text.len() > most && text.len() > had() {
             return Err(format!("`{path}` would be {} bytes; at most {most} are allowed", text.len()));
         }

@@ -83,8 +83,10 @@ impl Folder {
             None => repo.listing.get(path).cloned(),
         };
         let paths: BTreeSet<&String> = self.changes.keys().chain(wanted.keys()).collect();
-        let differing = paths.into_iter().map(|path| (path, entry(&self.changes, path), entry(&wanted, path)));
-        let differing: Vec<_> = differing.filter(|(_, was, is)| was != is).map(|(p, _, is)| (p.clone(), is)).collect();
+        let differing =
+            paths.into_iter().map(|path| (path, entry(&self.changes, path), entry(&wanted, path)));
+        let differing: Vec<_> =
+            differing.filter(|(_, was, is)| was != is).map(|(p, _, is)| (p.clone(), is)).collect();
         for (path, _) in &differing {
             self.take_out(path)?;
         }
@@ -140,7 +142,8 @@ impl Folder {
             };
             done.map_err(|why| GitError::new(format!("{}: {why}", to.display())))?;
             let digest = Sha256::digest(&bytes).into();
-            let expected = Expected { mode: entry.mode, oid: entry.oid.clone(), size: bytes.len() as u64, digest };
+            let expected =
+                Expected { mode: entry.mode, oid: entry.oid.clone(), size: bytes.len() as u64, digest };
             files.insert(path.clone(), expected);
             Ok(())
         };

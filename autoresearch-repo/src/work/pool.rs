@@ -137,6 +137,8 @@ fn make_root(root: &Path) -> io::Result<()> {
     let about = fs::symlink_metadata(root)?;
     match about.is_dir() && about.uid() == rustix::process::geteuid().as_raw() {
         true => Ok(()),
-        false => Err(io::Error::other("it belongs to somebody else; say where folders of runs are to be made with `work`")),
+        false => Err(io::Error::other(
+            "it belongs to somebody else; say where folders of runs are to be made with `work`",
+        )),
     }
 }

@@ -63,7 +63,9 @@ impl Folder {
         }
         let entries: Vec<(String, Entry)> = again
             .into_iter()
-            .filter_map(|path| self.files.remove(&path).map(|was| (path, Entry { mode: was.mode, oid: was.oid })))
+            .filter_map(|path| {
+                self.files.remove(&path).map(|was| (path, Entry { mode: was.mode, oid: was.oid }))
+            })
             .collect();
         for (path, _) in &entries {
             disk::remove(&top.join(path))?;

@@ -16,19 +16,27 @@ struct Fort {
 
 impl Fort {
     fn new() -> Option<Self> {
-        let repo = Repo::new(&[("train.sh", "echo 9 >model\n"), ("score.sh", SCORE), ("prepare.sh", "true\n")]);
+        let repo =
+            Repo::new(&[("train.sh", "echo 9 >model\n"), ("score.sh", SCORE), ("prepare.sh", "true\n")]);
         fs::create_dir(repo.beside("held")).unwrap();
         fs::write(repo.beside("held/secret"), "42\n").unwrap();
-        let held = format!("echo loss: $(($(cat \"$AUTORESEARCH_ARTIFACTS/model\") + $(cat {}/secret)))", repo.beside("held").display());
+        let held = format!(
+            "echo loss: $(($(cat \"$AUTORESEARCH_ARTIFACTS/model\") + $(cat {}/secret)))",
+            repo.beside("held").display()
+        );
         let spec = repo.spec().artifacts(["model"]).evaluate(Measuring::new("sh score.sh"));
-        let spec = spec.holdout(Measuring::new(held).data(repo.beside("held"))).sandbox(Sandbox::bubblewrap());
+        let spec =
+            spec.holdout(Measuring::new(held).data(repo.beside("held"))).sandbox(Sandbox::bubblewrap());
         // Long enough for a machine that has other things to do.
         let mut spec = spec.minutes(0.5).memory(256 << 20).disk(8 << 20);
         spec.limits.output = autoresearch_repo::Bytes(1 << 20);
         has_sandbox().then(|| Self { task: spec.open().unwrap(), repo })
     }
 
-    async fn attack(&self, script: &str) -> Result<autoresearch_core::Measurement, autoresearch_core::RunFailure> {
+    async fn attack(
+        &self,
+        script: &str,
+    ) -> Result<autoresearch_core::Measurement, autoresearch_core::RunFailure> {
         let tree = edited(&self.task.baseline(), "train.sh", &format!("{script}\n"));
         self.repo.run(&self.task, &tree, 1).await
     }
@@ -83,7 +91,7 @@ async fn nothing_outside_can_be_read_or_written() {
     // What it takes for the folder above is within its own `/tmp`.
     assert_eq!(fort.log(), "evil\ntree\n");
     assert!(!snapshot(&fort.repo.beside("work")).iter().any(|(path, _)| path.ends_with("evil")));
-    assert_eq!(snapshot(&repo).len(), before.len() + 3, "the objects of one edit, and nothing else");
+    assert_eq!(snapshot(&repo).len(), before.len() + 2, "the objects of one edit, and nothing else");
     assert_eq!(fs::read_dir(&held).unwrap().count(), 1);
     assert!(!std::path::Path::new("/usr/evil").exists());
     // The holdout's own command reads it.
@@ -183,10 +191,13 @@ async fn git_is_not_led_astray() {
 
 #[tokio::test]
 async fn hooks_and_filters_of_the_repository_do_not_run() {
-    let repo = Repo::new(&[("train.sh", "echo loss: 1\n"), (".gitattributes", "*.sh filter=evil merge=evil\n")]);
+    let repo =
+        Repo::new(&[("train.sh", "echo loss: 1\n"), (".gitattributes", "*.sh filter=evil merge=evil\n")]);
     let evil = repo.beside("evil");
     let touch = format!("touch {}", evil.display());
-    for key in ["filter.evil.smudge", "filter.evil.clean", "merge.evil.driver", "core.fsmonitor", "core.sshCommand"] {
+    for key in
+        ["filter.evil.smudge", "filter.evil.clean", "merge.evil.driver", "core.fsmonitor", "core.sshCommand"]
+    {
         repo.git(&["config", key, &touch]);
     }
     let hook = repo.path().join(".git/hooks/reference-transaction");

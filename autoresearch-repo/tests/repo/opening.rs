@@ -47,7 +47,12 @@ fn what_its_user_should_know_is_said() {
     repo.write("README", "changed\n");
     let task = repo.task();
     let told = task.notices().join("\n");
-    for said in ["there is no [holdout]", "there is no [evaluate]", "there is no sandbox", "`README`) are no part of the base"] {
+    for said in [
+        "there is no [holdout]",
+        "there is no [evaluate]",
+        "there is no sandbox",
+        "`README`) are no part of the base",
+    ] {
         assert!(told.contains(said), "{told}");
     }
 }
@@ -71,7 +76,11 @@ fn held_out_data_may_not_be_where_a_run_sees_it() {
 fn no_repository_and_no_commit_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        let spec = Task::at(folder.path()).editable(["x"]).run("x").objective(Objective::line("x")).sandbox(Sandbox::none());
+        let spec = Task::at(folder.path())
+            .editable(["x"])
+            .run("x")
+            .objective(Objective::line("x"))
+            .sandbox(Sandbox::none());
         spec.open().unwrap_err().to_string()
     };
     assert!(open().contains("not a git repository"), "{}", open());
@@ -81,12 +90,18 @@ fn no_repository_and_no_commit_are_told() {
 
 #[test]
 fn the_original_is_ready_made() {
-    let repo = Repo::new(&[("train.py", "print('val_bpb: 1.0')\n"), ("prepare.py", "\n"), ("pyproject.toml", "\n")]);
-    let task = TaskSpec::karpathy(repo.path()).sandbox(Sandbox::none()).work(repo.beside("work")).open().unwrap();
+    let repo =
+        Repo::new(&[("train.py", "print('val_bpb: 1.0')\n"), ("prepare.py", "\n"), ("pyproject.toml", "\n")]);
+    let task =
+        TaskSpec::karpathy(repo.path()).sandbox(Sandbox::none()).work(repo.beside("work")).open().unwrap();
     assert_eq!(task.spec().objective, Objective::line("val_bpb:").minimize());
     use autoresearch_llm::SourceTree;
     let base = task.baseline();
-    assert!(base.with([("prepare.py".into(), Some("x".into()))].into()).unwrap_err().contains("`prepare.py` is protected"));
+    assert!(
+        base.with([("prepare.py".into(), Some("x".into()))].into())
+            .unwrap_err()
+            .contains("`prepare.py` is protected")
+    );
 }
 
 #[test]

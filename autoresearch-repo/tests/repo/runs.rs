@@ -39,38 +39,58 @@ async fn nothing_of_a_run_is_seen_by_the_next() {
 #[tokio::test]
 async fn failures_are_told_apart() {
     let repo = Repo::usual();
-    let task = repo.spec().minutes(0.02).memory(64 << 20).open().unwrap();
+    let task = repo.spec().memory(64 << 20).open().unwrap();
+    let hasty = repo.spec().minutes(0.02).open().unwrap();
     let cases = [
         ("echo no good >&2; exit 3", FailureKind::Crash, "status 3"),
         ("kill -SEGV $$", FailureKind::Crash, "SIGSEGV"),
         ("sleep 60", FailureKind::Timeout, "wall-clock"),
-        ("tail -c 1000000000 /dev/zero; echo loss: 1", FailureKind::OutOfMemory, "memory"),
+        ("head -c 400000000 /dev/zero | tail | wc -c; echo loss: 1", FailureKind::OutOfMemory, "memory"),
         ("echo bloss: 1", FailureKind::InvalidMetric, "no line of its output begins with \"loss:\""),
         ("echo loss: nan", FailureKind::InvalidMetric, "NaN"),
         ("echo loss: 1; echo loss: 2", FailureKind::InvalidMetric, "2 times"),
         ("echo loss: high", FailureKind::InvalidMetric, "no number"),
         ("yes", FailureKind::Crash, "output"),
     ];
-    let mut task_small = repo.spec().minutes(0.02).memory(64 << 20);
-    task_small.limits.output = autoresearch_repo::Bytes(1 << 20);
-    let small = task_small.open().unwrap();
+    let mut small = repo.spec();
+    small.limits.output = autoresearch_repo::Bytes(1 << 20);
+    let small = small.open().unwrap();
     for (i, (script, kind, said)) in cases.into_iter().enumerate() {
-        let task = if script == "yes" { &small } else { &task };
+        let task = match script {
+            "yes" => &small,
+            "sleep 60" => &hasty,
+            _ => &task,
+        };
         let tree = edited(&task.baseline(), "train.sh", &format!("{script}\n"));
         let told = failed_as(kind, repo.run(task, &tree, 10 + i as u64).await);
         assert!(told.contains(said), "{script}: {told}");
     }
     let tree = edited(&task.baseline(), "train.sh", "echo a long story; echo no good >&2; exit 3\n");
     let told = failed_as(FailureKind::Crash, repo.run(&task, &tree, 30).await);
-    assert!(told.contains("standard error:\nno good") && told.contains("standard output:\na long story"), "{told}");
+    assert!(
+        told.contains("standard error:\nno good") && told.contains("standard output:\na long story"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
 async fn a_command_is_told_its_seed_and_how_much_it_is_given() {
     let repo = Repo::new(&[("train.sh", "echo \"$@ $SEED $STEPS $AUTORESEARCH_SEED\"; echo loss: 1\n")]);
     let passed = Passed { env: Some("SEED".into()), argument: Some("--seed".into()) };
-    let steps = FidelitySpec { steps: Some(50), env: Some("STEPS".into()), argument: Some("--n=".into()), ..Default::default() };
-    let task = repo.spec().run("sh train.sh {seed}").seed(passed).fidelity(steps).setup("echo ready >flag").open().unwrap();
+    let steps = FidelitySpec {
+        steps: Some(50),
+        env: Some("STEPS".into()),
+        argument: Some("--n=".into()),
+        ..Default::default()
+    };
+    let task = repo
+        .spec()
+        .run("sh train.sh {seed}")
+        .seed(passed)
+        .fidelity(steps)
+        .setup("echo ready >flag")
+        .open()
+        .unwrap();
     let mut cx = RunContext::for_test(7).in_directory(repo.beside("run"));
     cx.fidelity = Some(Fidelity::steps(20));
     let output = task.executor().execute(task.baseline(), cx.clone()).await.unwrap();
@@ -94,7 +114,8 @@ async fn the_environment_is_what_the_task_allows_and_secrets_are_not_told() {
 
 #[tokio::test]
 async fn the_objective_is_computed_apart_from_the_run() {
-    let files = [("train.sh", "echo 3 >model; echo loss: 0\n"), ("score.sh", "echo loss: $(cat \"$1/model\")\n")];
+    let files =
+        [("train.sh", "echo 3 >model; echo loss: 0\n"), ("score.sh", "echo loss: $(cat \"$1/model\")\n")];
     let repo = Repo::new(&files);
     let spec = repo.spec().artifacts(["model"]).evaluate(Measuring::new("sh score.sh {artifacts}"));
     let task = spec.open().unwrap();
@@ -109,9 +130,11 @@ async fn the_objective_is_computed_apart_from_the_run() {
 
 #[tokio::test]
 async fn units_constraints_and_files_come_through() {
-    let script = "echo '{\"loss\": 2, \"values\": [1, 3], \"speed\": 9}' ; echo '{\"a\": {\"b\": 4}}' >r.json\n";
+    let script =
+        "echo '{\"loss\": 2, \"values\": [1, 3], \"speed\": 9}' ; echo '{\"a\": {\"b\": 4}}' >r.json\n";
     let repo = Repo::new(&[("train.sh", script)]);
-    let spec = repo.spec().objective(Objective::json("loss")).metric("b", Objective::file("r.json").key("a.b"));
+    let spec =
+        repo.spec().objective(Objective::json("loss")).metric("b", Objective::file("r.json").key("a.b"));
     let task = spec.at_most("b", 5.0).open().unwrap();
     let measured = repo.run(&task, &task.baseline(), 1).await.unwrap();
     assert_eq!(measured.units().unwrap().values(), [1.0, 3.0]);
@@ -142,7 +165,8 @@ async fn two_runs_at_once_do_not_see_each_other() {
     let runs = (1..=4).map(|seed| repo.run(&task, &baseline, seed));
     let (a, b, c, d) = {
         let mut runs: Vec<_> = runs.collect();
-        let (d, c, b, a) = (runs.pop().unwrap(), runs.pop().unwrap(), runs.pop().unwrap(), runs.pop().unwrap());
+        let (d, c, b, a) =
+            (runs.pop().unwrap(), runs.pop().unwrap(), runs.pop().unwrap(), runs.pop().unwrap());
         tokio::join!(a, b, c, d)
     };
     for (seed, run) in [(1.0, a), (2.0, b), (3.0, c), (4.0, d)] {

@@ -1,7 +1,7 @@
 //! Small repositories, and tasks in them.
 
-use autoresearch_core::{FailureKind, RunContext, RunFailure};
 use autoresearch_core::{EvalContext, Evaluator, Executor, Measurement};
+use autoresearch_core::{FailureKind, RunContext, RunFailure};
 use autoresearch_repo::{GitTree, Objective, RunOutput, Sandbox, Task, TaskSpec};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,11 @@ impl Repo {
 
     pub(crate) fn git(&self, words: &[&str]) -> String {
         let mut command = Command::new("git");
-        command.arg("-C").arg(self.path()).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(words);
+        command
+            .arg("-C")
+            .arg(self.path())
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(words);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_string()
@@ -78,12 +82,22 @@ impl Repo {
     }
 
     /// A run of a tree, and its measurement.
-    pub(crate) async fn run(&self, task: &Task, tree: &GitTree, seed: u64) -> Result<Measurement, RunFailure> {
+    pub(crate) async fn run(
+        &self,
+        task: &Task,
+        tree: &GitTree,
+        seed: u64,
+    ) -> Result<Measurement, RunFailure> {
         let output = self.execute(task, tree, seed).await?;
         task.evaluator().evaluate(&output, EvalContext::for_test(seed)).await
     }
 
-    pub(crate) async fn execute(&self, task: &Task, tree: &GitTree, seed: u64) -> Result<RunOutput, RunFailure> {
+    pub(crate) async fn execute(
+        &self,
+        task: &Task,
+        tree: &GitTree,
+        seed: u64,
+    ) -> Result<RunOutput, RunFailure> {
         let mut cx = RunContext::for_test(seed).in_directory(self.beside(&format!("run-{seed}")));
         cx.study = format!("t{}", self.folder.path().display()).into();
         cx.run = autoresearch_core::RunId(seed);
