@@ -27,6 +27,8 @@ const OLDEST: (u32, u32) = (2, 38);
 const MERGES_TREES: (u32, u32) = (2, 45);
 /// What git takes for a tree without anything in it, in every repository with SHA-1 names.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+/// The same with SHA-256 names.
+const EMPTY_TREE_256: &str = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
 
 /// The name of an object: 40 or 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,6 +78,8 @@ pub(crate) struct Git {
     /// What all of its working trees share.
     dir: PathBuf,
     version: (u32, u32),
+    /// The name of a tree without anything in it.
+    empty: &'static str,
     /// Who commits, as `(name, e-mail)`.
     who: (String, String),
     reader: Mutex<Option<Reader>>,
@@ -106,7 +110,9 @@ impl Git {
             config("user.name").unwrap_or_else(|| "autoresearch".into()),
             config("user.email").unwrap_or_else(|| "autoresearch@localhost".into()),
         );
-        let git = Self { dir: dir.into(), version, who, reader: Mutex::new(None) };
+        let long = asked(&["rev-parse", "--show-object-format"]).is_ok_and(|format| format == "sha256");
+        let empty = if long { EMPTY_TREE_256 } else { EMPTY_TREE };
+        let git = Self { dir: dir.into(), version, empty, who, reader: Mutex::new(None) };
         Ok(Found { git, top: top.map(PathBuf::from), head })
     }
 
@@ -141,7 +147,7 @@ impl Git {
             .env("GIT_DIR", &self.dir)
             // No working tree of anybody's: there are no attributes in the repository's own folder.
             .env("GIT_WORK_TREE", &self.dir)
-            .env("GIT_ATTR_SOURCE", EMPTY_TREE)
+            .env("GIT_ATTR_SOURCE", self.empty)
             .envs([
                 ("GIT_CONFIG_NOSYSTEM", "1"),
                 ("GIT_CONFIG_GLOBAL", "/dev/null"),

@@ -192,7 +192,7 @@ impl Ledger {
         let title = &record.proposal.hypothesis.title;
         let tree = match revoked {
             false => apply(&self.merge, &tip, record),
-            true => self.merge.apply(&tip, &record.proposal.candidate, &record.parent),
+            true => self.taken_back(&kept, &tip, record),
         };
         let tree = tree.map_err(|conflict| HistoryError::Conflict {
             title: title.clone(),
@@ -202,6 +202,22 @@ impl Ledger {
         let text = if revoked { format!("Revert: {text}") } else { text.into() };
         self.append("kept", tree.tree_oid(), None, &text)?;
         self.show()
+    }
+
+    /// What is left without a change that was kept once: without what its own commit did.
+    fn taken_back(
+        &self,
+        kept: &[Message],
+        tip: &GitTree,
+        record: &TrialRecord<GitTree>,
+    ) -> Result<GitTree, autoresearch_core::Conflict> {
+        let id = record.id.to_string();
+        let is_it = |entry: &Message| message::trailers(&entry.text).get("Proposal") == Some(&id);
+        let failed = |reason: String| autoresearch_core::Conflict { place: "the history".into(), reason };
+        let at = kept.iter().rposition(is_it).ok_or_else(|| failed(format!("{id} was never kept")))?;
+        let before = at.checked_sub(1).map_or(&self.repo.base_tree, |before| &kept[before].tree);
+        let tree = |oid: &Oid| GitTree::in_repo(&self.repo, oid.clone()).map_err(failed);
+        self.merge.apply(tip, &tree(&kept[at].tree)?, &tree(before)?)
     }
 
     /// Lets the branch follow, unless somebody stands on it or has commits of his own on it.
