@@ -104,7 +104,12 @@ async fn each_limit_ends_a_job_and_is_named() {
         assert!(!exit.success() && exit.failure().is_some());
     }
     // What stays within its limits is left alone, and what it says at the very limit is kept.
-    let job = sh("printf 12345; head -c 1000 /dev/zero >small").output(5).file_size(1024).memory(64 << 20).disk(1 << 20).processes(20);
+    let job = sh("printf 12345; head -c 1000 /dev/zero >small")
+        .output(5)
+        .file_size(1024)
+        .memory(64 << 20)
+        .disk(1 << 20)
+        .processes(20);
     let exit = here.run(&job.cpu_time(Duration::from_secs(60))).await.unwrap();
     assert!(exit.success() && exit.stdout == "12345", "{exit:?}");
 }

@@ -182,9 +182,10 @@ mod linux {
         }
         drop(task);
         let names = |path: &Path| -> Done<f64> {
-            let found = fs::read_dir(path)?.flatten().filter(|entry| entry.file_name() != "lock");
+            let found = fs::read_dir(path)?.flatten().filter(|entry| entry.file_name() != "lock" && entry.file_name() != "jobs");
             Ok(found.count() as f64)
         };
+        let jobs = names(&folder.path().join("work/jobs"))?;
         let figure = |what: &str, value, unit| Figure {
             name: format!("after {runs} runs: {what}"),
             value,
@@ -196,6 +197,7 @@ mod linux {
             figure("worktrees more", count(&["worktree", "list"])? - worktrees, "trees"),
             figure("processes more", processes()? - children, "processes"),
             figure("folders of runs", names(&folder.path().join("work"))?, "folders"),
+            figure("what the launcher has left", jobs, "entries"),
             figure("files and folders beside", names(folder.path())? - 2.0, "entries"),
         ])
     }

@@ -3,6 +3,7 @@
 use crate::TaskError;
 use autoresearch_jobs::{Bubblewrap, Launcher, LocalProcess};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -28,11 +29,12 @@ impl Sandbox {
         Self::None
     }
 
-    /// What runs jobs in it.
-    pub(crate) fn launcher(self) -> Arc<dyn Launcher> {
+    /// What runs jobs in it, with its own files in this folder.
+    pub(crate) fn launcher(self, folder: &Path) -> Arc<dyn Launcher> {
+        let local = LocalProcess::new().folder(folder);
         match self {
-            Self::Bubblewrap => Arc::new(Bubblewrap::new()),
-            Self::None => Arc::new(LocalProcess::new()),
+            Self::Bubblewrap => Arc::new(Bubblewrap::on(local)),
+            Self::None => Arc::new(local),
         }
     }
 

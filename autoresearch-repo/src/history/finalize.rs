@@ -132,7 +132,8 @@ impl Task {
             let says = |name: &str, value: String| recorded.trailers.get(name) == Some(&value);
             says("Proposal", record.id.to_string()) && says("Settled", number.to_string())
         });
-        Ok(recorded.map_or_else(|| message::settled(record, &[], self.name(), number), |found| found.message))
+        Ok(recorded
+            .map_or_else(|| message::settled(record, &[], &self.about(), number), |found| found.message))
     }
 
     fn write(

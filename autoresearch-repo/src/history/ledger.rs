@@ -1,7 +1,7 @@
 //! The references of a study, and what is appended to them.
 
 use super::error::HistoryError;
-use super::message;
+use super::message::{self, About};
 use crate::git::{Message, Oid};
 use crate::tree::{GitMerge, GitTree, Repo};
 use autoresearch_core::{Compose, Fate, Proposal, ProposalId, RunId, TrialRecord};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Ledger {
     pub(super) repo: Arc<Repo>,
     merge: GitMerge,
-    name: String,
+    about: About,
     /// What was settled in earlier sessions, as `(proposal, fate)`; read when it is first needed.
     known: Option<Vec<(String, String)>>,
     /// How many settled proposals were told so far.
@@ -39,11 +39,11 @@ pub(super) fn branch(name: &str) -> String {
 }
 
 impl Ledger {
-    pub(super) fn new(repo: &Arc<Repo>, merge: &GitMerge, name: &str) -> Self {
+    pub(super) fn new(repo: &Arc<Repo>, merge: &GitMerge, about: About) -> Self {
         Self {
             repo: Arc::clone(repo),
             merge: merge.clone(),
-            name: name.into(),
+            about,
             known: None,
             told: 0,
             reached: HashSet::from([repo.base_tree.clone()]),
@@ -73,12 +73,12 @@ impl Ledger {
             return Err(HistoryError::OtherStudy(format!(
                 "the repository holds the history of another study with the name {:?} ({known} settled proposals in {}); give this one \
                  another `name`, or open the store that belongs to that history",
-                self.name,
-                reference(&self.name, "settled")
+                self.about.name,
+                reference(&self.about.name, "settled")
             )));
         }
         for proposal in proposals {
-            let text = message::proposed(&proposal.hypothesis, parent, &self.name);
+            let text = message::proposed(&proposal.hypothesis, parent, &self.about.name);
             let beside = self.reach(parent)?;
             self.append("proposals", proposal.candidate.tree_oid(), beside.as_ref(), &text)?;
             self.reached.insert(proposal.candidate.tree_oid().clone());
@@ -104,7 +104,7 @@ impl Ledger {
             return;
         }
         if let Err(why) = self.write_down(record) {
-            tracing::error!("the history of {:?} is not written any more: {why}", self.name);
+            tracing::error!("the history of {:?} is not written any more: {why}", self.about.name);
             self.broken = Some(why);
         }
     }
@@ -121,12 +121,12 @@ impl Ledger {
                 "number {} of what was settled is {id}, {fate}, and in {} it is {known_id}, {known_fate}: the repository holds the history \
                  of another study with the name {:?}; give this one another `name`",
                 told + 1,
-                reference(&self.name, "settled"),
-                self.name
+                reference(&self.about.name, "settled"),
+                self.about.name
             )));
         }
         let runs = self.runs.remove(&record.id).unwrap_or_default();
-        let text = message::settled(record, &runs, &self.name, told + 1);
+        let text = message::settled(record, &runs, &self.about, told + 1);
         // First what is kept: it is found again by its number if this is the last that happens.
         match record.fate {
             Fate::Kept => self.keep(record, told + 1, &text, false)?,
@@ -142,14 +142,14 @@ impl Ledger {
     /// What earlier sessions have settled.
     fn known(&mut self) -> Result<&[(String, String)], HistoryError> {
         if self.known.is_none() {
-            let line = reference(&self.name, "settled");
+            let line = reference(&self.about.name, "settled");
             let mut known = Vec::new();
             if let Some(tip) = self.repo.git.tip(&line) {
                 if !self.repo.git.is_ancestor(&self.repo.base, &tip) {
                     return Err(HistoryError::OtherStudy(format!(
                         "the repository holds the history of another study with the name {:?}, which started from another commit than {}; \
                          give this one another `name`",
-                        self.name, self.repo.base
+                        self.about.name, self.repo.base
                     )));
                 }
                 for entry in self.repo.git.log(&tip, Some(&self.repo.base))?.iter().rev() {
@@ -165,7 +165,7 @@ impl Ledger {
 
     /// Appends a commit to a line.
     fn append(&self, line: &str, tree: &Oid, beside: Option<&Oid>, text: &str) -> Result<(), HistoryError> {
-        let line = reference(&self.name, line);
+        let line = reference(&self.about.name, line);
         let git = &self.repo.git;
         let tip = git.tip(&line);
         let before = tip.as_ref().unwrap_or(&self.repo.base);
@@ -182,7 +182,7 @@ impl Ledger {
         text: &str,
         revoked: bool,
     ) -> Result<(), HistoryError> {
-        let kept = kept(&self.repo, &self.name)?;
+        let kept = kept(&self.repo, &self.about.name)?;
         if kept.iter().any(|entry| message::trailers(&entry.text).get("Settled") == Some(&number.to_string()))
         {
             return self.show();
@@ -223,7 +223,7 @@ impl Ledger {
     /// Lets the branch follow, unless somebody stands on it or has commits of his own on it.
     fn show(&self) -> Result<(), HistoryError> {
         let git = &self.repo.git;
-        let (line, branch) = (reference(&self.name, "kept"), branch(&self.name));
+        let (line, branch) = (reference(&self.about.name, "kept"), branch(&self.about.name));
         let Some(tip) = git.tip(&line) else { return Ok(()) };
         let shown = git.tip(&branch);
         let ours = shown.as_ref().is_none_or(|shown| git.is_ancestor(shown, &tip));

@@ -1,15 +1,24 @@
 //! Messages of commits: a hypothesis, and the evidence as trailers.
 
 use crate::tree::GitTree;
-use autoresearch_core::{Hypothesis, RunId, TrialRecord};
+use autoresearch_core::{Fate, Hypothesis, RunId, TrialRecord};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Bytes of a subject.
 const SUBJECT: usize = 100;
 
+/// The study that messages are about.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    /// The task's name.
+    pub(crate) name: String,
+    /// Whether what is kept was asked about on held-out data.
+    pub(crate) holdout: bool,
+}
+
 /// The message of a proposal that was settled. `number` counts what was settled, from 1; `runs` are those of its runs that are known.
-pub(super) fn settled(record: &TrialRecord<GitTree>, runs: &[RunId], study: &str, number: usize) -> String {
+pub(super) fn settled(record: &TrialRecord<GitTree>, runs: &[RunId], study: &About, number: usize) -> String {
     let mut trailers = vec![("Fate", record.fate.to_string())];
     if let Some(effect) = &record.effect {
         trailers.push(("Effect", format!("{:+}", effect.mean)));
@@ -28,7 +37,10 @@ pub(super) fn settled(record: &TrialRecord<GitTree>, runs: &[RunId], study: &str
     };
     trailers.push(("Runs", format!("{} ({}{earlier})", record.runs, known.join(" "))));
     trailers.push(("Proposal", record.id.to_string()));
-    trailers.push(("Study", study.into()));
+    if record.fate == Fate::Kept && !study.holdout {
+        trailers.push(("Holdout", "none: it was tested on the data that steered the search".into()));
+    }
+    trailers.push(("Study", study.name.clone()));
     trailers.push(("Settled", number.to_string()));
     write(&record.proposal.hypothesis, &trailers)
 }

@@ -9,5 +9,6 @@ mod recorder;
 
 pub use error::HistoryError;
 pub use finalize::Finalized;
+pub(crate) use message::About;
 pub use recorded::Recorded;
 pub(crate) use recorder::Recorder;

@@ -1,6 +1,7 @@
 //! A proposer whose proposals are written into the repository.
 
 use super::ledger::Ledger;
+use super::message::About;
 use crate::tree::{GitMerge, GitTree, Repo};
 use autoresearch_core::{
     Compose, Notice, Observe, ProposeContext, ProposeError, Proposed, Proposer, Status, TrialRecord,
@@ -24,8 +25,8 @@ impl Shared {
 }
 
 impl<P> Recorder<P> {
-    pub(crate) fn new(inner: P, repo: &Arc<Repo>, merge: &GitMerge, name: &str) -> Self {
-        Self { inner, ledger: Shared(Arc::new(Mutex::new(Ledger::new(repo, merge, name)))) }
+    pub(crate) fn new(inner: P, repo: &Arc<Repo>, merge: &GitMerge, about: About) -> Self {
+        Self { inner, ledger: Shared(Arc::new(Mutex::new(Ledger::new(repo, merge, about)))) }
     }
 
     /// Is told which runs there were.

@@ -40,11 +40,12 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new(spec: &TaskSpec, repo: &Arc<Repo>, data: AllData, sandbox: Sandbox) -> Self {
+        let pool = Arc::new(Pool::new(repo, spec.work.as_deref()));
         Self {
             spec: Arc::new(spec.clone()),
             repo: Arc::clone(repo),
-            pool: Arc::new(Pool::new(repo, spec.work.as_deref())),
-            launcher: sandbox.launcher(),
+            launcher: sandbox.launcher(&pool.jobs()),
+            pool,
             sandbox: Some(sandbox),
             data: Arc::new(data),
         }

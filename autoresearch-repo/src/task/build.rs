@@ -1,8 +1,9 @@
 //! A task in code: the methods of [`TaskSpec`], and what is ready made.
 
+use super::measuring::{ConstraintSpec, Measuring};
 use super::objective::Objective;
 use super::passed::{FidelitySpec, Passed};
-use super::spec::{ConstraintSpec, Measuring, TaskSpec};
+use super::spec::TaskSpec;
 use super::units::{Bytes, CommandLine};
 use crate::sandbox::Sandbox;
 use std::path::PathBuf;

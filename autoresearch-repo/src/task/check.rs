@@ -1,6 +1,7 @@
 //! What can be said of a task before its repository is looked at.
 
-use super::spec::{Measuring, TaskSpec};
+use super::measuring::Measuring;
+use super::spec::TaskSpec;
 use crate::TaskError;
 use autoresearch_jobs::Job;
 use autoresearch_llm::Globs;

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod limits;
+mod measuring;
 mod objective;
 mod open;
 mod passed;
@@ -11,9 +12,10 @@ mod study;
 mod units;
 
 pub use limits::LimitsSpec;
+pub use measuring::{ConstraintSpec, Measuring};
 pub use objective::{Objective, Take};
 pub use passed::{FidelitySpec, Passed};
-pub use spec::{ConstraintSpec, Measuring, TaskSpec};
+pub use spec::TaskSpec;
 pub use study::StudySpec;
 pub use units::{Bytes, CommandLine};
 
@@ -22,7 +24,7 @@ pub(crate) use open::{AllData, Data};
 pub(crate) use passed::number;
 
 use crate::TaskError;
-use crate::history::Recorder;
+use crate::history::{About, Recorder};
 use crate::run::{RepoEvaluator, RepoExecutor, RunOutput, Split, Workshop};
 use crate::tree::{GitMerge, GitTree, Repo, RepoCodec};
 use autoresearch_core::{
@@ -152,7 +154,7 @@ impl Task {
     /// proposals is written into the repository. Everything else of a [`Study`] can still be said.
     pub fn study(&self, proposer: impl Proposer<GitTree> + 'static) -> Study<GitTree, RunOutput> {
         let spec = self.spec();
-        let recorder = Recorder::new(proposer, &self.0.repo, &self.0.merge, self.name());
+        let recorder = Recorder::new(proposer, &self.0.repo, &self.0.merge, self.about());
         let watcher = recorder.watcher();
         let mut study = Study::new(self.baseline(), recorder, self.executor(), self.evaluator())
             .compose(self.composer())
@@ -198,6 +200,10 @@ impl Task {
         cx.fidelity = self.spec().fidelity.as_ref().and_then(|fidelity| fidelity.fidelity().ok().flatten());
         let output = self.executor().execute(self.baseline(), cx).await?;
         self.evaluator().evaluate(&output, EvalContext::for_test(seed)).await
+    }
+
+    pub(crate) fn about(&self) -> About {
+        About { name: self.name().into(), holdout: self.spec().holdout.is_some() }
     }
 
     pub(crate) fn repo(&self) -> &Arc<Repo> {

@@ -29,6 +29,11 @@ impl Pool {
         Self { repo: Arc::clone(repo), root, free: Mutex::default() }
     }
 
+    /// Where what runs jobs keeps its own files.
+    pub(crate) fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
     /// A folder with the files of this tree, for its user alone.
     ///
     /// # Errors
@@ -111,7 +116,8 @@ impl Drop for Locked {
 fn prune(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let path = entry.path();
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let is_ours = |name: &str| ["tree-", "scratch-"].iter().any(|what| name.starts_with(what));
+        if !entry.file_name().to_str().is_some_and(is_ours) || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
         let left = match File::open(path.join(LOCK)) {

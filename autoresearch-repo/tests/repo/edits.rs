@@ -131,14 +131,20 @@ fn long_names_of_objects_are_names_too() {
     let folder = tempfile::tempdir().unwrap();
     let git = |words: &[&str]| {
         let mut git = std::process::Command::new("git");
-        git.arg("-C").arg(folder.path()).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(words);
+        git.arg("-C")
+            .arg(folder.path())
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(words);
         assert!(git.status().unwrap().success(), "{words:?}");
     };
     git(&["init", "-q", "--object-format=sha256"]);
     std::fs::write(folder.path().join("train.sh"), "a\n\nb\n").unwrap();
     git(&["add", "-A"]);
     git(&["commit", "-qm", "files"]);
-    let spec = Task::at(folder.path()).editable(["train.sh"]).run("true").sandbox(autoresearch_repo::Sandbox::none());
+    let spec = Task::at(folder.path())
+        .editable(["train.sh"])
+        .run("true")
+        .sandbox(autoresearch_repo::Sandbox::none());
     let task = spec.objective(autoresearch_repo::Objective::line("x:")).open().unwrap();
     let base = task.baseline();
     assert_eq!(base.tree().len(), 64);

@@ -56,6 +56,7 @@ async fn what_is_kept_becomes_commits_and_nothing_is_lost() {
         ("Interval", "["),
         ("Runs", ""),
         ("Study", "study"),
+        ("Holdout", "none"),
     ] {
         assert!(trailers[name].starts_with(begins), "{name}: {trailers:?}");
     }

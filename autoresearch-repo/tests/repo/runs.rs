@@ -236,3 +236,16 @@ async fn any_launcher_runs_the_jobs() {
     assert_eq!(repo.run(&task, &task.baseline(), 1).await.unwrap().objective(), 12.0);
     assert_eq!(repo.left(), [""; 0], "of a launcher that is not known no folder is used twice");
 }
+
+#[tokio::test]
+async fn executor_and_evaluator_keep_their_contracts() {
+    use autoresearch_core::testkit::conformance;
+    let repo = Repo::new(&[
+        ("train.sh", "echo $AUTORESEARCH_SEED >model; echo loss: $AUTORESEARCH_SEED\n"),
+        ("score.sh", "echo loss: $(cat \"$1/model\")\n"),
+    ]);
+    let task = repo.spec().artifacts(["model"]).evaluate(Measuring::new("sh score.sh {artifacts}")).open().unwrap();
+    conformance::executor(&task.executor(), &task.evaluator(), task.baseline(), 0.0).await;
+    let (one, two) = (repo.execute(&task, &task.baseline(), 1).await, repo.execute(&task, &task.baseline(), 2).await);
+    conformance::evaluator(&task.evaluator(), &one.unwrap(), &two.unwrap()).await;
+}
