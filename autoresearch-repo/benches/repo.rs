@@ -182,7 +182,9 @@ mod linux {
         }
         drop(task);
         let names = |path: &Path| -> Done<f64> {
-            let found = fs::read_dir(path)?.flatten().filter(|entry| entry.file_name() != "lock" && entry.file_name() != "jobs");
+            let found = fs::read_dir(path)?
+                .flatten()
+                .filter(|entry| entry.file_name() != "lock" && entry.file_name() != "jobs");
             Ok(found.count() as f64)
         };
         let jobs = names(&folder.path().join("work/jobs"))?;

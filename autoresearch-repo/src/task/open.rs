@@ -241,7 +241,7 @@ fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, n
     if sandbox == Sandbox::None {
         notices.push("there is no sandbox: proposed code runs with all rights of the user, and can read whatever is held out".into());
     }
-    let dirty = top.map(|top| Git::uncommitted(top)).unwrap_or_default();
+    let dirty = top.map(Git::uncommitted).unwrap_or_default();
     if let Some(first) = dirty.first() {
         let more =
             if dirty.len() > 1 { format!(" and {} more files", dirty.len() - 1) } else { String::new() };

@@ -207,9 +207,9 @@ impl TaskSpec {
             let line = why.span().and_then(|span| line_at(span.start));
             TaskError::new("", why.message()).in_file("task.toml", line)
         })?;
-        let inside = |path: &PathBuf| folder.as_ref().join(path);
-        spec.repository = inside(&spec.repository);
-        spec.work = spec.work.as_ref().map(inside);
+        let folder = folder.as_ref();
+        spec.repository = folder.join(&spec.repository);
+        spec.work = spec.work.as_ref().map(|work| folder.join(work));
         spec.origin.text = text.into();
         Ok(spec)
     }

@@ -117,7 +117,9 @@ fn prune(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_ours = |name: &str| ["tree-", "scratch-"].iter().any(|what| name.starts_with(what));
-        if !entry.file_name().to_str().is_some_and(is_ours) || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if !entry.file_name().to_str().is_some_and(is_ours)
+            || !entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
             continue;
         }
         let left = match File::open(path.join(LOCK)) {

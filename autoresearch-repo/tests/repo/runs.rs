@@ -244,8 +244,10 @@ async fn executor_and_evaluator_keep_their_contracts() {
         ("train.sh", "echo $AUTORESEARCH_SEED >model; echo loss: $AUTORESEARCH_SEED\n"),
         ("score.sh", "echo loss: $(cat \"$1/model\")\n"),
     ]);
-    let task = repo.spec().artifacts(["model"]).evaluate(Measuring::new("sh score.sh {artifacts}")).open().unwrap();
+    let task =
+        repo.spec().artifacts(["model"]).evaluate(Measuring::new("sh score.sh {artifacts}")).open().unwrap();
     conformance::executor(&task.executor(), &task.evaluator(), task.baseline(), 0.0).await;
-    let (one, two) = (repo.execute(&task, &task.baseline(), 1).await, repo.execute(&task, &task.baseline(), 2).await);
+    let (one, two) =
+        (repo.execute(&task, &task.baseline(), 1).await, repo.execute(&task, &task.baseline(), 2).await);
     conformance::evaluator(&task.evaluator(), &one.unwrap(), &two.unwrap()).await;
 }

@@ -107,7 +107,10 @@ impl Repo {
     /// What is left in the folder of runs, but for its lock.
     pub(crate) fn left(&self) -> Vec<String> {
         let names = fs::read_dir(self.beside("work")).into_iter().flatten().flatten();
-        names.map(|entry| entry.file_name().into_string().unwrap()).filter(|name| !["lock", "jobs"].contains(&name.as_str())).collect()
+        names
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .filter(|name| !["lock", "jobs"].contains(&name.as_str()))
+            .collect()
     }
 }
 
