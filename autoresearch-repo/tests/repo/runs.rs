@@ -45,7 +45,7 @@ async fn failures_are_told_apart() {
         ("echo no good >&2; exit 3", FailureKind::Crash, "status 3"),
         ("kill -SEGV $$", FailureKind::Crash, "SIGSEGV"),
         ("sleep 60", FailureKind::Timeout, "wall-clock"),
-        ("head -c 400000000 /dev/zero | tail | wc -c; echo loss: 1", FailureKind::OutOfMemory, "memory"),
+        ("echo loss: 1; head -c 400000000 /dev/zero | tail >out", FailureKind::OutOfMemory, "memory"),
         ("echo bloss: 1", FailureKind::InvalidMetric, "no line of its output begins with \"loss:\""),
         ("echo loss: nan", FailureKind::InvalidMetric, "NaN"),
         ("echo loss: 1; echo loss: 2", FailureKind::InvalidMetric, "2 times"),
