@@ -146,10 +146,15 @@ fn look(place: &Path, expected: &Expected, buffer: &mut [u8]) -> io::Result<Foun
         return Ok(Found::Changed);
     }
     let mut digest = Sha256::new();
-    loop {
-        match file.read(buffer)? {
-            0 => break,
-            n => digest.update(&buffer[..n]),
+    let mut left = expected.size;
+    while left > 0 {
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        match file.read(&mut buffer[..most])? {
+            0 => return Ok(Found::Changed),
+            n => {
+                digest.update(&buffer[..n]);
+                left -= n as u64;
+            }
         }
     }
     if digest.finalize().as_slice() != expected.digest {
