@@ -10,6 +10,10 @@ pub use autoresearch_jobs as jobs;
 #[cfg(feature = "llm")]
 pub use autoresearch_llm as llm;
 
+/// Source trees as candidates: a repository's task, edits, runs in isolation, and commits of what is kept.
+#[cfg(feature = "repo")]
+pub use autoresearch_repo as repo;
+
 /// What a study found, for people: a page, charts, tables, JSON.
 #[cfg(feature = "report")]
 pub use autoresearch_report as report;

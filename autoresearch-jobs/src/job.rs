@@ -194,6 +194,20 @@ impl Job {
         self
     }
 
+    /// At most so many bytes on the disk, with what is in its folder already.
+    #[must_use]
+    pub fn disk(mut self, bytes: u64) -> Self {
+        self.limits.disk = Some(bytes);
+        self
+    }
+
+    /// At most so many processes at once.
+    #[must_use]
+    pub fn processes(mut self, processes: u64) -> Self {
+        self.limits.processes = Some(processes);
+        self
+    }
+
     /// With so many CPUs for itself.
     #[must_use]
     pub fn cpus(mut self, cpus: u32) -> Self {
@@ -255,7 +269,7 @@ impl Job {
             return wrong("the job asks for 0 CPUs; ask for one or more, or leave it out".into());
         }
         let limits = &self.limits;
-        let sizes = [limits.memory, limits.address_space, limits.file_size];
+        let sizes = [limits.memory, limits.address_space, limits.file_size, limits.disk, limits.processes];
         if sizes.contains(&Some(0))
             || [limits.wall_clock, limits.cpu_time].iter().flatten().any(|d| d.is_zero())
         {

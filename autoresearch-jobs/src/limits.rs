@@ -24,6 +24,27 @@ pub struct JobLimits {
     pub output: Option<u64>,
     /// Any single file that the job writes, in bytes.
     pub file_size: Option<u64>,
+    /// What the job adds to the disk in its folder (with what is there already), its home and its temporary files, in bytes: at least
+    /// 4 KiB a file, and with files that it has deleted and still has open. Looked at from time to time, so that a job may be over for
+    /// a moment. Where jobs run on this machine.
+    pub disk: Option<u64>,
+    /// Processes at once, looked at ten times a second. Where jobs run on this machine.
+    pub processes: Option<u64>,
+}
+
+impl JobLimits {
+    /// Refuses the limits that are kept on this machine alone.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn kept_on_clusters(&self) -> Result<(), crate::LaunchError> {
+        for (name, limit) in [("disk", self.disk), ("processes", self.processes)] {
+            if limit.is_some() {
+                return Err(crate::LaunchError::Setup(format!(
+                    "the job has a limit on {name}, which this launcher does not keep; leave it out, or use one of the cluster's own"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which limit ended a job.
@@ -41,6 +62,10 @@ pub enum LimitKind {
     Output,
     /// [`JobLimits::file_size`].
     FileSize,
+    /// [`JobLimits::disk`].
+    Disk,
+    /// [`JobLimits::processes`].
+    Processes,
 }
 
 impl fmt::Display for LimitKind {
@@ -51,6 +76,8 @@ impl fmt::Display for LimitKind {
             Self::Memory => "memory",
             Self::Output => "output",
             Self::FileSize => "file size",
+            Self::Disk => "disk space",
+            Self::Processes => "processes",
         })
     }
 }

@@ -135,6 +135,8 @@ async fn limits_and_ends_are_told_through_it() {
         (sh("while :; do :; done").cpu_time(Duration::from_secs(1)), LimitKind::CpuTime),
         (sh("yes").output(100_000), LimitKind::Output),
         (sh("exec head -c 1000000 /dev/zero >big").file_size(100_000), LimitKind::FileSize),
+        (sh("head -c 2000000 /dev/zero >/tmp/big; sleep 600").disk(1 << 20), LimitKind::Disk),
+        (sh("while :; do sleep 600 & done").processes(20), LimitKind::Processes),
     ];
     for (job, limit) in cases {
         let exit = here.run(&job).await;

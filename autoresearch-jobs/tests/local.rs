@@ -94,6 +94,9 @@ async fn each_limit_ends_a_job_and_is_named() {
         ),
         (sh("exec head -c 1000000 /dev/zero >big").file_size(100_000), LimitKind::FileSize),
         (sh("exec tail /dev/zero").memory(64 << 20), LimitKind::Memory),
+        (sh("head -c 2000000 /dev/zero >big; sleep 600").disk(1 << 20), LimitKind::Disk),
+        (sh("head -c 2000000 /dev/zero >\"$TMPDIR/big\"; sleep 600").disk(1 << 20), LimitKind::Disk),
+        (sh("while :; do sleep 600 & done").processes(20), LimitKind::Processes),
     ];
     for (job, limit) in cases {
         let exit = here.run(&job.wall_clock_or(60)).await.unwrap();
@@ -101,7 +104,12 @@ async fn each_limit_ends_a_job_and_is_named() {
         assert!(!exit.success() && exit.failure().is_some());
     }
     // What stays within its limits is left alone, and what it says at the very limit is kept.
-    let job = sh("printf 12345; head -c 1000 /dev/zero >small").output(5).file_size(1024).memory(64 << 20);
+    let job = sh("printf 12345; head -c 1000 /dev/zero >small")
+        .output(5)
+        .file_size(1024)
+        .memory(64 << 20)
+        .disk(1 << 20)
+        .processes(20);
     let exit = here.run(&job.cpu_time(Duration::from_secs(60))).await.unwrap();
     assert!(exit.success() && exit.stdout == "12345", "{exit:?}");
 }

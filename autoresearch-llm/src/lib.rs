@@ -36,4 +36,4 @@ pub use money::{Price, PriceError, Prices};
 pub use prompt::{Brief, Counts, TagTold, TemplateError, Templates, Told};
 pub use propose::LlmProposer;
 pub use secrecy::SecretString;
-pub use tree::{Files, FilesError, SourceTree, TreeMerge};
+pub use tree::{Files, FilesError, Globs, SourceTree, TreeMerge, path_problem};

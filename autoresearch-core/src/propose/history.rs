@@ -99,6 +99,10 @@ pub struct TrialRecord<C> {
     pub id: ProposalId,
     /// The candidate and its hypothesis.
     pub proposal: Arc<Proposal<C>>,
+    /// What it was made on: the incumbent of then, or an unproven stack. The change is the difference between the two.
+    pub parent: Arc<C>,
+    /// Which units of the change were kept, where not all.
+    pub units: Option<Vec<u16>>,
     /// The incumbent's version when it was settled.
     pub version: Version,
     /// What became of it.

@@ -89,6 +89,8 @@ fn settle<C: Candidate>(proposer: &mut dyn Proposer<C>, proposal: &Proposal<C>) 
     proposer.observe(&TrialRecord {
         id: ProposalId(1),
         proposal: Arc::new(proposal.clone()),
+        parent: Arc::new(proposal.candidate.clone()),
+        units: None,
         version: Version(0),
         fate: Fate::Rejected,
         effect: None,

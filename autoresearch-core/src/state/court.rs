@@ -234,6 +234,8 @@ impl<C: Candidate> StudyState<C> {
         self.history.push(TrialRecord {
             id,
             proposal: Arc::clone(&live.proposal),
+            parent: Arc::clone(&live.parent),
+            units: decision.units,
             version: self.ledger.version,
             fate,
             effect: decision.effect,

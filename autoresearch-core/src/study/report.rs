@@ -8,7 +8,7 @@ use crate::checks::CheckReport;
 use crate::holdout::{Comparison, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::meter::Charge;
-use crate::propose::{Effect, Fate};
+use crate::propose::{Effect, Fate, History};
 use crate::state::StudyState;
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct KeptEdit {
 /// What a study ends with: what was kept, each effect with its interval, what it cost, why it stopped.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Report<C> {
+pub struct Report<C: Candidate> {
     /// What was kept, oldest first.
     pub kept: Vec<KeptEdit>,
     /// What is in the bolder stack besides: neither certified nor found harmful.
@@ -71,6 +71,7 @@ pub struct Report<C> {
     /// How often the incumbent has changed.
     pub version: Version,
     checks: Option<CheckReport>,
+    history: History<C>,
     fates: Vec<(String, u64)>,
     open: usize,
     test_wanted: bool,
@@ -122,6 +123,7 @@ impl<C: Candidate> Report<C> {
             open: state.view().pending.len(),
             test_wanted: state.settings().test.is_some(),
             checks,
+            history: state.history().clone(),
             fates: tally.fates.iter().map(|(fate, n)| (fate.to_string(), *n)).collect(),
             baseline: state.baseline().clone(),
             incumbent: state.incumbent().clone(),
@@ -145,6 +147,11 @@ impl<C: Candidate> Report<C> {
     /// raises the limit after having seen them should give the study a fresh holdout or shard.
     pub fn checks(&self) -> Option<&CheckReport> {
         self.checks.as_ref()
+    }
+
+    /// Every settled proposal, oldest first: its candidate, what that was made on, and what became of it.
+    pub fn history(&self) -> &History<C> {
+        &self.history
     }
 
     /// The baseline with all that was kept, whatever the policy promises.

@@ -60,13 +60,10 @@ impl Kin {
         self.groups.iter().any(Cgroup::tracks)
     }
 
-    /// What its processes use now: ticks of processor time and pages of memory. Takes note of new ones.
-    pub(super) fn usage(&mut self) -> (u64, u64) {
-        let members = match self.is_tracked() {
-            // The kernel knows them: there is no need to look at all others.
-            true => self.groups.iter().flat_map(Cgroup::pids).collect::<HashSet<_>>(),
-            false => self.members(false).iter().map(|one| one.pid).collect(),
-        };
+    /// What its processes use now, ticks of processor time and pages of memory, and how many they are. Takes note of new ones.
+    pub(super) fn usage(&mut self) -> ((u64, u64), u64) {
+        let members = self.pids();
+        let many = members.len() as u64;
         let entries = members.into_iter().filter_map(proc::entry);
         let (ticks, pages) =
             entries.fold((0, 0), |(ticks, pages), one| (ticks + one.ticks, pages + one.pages));
@@ -77,7 +74,17 @@ impl Kin {
             .iter()
             .find_map(Cgroup::cpu)
             .map_or(0, |cpu| (cpu.as_secs_f64() * proc::TICKS) as u64);
-        (ticks.max(cpu), pages)
+        ((ticks.max(cpu), pages), many)
+    }
+
+    /// Everybody who is alive.
+    pub(super) fn pids(&mut self) -> Vec<i32> {
+        let found: HashSet<i32> = match self.is_tracked() {
+            // The kernel knows them: there is no need to look at all others.
+            true => self.groups.iter().flat_map(Cgroup::pids).collect(),
+            false => self.members(false).iter().map(|one| one.pid).collect(),
+        };
+        found.into_iter().collect()
     }
 
     /// The most pages in memory that were ever seen; `None`: nobody looked in time.

@@ -16,6 +16,7 @@ mod proc;
 mod remove;
 mod run;
 mod running;
+mod space;
 mod tail;
 
 pub(crate) use claim::unique;

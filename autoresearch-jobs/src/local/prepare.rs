@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) stdout: Option<File>,
     pub(super) stderr: Option<File>,
     pub(super) afterwards: Afterwards,
+    /// Where it can write, and what it takes of the disk is looked for.
+    pub(super) spaces: Vec<PathBuf>,
 }
 
 /// The folders that a job sees.
@@ -114,8 +116,9 @@ pub(super) fn prepare(
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
     let running = Running { hub, key, kin, claim, confine, _places: places, headless: false, over: false };
+    let spaces = vec![folders.work.clone(), folders.home, folders.temporary];
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
-    Ok(Prepared { running, command, handed, stdout, stderr, afterwards })
+    Ok(Prepared { running, command, handed, stdout, stderr, afterwards, spaces })
 }
 
 /// Groups that are taken away again unless the job gets as far as to have them.

@@ -6,6 +6,7 @@ use super::kin::Kin;
 use super::places;
 use super::prepare::{Prepared, prepare};
 use super::proc::TICKS;
+use super::space;
 use super::{Confine, Engine};
 use crate::error::LaunchError;
 use crate::exit::JobExit;
@@ -14,6 +15,7 @@ use crate::job::Job;
 use crate::launch::Watch;
 use crate::limits::LimitKind;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -22,6 +24,8 @@ use tokio::sync::oneshot;
 const SAMPLE: Duration = Duration::from_millis(100);
 /// How often new processes are taken note of, and memory.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often at most the disk is looked at.
+const DISK: Duration = Duration::from_millis(500);
 
 pub(super) async fn launch(
     engine: &Arc<Engine>,
@@ -58,7 +62,7 @@ async fn run(
     job: &Job,
     watch: &Watch,
 ) -> Result<JobExit, LaunchError> {
-    let Prepared { mut running, command, handed, stdout, stderr, afterwards } = prepared;
+    let Prepared { mut running, command, handed, stdout, stderr, afterwards, spaces } = prepared;
     let (started, has_started) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
     let (flooded, has_flooded) = oneshot::channel();
@@ -93,7 +97,7 @@ async fn run(
         Ok(()) = &mut pending.flooded => Stop::Limit(LimitKind::Output),
         () = watch.cancel.cancelled() => Stop::Cancelled,
         () = sleep(job.limits.wall_clock) => Stop::Limit(LimitKind::WallClock),
-        limit = sample(&mut running.kin, job) => Stop::Limit(limit),
+        limit = sample(&mut running.kin, job, &spaces) => Stop::Limit(limit),
     };
     let wall = begun.elapsed();
     blocking(move || conclude(running, &afterwards, stop, pending, wall)).await?
@@ -107,23 +111,34 @@ async fn sleep(limit: Option<Duration>) {
 }
 
 /// Looks at what the job uses as often as needed; ends when it is too much.
-async fn sample(kin: &mut Kin, job: &Job) -> LimitKind {
+async fn sample(kin: &mut Kin, job: &Job, spaces: &[PathBuf]) -> LimitKind {
     let memory = job.limits.memory.filter(|_| !places::counts_memory() || kin.groups().is_empty());
-    let cpu = job.limits.cpu_time;
+    let (cpu, processes) = (job.limits.cpu_time, job.limits.processes);
     let page = rustix::param::page_size() as u64;
+    let often = memory.is_some() || cpu.is_some() || processes.is_some();
+    let mut next_disk = Instant::now() + DISK;
     loop {
-        if memory.is_none() && cpu.is_none() {
-            tokio::time::sleep(LOOK).await;
-            kin.usage();
-            continue;
+        tokio::time::sleep(if often { SAMPLE } else { LOOK }).await;
+        let ((ticks, pages), many) = kin.usage();
+        if processes.is_some_and(|limit| many > limit) {
+            return LimitKind::Processes;
         }
-        tokio::time::sleep(SAMPLE).await;
-        let (ticks, pages) = kin.usage();
         if memory.is_some_and(|limit| pages.saturating_mul(page) > limit) {
             return LimitKind::Memory;
         }
         if cpu.is_some_and(|limit| ticks as f64 / TICKS > limit.as_secs_f64()) {
             return LimitKind::CpuTime;
+        }
+        if let Some(limit) = job.limits.disk
+            && Instant::now() >= next_disk
+        {
+            let (spaces, pids, begun) = (spaces.to_vec(), kin.pids(), Instant::now());
+            let taken = blocking(move || space::taken(&spaces, &pids)).await;
+            if taken.is_ok_and(|taken| taken > limit) {
+                return LimitKind::Disk;
+            }
+            // A twentieth of the time at most, however many files there are.
+            next_disk = Instant::now() + DISK.max(begun.elapsed() * 20);
         }
     }
 }

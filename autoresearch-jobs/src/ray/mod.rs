@@ -256,6 +256,7 @@ impl Drop for Dropped {
 impl Launcher for RayJobs {
     async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
         job.check()?;
+        job.limits.kept_on_clusters()?;
         self.refuse(job)?;
         if watch.cancel.is_cancelled() {
             return Err(LaunchError::Cancelled);

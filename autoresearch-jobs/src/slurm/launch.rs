@@ -25,6 +25,7 @@ pub(super) async fn launch(
     watch: &Watch,
 ) -> Result<JobExit, LaunchError> {
     job.check()?;
+    job.limits.kept_on_clusters()?;
     files::patterns(job)?;
     let settings = &engine.settings;
     let defaults = (settings.cpus, settings.gpus);

@@ -9,7 +9,8 @@ mod paths;
 pub(crate) use changed::{changed, lines, steps};
 pub use files::{Files, FilesError};
 pub use merge::TreeMerge;
-pub(crate) use paths::{Globs, problem};
+pub(crate) use paths::problem;
+pub use paths::{Globs, problem as path_problem};
 
 use autoresearch_core::Candidate;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// What is wrong with a path of a file within a tree, if anything is.
-pub(crate) fn problem(path: &str) -> Option<&'static str> {
+pub fn problem(path: &str) -> Option<&'static str> {
     let drive = path.as_bytes().get(1) == Some(&b':') && path.starts_with(|c: char| c.is_ascii_alphabetic());
     match path {
         "" => Some("it is empty"),
@@ -30,13 +30,17 @@ pub(crate) fn problem(path: &str) -> Option<&'static str> {
 
 /// Globs: `src/**`, `*.py`, `train.py`; `*` stays within a folder, and a folder alone is all that is in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Globs {
+pub struct Globs {
     set: GlobSet,
     written: Vec<String>,
 }
 
 impl Globs {
-    pub(crate) fn new<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, String> {
+    /// These globs.
+    ///
+    /// # Errors
+    /// One that is none; the message says which.
+    pub fn new<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, String> {
         let (mut set, mut written) = (GlobSetBuilder::new(), Vec::new());
         for glob in globs {
             let glob: String = glob.into();
@@ -63,7 +67,8 @@ impl Globs {
         Ok(Self { set, written })
     }
 
-    pub(crate) fn matches(&self, path: &str) -> bool {
+    /// Whether one of them matches this path.
+    pub fn matches(&self, path: &str) -> bool {
         self.set.is_match(path)
     }
 

@@ -19,6 +19,7 @@ mod plan;
 mod plan_real;
 mod policy;
 mod pool;
+mod repo;
 mod scenario;
 mod summary;
 mod table;
@@ -55,6 +56,8 @@ enum Bench {
     Certify(certify::Certify),
     /// Measures what launching jobs costs, how full their places are kept, and what stays behind
     Jobs(jobs::Jobs),
+    /// Measures what a run of a repository costs beside its command, and what runs leave behind
+    Repo(repo::Repo),
     /// Measures what training costs, in turn with PyTorch, and what recipes give
     Trainer(trainer::Trainer),
 }
@@ -97,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Plan(args) => plan::run(args)?,
         Bench::Certify(args) => certify::run(args)?,
         Bench::Jobs(args) => jobs::run(args)?,
+        Bench::Repo(args) => repo::run(args)?,
         Bench::Trainer(args) => trainer::run(args)?,
     };
     eprintln!("{:.1} s", start.elapsed().as_secs_f64());

@@ -1,0 +1,277 @@
+//! The git command line: the one place that starts it.
+//!
+//! Every call has a clean environment: no `GIT_*` of the caller, no configuration of the system or the user, no hooks, no
+//! attributes of a working tree, no replaced objects. It works on objects and references, and never on a working tree or
+//! an index: nothing that a candidate contains can make it run anything.
+
+mod merge;
+mod objects;
+mod reader;
+mod refs;
+
+pub(crate) use merge::Merged;
+pub(crate) use objects::{Entry, Mode, TreeChange};
+pub(crate) use refs::Message;
+
+use reader::Reader;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+
+/// The oldest git with `merge-tree --write-tree`.
+const OLDEST: (u32, u32) = (2, 38);
+/// The first git whose `merge-tree` takes trees where commits were needed.
+const MERGES_TREES: (u32, u32) = (2, 45);
+/// What git takes for a tree without anything in it, in every repository with SHA-1 names.
+const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+/// The same with SHA-256 names.
+const EMPTY_TREE_256: &str = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
+
+/// The name of an object: 40 or 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Oid(Box<str>);
+
+impl Oid {
+    /// # Errors
+    /// The text is no name of an object.
+    pub(crate) fn new(text: &str) -> Result<Self, GitError> {
+        let plain = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        match (plain, text.len()) {
+            (true, 40 | 64) => Ok(Self(text.into())),
+            _ => Err(GitError::new(format!("{text:?} is no name of a git object"))),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A call of git failed: which, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct GitError(String);
+
+impl GitError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// A repository: its objects and references.
+pub(crate) struct Git {
+    /// What all of its working trees share.
+    dir: PathBuf,
+    version: (u32, u32),
+    /// The name of a tree without anything in it.
+    empty: &'static str,
+    /// Who commits, as `(name, e-mail)`.
+    who: (String, String),
+    reader: Mutex<Option<Reader>>,
+}
+
+/// Where a repository is, and where it stands.
+pub(crate) struct Found {
+    pub(crate) git: Git,
+    /// The top of the working tree; nothing in a bare repository.
+    pub(crate) top: Option<PathBuf>,
+    /// The commit that is checked out.
+    pub(crate) head: Option<Oid>,
+}
+
+impl Git {
+    /// Finds the repository that a folder is in.
+    ///
+    /// # Errors
+    /// git is missing or too old, or the folder is in no repository.
+    pub(crate) fn find(folder: &Path) -> Result<Found, GitError> {
+        let version = version()?;
+        let asked = |words: &[&str]| asked(folder, words);
+        let dir = asked(&["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+        let top = asked(&["rev-parse", "--path-format=absolute", "--show-toplevel"]).ok();
+        let head = Self::head(folder);
+        let config = |key: &str| asked(&["config", "--get", key]).ok().filter(|text| !text.is_empty());
+        let who = (
+            config("user.name").unwrap_or_else(|| "autoresearch".into()),
+            config("user.email").unwrap_or_else(|| "autoresearch@localhost".into()),
+        );
+        let long = asked(&["rev-parse", "--show-object-format"]).is_ok_and(|format| format == "sha256");
+        let empty = if long { EMPTY_TREE_256 } else { EMPTY_TREE };
+        let git = Self { dir: dir.into(), version, empty, who, reader: Mutex::new(None) };
+        Ok(Found { git, top: top.map(PathBuf::from), head })
+    }
+
+    /// The commit that is checked out in a folder.
+    pub(crate) fn head(folder: &Path) -> Option<Oid> {
+        let head = asked(folder, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).ok()?;
+        Oid::new(&head).ok()
+    }
+
+    /// Tracked files of a working tree that differ from what is committed. Nothing is refreshed or written.
+    pub(crate) fn uncommitted(top: &Path) -> Vec<String> {
+        let told =
+            asked(top, &["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]);
+        let told = told.unwrap_or_default();
+        told.split('\0').filter_map(|line| line.get(3..)).map(String::from).collect()
+    }
+
+    /// The folder with objects and references.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        command.env_clear().current_dir(&self.dir);
+        for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("GIT_DIR", &self.dir)
+            // No working tree of anybody's: there are no attributes in the repository's own folder.
+            .env("GIT_WORK_TREE", &self.dir)
+            .env("GIT_ATTR_SOURCE", self.empty)
+            .envs([
+                ("GIT_CONFIG_NOSYSTEM", "1"),
+                ("GIT_CONFIG_GLOBAL", "/dev/null"),
+                ("GIT_ATTR_NOSYSTEM", "1"),
+                ("GIT_NO_REPLACE_OBJECTS", "1"),
+                ("GIT_NO_LAZY_FETCH", "1"),
+                ("GIT_OPTIONAL_LOCKS", "0"),
+                ("GIT_TERMINAL_PROMPT", "0"),
+                ("HOME", "/nonexistent"),
+                ("LC_ALL", "C"),
+            ])
+            .env("GIT_AUTHOR_NAME", &self.who.0)
+            .env("GIT_AUTHOR_EMAIL", &self.who.1)
+            .env("GIT_COMMITTER_NAME", &self.who.0)
+            .env("GIT_COMMITTER_EMAIL", &self.who.1);
+        for setting in [
+            "core.hooksPath=/dev/null",
+            "core.fsmonitor=false",
+            "core.attributesFile=/dev/null",
+            "core.quotePath=false",
+            "gc.auto=0",
+            "maintenance.auto=false",
+            "merge.renames=false",
+            "merge.directoryRenames=false",
+            "merge.conflictStyle=merge",
+            "diff.renames=false",
+        ] {
+            command.args(["-c", setting]);
+        }
+        if self.dir.as_os_str().is_empty() {
+            command.current_dir(".");
+        }
+        command
+    }
+
+    /// What a call prints.
+    fn run<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let output = self.output(words, input)?;
+        checked(output, &said(words))
+    }
+
+    /// How a call ends, also when it does not end well.
+    fn output<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Output, GitError> {
+        let failed = |why: std::io::Error| GitError::new(format!("git {}: {why}", said(words)));
+        let mut command = self.command();
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if input.is_empty() {
+            return command.stdin(Stdio::null()).output().map_err(failed);
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
+        let stdin = child.stdin.take();
+        std::thread::scope(|scope| {
+            // Apart, so that neither waits for the other with a full pipe.
+            let written = scope.spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(input)));
+            let output = child.wait_with_output().map_err(failed)?;
+            let written = written.join().unwrap_or(Ok(()));
+            match written {
+                Err(why) if output.status.success() => Err(failed(why)),
+                _ => Ok(output),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Git {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Git").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// What git says of a folder of the user's, with the user's own configuration: it says which repositories of others are
+/// trusted.
+fn asked(folder: &Path, words: &[&str]) -> Result<String, GitError> {
+    let mut command = Command::new("git");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_git(name)) {
+        command.env_remove(name);
+    }
+    command.arg("--no-optional-locks").arg("-C").arg(folder);
+    command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+    command.args(words).stdin(Stdio::null());
+    let output = command.output().map_err(|why| GitError::new(format!("git cannot be started: {why}")))?;
+    text(checked(output, &words.join(" "))?)
+}
+
+fn is_of_git(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with("GIT_")
+}
+
+fn said<S: AsRef<OsStr>>(words: &[S]) -> String {
+    words.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+fn checked(output: Output, words: &str) -> Result<Vec<u8>, GitError> {
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(GitError::new(format!("git {words}: {}", why.trim())))
+}
+
+/// Without the line's end.
+fn text(bytes: Vec<u8>) -> Result<String, GitError> {
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| GitError::new("git said something that is no UTF-8"))?;
+    text.truncate(text.trim_end_matches('\n').len());
+    Ok(text)
+}
+
+fn version() -> Result<(u32, u32), GitError> {
+    let output = Command::new("git").arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|why| {
+        GitError::new(format!(
+            "git cannot be started ({why}); install git {}.{} or later",
+            OLDEST.0, OLDEST.1
+        ))
+    })?;
+    let said = text(checked(output, "--version")?)?;
+    let mut numbers = said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < OLDEST {
+        return Err(GitError::new(format!(
+            "this is {said}, and merging needs git {}.{} or later; install a newer one",
+            OLDEST.0, OLDEST.1
+        )));
+    }
+    Ok(version)
+}

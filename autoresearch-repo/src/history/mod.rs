@@ -1,0 +1,14 @@
+//! What became of proposals, as commits of the repository.
+
+mod error;
+mod finalize;
+mod ledger;
+mod message;
+mod recorded;
+mod recorder;
+
+pub use error::HistoryError;
+pub use finalize::Finalized;
+pub(crate) use message::About;
+pub use recorded::Recorded;
+pub(crate) use recorder::Recorder;

@@ -1,0 +1,11 @@
+//! What the crate promises, on repositories that are made for it.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod attacks;
+mod edits;
+mod history;
+mod opening;
+mod runs;
+mod support;
