@@ -47,11 +47,11 @@
 //! On clusters the next one takes up the same launch or ends it; what is not clean there yet is listed in `docs/clusters.md`.
 //!
 //! # What it costs
-//! With the launcher's folder in memory (`/dev/shm`) a launch adds 0.8 ms to the bare command (0.9 ms) and 1.7 ms where there are
-//! limits, and a sandboxed one takes 1.17 times as long as the bare `bwrap` (6.5 ms). On a disk, folders have to be made and
-//! removed as well: with ext4 and others who write to it, it was 1.8 to 5 ms and 1.4 to 1.8 times. These are medians of 300 on two
-//! busy cores, taken with real-time priority; so are these: 200 jobs of a second on 8 places take 1.01 and 1.04 times the ideal time,
-//! and of 2,000 runs nothing stays behind (`cargo xtask bench jobs`).
+//! On two quiet cores and ext4 a launch adds 1.2 to 1.3 ms to the bare command (0.7 to 0.8 ms) and 1.9 to 2.1 ms where there are
+//! limits, and a sandboxed one takes 1.35 times as long as the bare `bwrap` (4.8 to 5.3 ms): over the 1.3 that it is meant to keep
+//! to. With the launcher's folder in memory (`/dev/shm`) it is 0.7 ms, 1.3 ms and 1.20 times. A disk that others write to makes all
+//! of it slower. 200 jobs of a second on 8 places take 1.005 and 1.014 times the ideal time, and of 2,000 runs nothing stays behind
+//! (`cargo xtask bench jobs`; medians of 300).
 
 mod error;
 mod exit;
