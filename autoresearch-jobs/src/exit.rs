@@ -50,7 +50,8 @@ pub struct JobExit {
     /// that nobody can read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_collected: Vec<String>,
-    /// How many processes it had left behind, which were ended.
+    /// How many processes it had left behind, which were ended. Behind a sandbox mostly 0: the kernel ends them with the sandbox, before
+    /// anybody counts.
     #[serde(default)]
     pub left_behind: u64,
 }
