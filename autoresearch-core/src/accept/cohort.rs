@@ -116,6 +116,8 @@ pub(crate) struct Ledger {
     pub(crate) next_seed: u32,
     pub(crate) seed_offset: u32,
     pub(crate) outstanding: usize,
+    /// Runs planned for which a limit leaves no room: they wait for the study to be resumed.
+    pub(crate) shelved: usize,
     pub(crate) capacity: usize,
     pub(crate) asked: usize,
     pub(crate) exhausted: bool,
@@ -301,9 +303,9 @@ impl<'a> Cohort<'a> {
         self.ledger.capacity.saturating_sub(self.ledger.outstanding)
     }
 
-    /// Runs planned or under way.
+    /// Runs planned or under way. Planned ones that a limit holds back count too: what they would say is not known yet.
     pub fn outstanding(&self) -> usize {
-        self.ledger.outstanding
+        self.ledger.outstanding + self.ledger.shelved
     }
 
     /// Proposals asked for and not yet made.

@@ -58,6 +58,7 @@ impl<C: Candidate> StudyState<C> {
             next_seed: 0,
             seed_offset: seed_offset(settings.seed),
             outstanding: 0,
+            shelved: 0,
             capacity: settings.width(),
             asked: 0,
             exhausted: false,

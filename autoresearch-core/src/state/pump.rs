@@ -149,6 +149,7 @@ impl<C: Candidate> StudyState<C> {
                     self.note_plan(id, &arm);
                     let spec = Box::new(RunSpec { id, arm, version, seed, role, about });
                     self.shelf.push(Job { spec, candidate, attempt: 0 });
+                    self.ledger.shelved += 1;
                 }
                 Err(conflict) => {
                     // It cannot be built, so there is nothing to run: the acceptor finds the failure at once.
@@ -174,6 +175,7 @@ impl<C: Candidate> StudyState<C> {
             return;
         }
         self.queue.extend(self.shelf.drain(..));
+        self.ledger.shelved = 0;
         self.ledger.outstanding += planned;
         self.ledger.started += planned as u64;
     }
