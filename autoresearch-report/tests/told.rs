@@ -1,0 +1,77 @@
+//! What a report tells of studies that are made event by event, so that every figure is known beforehand.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use autoresearch_report::{Entry, Fold, Report};
+use serde_json::{Value, json};
+
+/// The report of these events.
+fn report(events: Vec<Value>) -> Report {
+    let mut fold = Fold::new();
+    for (seq, event) in (1u64..).zip(events) {
+        fold.take(Entry { seq, at: None, event: Ok(serde_json::from_value(event).unwrap()) });
+    }
+    assert_eq!(fold.data().state.unreadable_count, 0);
+    Report::new(fold.data())
+}
+
+fn opened(policy: &str) -> Value {
+    let settings = autoresearch_core::Settings::new();
+    json!({"event": "opened", "study": "told", "baseline": {"rate": 0.1}, "settings": settings, "policy": policy, "executor": "none"})
+}
+
+/// A proposal that expects so much.
+fn proposed(id: u64, version: u32, expected: Option<f64>) -> Value {
+    let mut hypothesis = json!({"title": format!("step {id}"), "rationale": ""});
+    if let Some(expected) = expected {
+        hypothesis["expected"] = expected.into();
+    }
+    json!({"event": "proposed", "first": id, "on": [], "version": version,
+        "proposals": [{"candidate": {"rate": id}, "hypothesis": hypothesis}]})
+}
+
+/// A run of five minutes.
+fn ran(id: u64, arm: &Value, version: u32, role: &str, objective: f64) -> Value {
+    json!({"event": "finished", "attempt": 0, "seconds": 300.0, "elapsed": 300.0 * id as f64,
+        "run": {"id": id, "arm": arm, "version": version, "seed": id, "role": role},
+        "outcome": {"Ok": {"objective": objective}}})
+}
+
+fn settled(id: u64, fate: &str, version: u32, effect: Option<(f64, bool)>) -> Value {
+    let effect = effect.map(|(mean, fresh)| {
+        json!({"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "level": 0.95, "runs": 2, "fresh": fresh})
+    });
+    json!({"event": "settled", "proposal": id, "fate": fate, "version": version, "effect": effect, "runs": 2, "reason": "because"})
+}
+
+fn of(ids: &[u64]) -> Value {
+    ids.iter().map(|id| json!({"proposal": id})).collect()
+}
+
+#[test]
+fn a_cost_is_the_same_wherever_it_stands() {
+    // Three runs of five minutes: one alone, two shared by two proposals: ten minutes' share, and fifteen in full.
+    let report = report(vec![
+        opened("factorial"),
+        ran(1, &of(&[]), 0, "calibrate", 3.0),
+        proposed(1, 0, None),
+        proposed(2, 0, None),
+        ran(2, &of(&[1]), 0, "screen", 2.9),
+        ran(3, &of(&[1, 2]), 0, "screen", 2.8),
+        ran(4, &of(&[1, 2]), 0, "screen", 2.8),
+        settled(1, "kept", 1, Some((0.1, false))),
+    ]);
+    let trial = &report.data().proposals[0];
+    assert_eq!((trial.seconds, trial.share), (900.0, 600.0));
+    let html = report.html();
+    for part in ["kept", "proposals"] {
+        let section = html.split(&format!("<section id=\"{part}\"")).nth(1).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        assert!(section.contains("10 min") && !section.contains("15 min"), "{part}");
+    }
+    let rows = html.split("id=\"rows\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let rows: Value = serde_json::from_str(rows).unwrap();
+    assert_eq!(rows[0][7], 600.0);
+    assert!(report.summary().contains("| 10 min |"), "{}", report.summary());
+}
