@@ -296,10 +296,9 @@ async fn charts_show_what_was_counted() {
                 .map(|fate| chart.dots(fate).len())
                 .iter()
                 .sum();
-        let tall = data
-            .proposals
-            .iter()
-            .filter(|t| t.objective.is_some() || t.effect.is_some() || t.fate == Some(Fate::Failed));
+        let tall = data.proposals.iter().filter(|t| {
+            t.objective.or(t.together).is_some() || t.effect.is_some() || t.fate == Some(Fate::Failed)
+        });
         assert_eq!(drawn, tall.count());
         // Kept edits: one dot and one interval each, at their effects.
         let chart = Chart::first(&html, "kept");

@@ -5,6 +5,7 @@ mod support;
 
 use autoresearch_report::{Entry, Fold, Report};
 use serde_json::{Value, json};
+use support::svg::Chart;
 
 /// The report of these events.
 fn report(events: Vec<Value>) -> Report {
@@ -74,4 +75,30 @@ fn a_cost_is_the_same_wherever_it_stands() {
     let rows: Value = serde_json::from_str(rows).unwrap();
     assert_eq!(rows[0][7], 600.0);
     assert!(report.summary().contains("| 10 min |"), "{}", report.summary());
+}
+
+/// A baseline at 4.23, and a stack of two unproven edits whose runs come to 2.8.
+fn scouted() -> Vec<Value> {
+    let part = |id: u64, unit: u64| json!({"proposal": id, "unit": unit});
+    vec![
+        opened("scout Rules { runs: 3 }"),
+        ran(1, &of(&[]), 0, "calibrate", 4.22),
+        ran(2, &of(&[]), 0, "calibrate", 4.24),
+        proposed(1, 0, None),
+        proposed(2, 0, None),
+        ran(3, &json!([part(1, 0), part(1, 1)]), 0, "screen", 3.5),
+        ran(4, &json!([part(1, 0), part(2, 0)]), 0, "screen", 2.9),
+        ran(5, &json!([part(1, 0), part(2, 0), part(2, 1)]), 0, "screen", 2.7),
+    ]
+}
+
+#[test]
+fn a_dot_stands_where_runs_were_measured() {
+    let mut events = scouted();
+    // Measured beside the stack: were it taken off the baseline, it would stand at 3.98, where no run was.
+    events.push(settled(2, "rejected", 0, Some((0.25, false))));
+    let chart = Chart::first(&report(events).html(), "progress");
+    let dots = chart.dots("rejected");
+    let [(_, y)] = dots[..] else { panic!("{dots:?}") };
+    assert!((chart.value(y, false) - 2.8).abs() < 0.02, "{}", chart.value(y, false));
 }

@@ -20,9 +20,10 @@ pub(crate) const SIZE: (f64, f64) = (860.0, 360.0);
 /// Proposals that failed stand in a row of their own.
 const RAIL: f64 = 16.0;
 
-/// A proposal where it is drawn: the objective of its own runs, else the incumbent's moved by the measured effect.
+/// A proposal where it is drawn: the objective of its own runs, else that of the runs which it shared with others, and only
+/// where there are none, the incumbent's moved by the measured effect: an effect beside others is none beside the incumbent.
 fn height(trial: &Trial, data: &Data) -> Option<f64> {
-    trial.objective.or_else(|| {
+    trial.objective.or(trial.together).or_else(|| {
         let effect = trial.effect?.mean;
         let version = trial.settled_version?.saturating_sub(u32::from(trial.fate == Some(Fate::Kept)));
         let at = data.incumbents.partition_point(|incumbent| incumbent.version <= version);

@@ -93,7 +93,7 @@ fn charts(data: &Data) -> Markup {
     html! {
         (legend(data))
         (figure(progress(data, Along::Runs), &html! {
-            "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has two runs or more. A dot is a proposal: the mean of the runs that trained it alone, else the incumbent of then and the measured effect, where it was settled."
+            "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has two runs or more. A dot is a proposal: the mean of the runs that trained it alone, else of those that trained it with others, else the incumbent of then and the measured effect, where it was settled."
         }))
         (figure(progress(data, Along::Time), &html! { "The same over time." }))
     }
