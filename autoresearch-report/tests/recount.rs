@@ -168,7 +168,20 @@ async fn incumbents_noise_and_evidence() {
                 of.filter(|run| trains(run) == stack).filter_map(|run| run.objective).collect()
             };
             let (fresh, selected) = (own(true), own(false));
-            let values = if fresh.is_empty() { selected } else { fresh };
+            let since: Vec<f64> = heard.runs[incumbent.at_run as usize..]
+                .iter()
+                .filter(|run| run.whole && run.role != Role::Screen && trains(run) == stack)
+                .filter_map(|run| run.objective)
+                .collect();
+            let enough = since.len() > 1 || i == 0;
+            let values = if enough && !since.is_empty() {
+                since
+            } else if fresh.is_empty() {
+                selected
+            } else {
+                fresh
+            };
+            assert_eq!(incumbent.low.is_some(), enough && values.len() > 1, "{policy:?} incumbent {i}");
             assert_eq!(incumbent.runs, values.len() as u64, "{policy:?} incumbent {i}");
             if !values.is_empty() {
                 near(incumbent.objective.unwrap(), mean(&values));

@@ -102,3 +102,43 @@ fn a_dot_stands_where_runs_were_measured() {
     let [(_, y)] = dots[..] else { panic!("{dots:?}") };
     assert!((chart.value(y, false) - 2.8).abs() < 0.02, "{}", chart.value(y, false));
 }
+
+/// Two baseline runs, one proposal, its runs in this role, and its keep; then so many runs of it as the incumbent.
+fn kept_by(role: &str, runs: usize, later: &[f64]) -> Report {
+    let mut events = vec![
+        opened("guarded"),
+        ran(1, &of(&[]), 0, "calibrate", 3.01),
+        ran(2, &of(&[]), 0, "calibrate", 2.99),
+        proposed(1, 0, None),
+    ];
+    let first = events.len() as u64;
+    events.extend((0..runs).map(|i| ran(first + i as u64, &of(&[1]), 0, role, 2.7 + 0.02 * i as f64)));
+    events.push(settled(1, "kept", 1, Some((0.2, role == "confirm"))));
+    let first = events.len() as u64;
+    events.extend(later.iter().zip(first..).map(|(y, id)| ran(id, &of(&[]), 1, "confirm", *y)));
+    report(events)
+}
+
+#[test]
+fn runs_that_decided_are_not_said_to_have_had_no_part() {
+    let report = kept_by("confirm", 2, &[]);
+    let said = report.in_short().certain.join(" ");
+    assert!(!said.contains("none of which helped"), "{said}");
+    assert!(
+        said.contains("decided it but did not propose it") && said.contains("a little too large"),
+        "{said}"
+    );
+    // No band from runs at which the test may have stopped.
+    let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+    assert_eq!(
+        (&json["incumbents"][1]["basis"], &json["incumbents"][1]["low"]),
+        (&json!("decided"), &Value::Null)
+    );
+    let unsure = report.in_short().uncertain.join(" ");
+    assert!(unsure.contains("mean of the runs that decided it"), "{unsure}");
+    let later: Value = serde_json::from_str(&kept_by("confirm", 2, &[2.78, 2.82]).json().unwrap()).unwrap();
+    assert_eq!(
+        (&later["incumbents"][1]["basis"], &later["incumbents"][1]["runs"]),
+        (&json!("fresh"), &json!(2))
+    );
+}

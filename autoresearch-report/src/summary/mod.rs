@@ -146,8 +146,8 @@ fn certain(data: &Data) -> Vec<String> {
             format!("{} of {kept} kept edits {}", shown.len(), if shown.len() == 1 { "has" } else { "have" })
         };
         said.push(format!(
-            "{which} an interval above zero on fresh runs, none of which helped to choose the edit. These intervals are for \
-             one edit at a time.",
+            "{which} an interval above zero on fresh runs, which decided it but did not propose it; of tests that could stop \
+             early, the means of those that did are a little too large. These intervals are for one edit at a time.",
         ));
     }
     if let Some(holdout) = data.holdout.as_ref().filter(|holdout| holdout.asked > 0) {

@@ -65,6 +65,13 @@ pub(super) fn uncertain(data: &Data) -> Vec<String> {
         said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
                    was claimed for its last edit.".into());
     }
+    if data.incumbents.last().is_some_and(|last| last.basis == Basis::Decided) {
+        said.push(
+            "The incumbent of now has not run twice since it was kept: its objective is the mean of the runs that decided it, \
+             a little too good if they could stop early, and it has no interval yet."
+                .into(),
+        );
+    }
     if data.noise.is_none() && data.cost.runs > 0 {
         said.push("Run noise is unknown: no incumbent ran twice.".into());
     }
