@@ -120,6 +120,28 @@ fn kept_by(role: &str, runs: usize, later: &[f64]) -> Report {
 }
 
 #[test]
+fn steps_without_fresh_runs_are_seen_to_be_so() {
+    let (sure, shaky) = (kept_by("confirm", 2, &[2.78, 2.82]), kept_by("screen", 2, &[]));
+    for (report, dashed) in [(&sure, false), (&shaky, true)] {
+        let html = report.html();
+        let shown =
+            html.split("<section id=\"progress\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert_eq!(shown.contains("dashed: by the runs that chose it, or as claimed"), dashed, "the legend");
+        assert_eq!(shown.contains("Dashed steps rest on"), dashed, "the caption");
+        assert_eq!(
+            shown.contains("are dashed: they rest on the runs that chose them"),
+            dashed,
+            "what is heard"
+        );
+        let chart = Chart::first(&html, "progress");
+        // The whole line is dashed, and what is sure is drawn over it; steps end with H.
+        let steps = |class| chart.path(class).matches('H').count();
+        assert_eq!((steps("incumbent"), steps("incumbent sure")), (2, if dashed { 1 } else { 2 }));
+    }
+    assert!(shaky.progress_svg().contains("stroke-dasharray:5 3"));
+}
+
+#[test]
 fn runs_that_decided_are_not_said_to_have_had_no_part() {
     let report = kept_by("confirm", 2, &[]);
     let said = report.in_short().certain.join(" ");

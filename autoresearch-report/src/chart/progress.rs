@@ -92,7 +92,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         }
     }
     let heard = heard(data, along, unit);
-    let (band, line) = steps(&frame, &data.incumbents, place, end);
+    let Steps { band, line, sure } = steps(&frame, &data.incumbents, place, end);
     let marks = html! {
         path class="band" d=(band) {}
         g class="dots" {
@@ -103,6 +103,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
             }
         }
         path class="incumbent" d=(line) {}
+        path class="incumbent sure" d=(sure) {}
         @if beyond > 0 {
             text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
                 (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
@@ -143,15 +144,26 @@ fn axes(frame: &Frame, rail: f64) -> Markup {
     }
 }
 
-/// The incumbent as steps, and its interval as a band behind them.
-fn steps(
-    frame: &Frame,
-    incumbents: &[Incumbent],
-    place: impl Fn(u64, f64) -> f64,
-    end: f64,
-) -> (String, String) {
+/// The incumbent as steps.
+#[derive(Default)]
+struct Steps {
+    /// Its interval behind them.
+    band: String,
+    /// All of them; drawn dashed.
+    line: String,
+    /// Those that do not rest on the runs that chose them or on a claim: drawn over the line, unbroken.
+    sure: String,
+}
+
+/// Whether an incumbent's objective is what those who chose it have seen or said.
+pub(crate) fn is_shaky(incumbent: &Incumbent) -> bool {
+    matches!(incumbent.basis, Basis::Selected | Basis::Claimed)
+}
+
+fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f64, end: f64) -> Steps {
     let known: Vec<&Incumbent> = incumbents.iter().filter(|i| i.objective.is_some()).collect();
-    let (mut band, mut line) = (String::new(), String::new());
+    let Steps { mut band, mut line, mut sure } = Steps::default();
+    let mut before: Option<String> = None;
     for (i, incumbent) in known.iter().enumerate() {
         let Some(objective) = incumbent.objective else { continue };
         let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
@@ -160,12 +172,17 @@ fn steps(
         let go = if line.is_empty() { format!("M{} {y}", c(from)) } else { format!("V{y}") };
         line.push_str(&go);
         line.push_str(&format!("H{}", c(to)));
+        if !is_shaky(incumbent) {
+            let start = before.as_ref().unwrap_or(&y);
+            sure.push_str(&format!("M{} {start}V{y}H{}", c(from), c(to)));
+        }
+        before = Some(y);
         if let (Some(low), Some(high)) = (incumbent.low, incumbent.high) {
             let (a, b) = (c(frame.y.at(low)), c(frame.y.at(high)));
             band.push_str(&format!("M{} {a}H{}V{b}H{}z", c(from), c(to), c(from)));
         }
     }
-    (band, line)
+    Steps { band, line, sure }
 }
 
 /// The chart in words.
@@ -189,8 +206,9 @@ fn heard(data: &Data, along: Along, unit: &str) -> String {
     if !fates.is_empty() {
         said += &format!("Proposals: {}.", fates.join(", "));
     }
-    if data.incumbents.iter().any(|i| i.basis == Basis::Selected) {
-        said += " Some steps rest on the runs that chose them, and look better than they are.";
+    if data.incumbents.iter().any(is_shaky) {
+        said += " Some steps are dashed: they rest on the runs that chose them or on what was claimed, and look better than \
+                 they are.";
     }
     said
 }
