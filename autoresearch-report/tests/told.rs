@@ -120,6 +120,28 @@ fn kept_by(role: &str, runs: usize, later: &[f64]) -> Report {
 }
 
 #[test]
+fn the_headline_says_what_it_rests_on() {
+    let headline = |report: Report| report.in_short().headline;
+    let fresh = headline(kept_by("confirm", 2, &[2.78, 2.82]));
+    // 2.8 and half an interval of 12.71 (t of 0.975 with 1 df, tables) times 0.0283 over the root of two.
+    assert!(
+        fresh.contains("from 3.000 to 2.800") && fresh.contains("95 % interval 2.546 to 3.054"),
+        "{fresh}"
+    );
+    let decided = headline(kept_by("confirm", 2, &[]));
+    assert!(
+        decided.contains("from 3.000 to 2.710") && decided.contains("by the runs that decided it"),
+        "{decided}"
+    );
+    let selected = headline(kept_by("screen", 2, &[]));
+    assert!(selected.contains("by the very runs that chose it"), "{selected}");
+    let claimed = headline(kept_by("screen", 0, &[]));
+    assert!(claimed.contains("to 2.800") && claimed.contains("no run of its own"), "{claimed}");
+    let all = [fresh, decided, selected, claimed];
+    assert!(all.iter().filter(|text| text.contains("interval")).count() == 1, "{all:?}");
+}
+
+#[test]
 fn steps_without_fresh_runs_are_seen_to_be_so() {
     let (sure, shaky) = (kept_by("confirm", 2, &[2.78, 2.82]), kept_by("screen", 2, &[]));
     for (report, dashed) in [(&sure, false), (&shaky, true)] {

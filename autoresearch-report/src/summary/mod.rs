@@ -3,7 +3,7 @@
 mod retested;
 mod uncertain;
 
-use crate::data::{Data, Trial};
+use crate::data::{Basis, Data, Incumbent, Trial};
 use crate::text::{count, date, duration, estimate, money, number, of};
 use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Splits};
 use serde::Serialize;
@@ -79,27 +79,41 @@ fn headline(data: &Data) -> String {
     }
     let kept = data.kept().count() as u64;
     let tried = of(data.proposals.len() as u64, "proposal");
-    let ends = |f: fn(&Data) -> Option<f64>| f(data);
-    let first = ends(|d| d.incumbents.first()?.objective);
-    let last = ends(|d| d.incumbents.iter().rev().find_map(|i| i.objective));
+    let first = data.incumbents.first().and_then(|baseline| baseline.objective);
+    let last = data.incumbents.iter().rev().find_map(|i| Some((i, i.objective?)));
     match (kept, first, last) {
         (0, Some(first), _) => format!("Of {tried} none was kept; the baseline stands at {}.", number(first)),
         (0, ..) => format!("Of {tried} none was kept so far."),
         (_, Some(first), Some(last)) => {
-            let gain = data.direction().loss(first) - data.direction().loss(last);
+            let gain = data.direction().loss(first) - data.direction().loss(last.1);
             let better = if gain >= 0.0 { "better" } else { "worse" };
             let share = if first == 0.0 { f64::NAN } else { 100.0 * gain.abs() / first.abs() };
             let share =
                 if share.is_finite() && share < 1000.0 { format!(" ({share:.2} %)") } else { String::new() };
             format!(
-                "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}.",
+                "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}, {}.",
                 if kept == 1 { "one was".into() } else { format!("{} were", count(kept)) },
                 number(first),
-                number(last),
-                number(gain.abs())
+                number(last.1),
+                number(gain.abs()),
+                rests(last.0)
             )
         }
         _ => format!("Of {tried} {} kept.", count(kept)),
+    }
+}
+
+/// What an incumbent's objective rests on, in a few words.
+fn rests(incumbent: &Incumbent) -> String {
+    match (incumbent.basis, incumbent.low.zip(incumbent.high)) {
+        (Basis::Fresh, Some((low, high))) => {
+            let (runs, low, high) = (of(incumbent.runs, "run"), number(low), number(high));
+            format!("by {runs} since it was kept (95 % interval {low} to {high})")
+        }
+        (Basis::Fresh, None) => format!("by {} without an interval", of(incumbent.runs, "run")),
+        (Basis::Decided, _) => "by the runs that decided it".into(),
+        (Basis::Selected, _) => "by the very runs that chose it".into(),
+        (Basis::Claimed | Basis::Unknown, _) => "as its last edit claims, with no run of its own".into(),
     }
 }
 
