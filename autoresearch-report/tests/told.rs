@@ -186,3 +186,46 @@ fn runs_that_decided_are_not_said_to_have_had_no_part() {
         (&json!("fresh"), &json!(2))
     );
 }
+
+#[test]
+fn an_unproven_stack_is_told_apart_from_what_was_kept() {
+    let part = |id: u64, unit: u64| json!({"proposal": id, "unit": unit});
+    let mut events = scouted();
+    let build = |id: u64, on: Value| {
+        let mut event = proposed(id, 0, None);
+        event["on"] = on;
+        event
+    };
+    events.push(build(3, json!([part(1, 0), part(1, 1)])));
+    events.push(ran(6, &json!([part(1, 0), part(2, 0), {"proposal": 3}]), 0, "screen", 3.9));
+    events.push(build(4, json!([part(1, 0), part(2, 0)])));
+    events.push(settled(3, "set_aside", 0, None));
+    let open = report(events.clone());
+    let headline = open.in_short().headline;
+    assert!(headline.contains("none was kept so far; the baseline stands at 4.230"), "{headline}");
+    // The stack of now is p1 and p2 in part, whose one run as it is gave 2.9.
+    assert!(
+        headline.contains("unproven stack of 2 edits stands at 2.900, by the very run that chose it"),
+        "{headline}"
+    );
+    let json: Value = serde_json::from_str(&open.json().unwrap()).unwrap();
+    let stacks: Vec<(&Value, &Value, &Value)> = json["stacks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (&s["members"], &s["units"], &s["objective"]))
+        .collect();
+    assert_eq!(stacks, [(&json!([1]), &json!(2), &json!(3.5)), (&json!([1, 2]), &json!(2), &json!(2.9))]);
+    assert_eq!((&json["funnel"]["open"], &json["funnel"]["stacked"]), (&json!(3), &json!(2)));
+    let html = open.html();
+    assert!(html.contains("unproven stack: by the runs that chose it"), "the legend");
+    assert!(html.contains("2 of them part of the unproven stack"), "the funnel");
+    let chart = Chart::first(&html, "progress");
+    let line = chart.path("stack");
+    let level = line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
+    assert!((chart.value(level, false) - 2.9).abs() < 0.02, "{line}");
+    // Judged, it is no more.
+    events.extend([1, 2, 4].map(|id| settled(id, "rejected", 0, None)));
+    let judged = report(events).in_short().headline;
+    assert!(!judged.contains("stack") && !judged.contains("so far"), "{judged}");
+}

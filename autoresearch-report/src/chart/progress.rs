@@ -39,7 +39,8 @@ fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
     let quantile =
         |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
     let incumbents = data.incumbents.iter().filter_map(|i| i.objective);
-    let must = span(incumbents.chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
+    let stacks = data.stacks.iter().filter_map(|stack| stack.objective);
+    let must = span(incumbents.chain(stacks).chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
     let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
     let reach = (1.5 * box_width).max(0.25 * (must.1 - must.0));
     let (low, high) = (must.0 - reach, must.1 + reach);
@@ -92,6 +93,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         }
     }
     let heard = heard(data, along, unit);
+    let stack = stacks(&frame, data, place, end);
     let Steps { band, line, sure } = steps(&frame, &data.incumbents, place, end);
     let marks = html! {
         path class="band" d=(band) {}
@@ -102,6 +104,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
                 }
             }
         }
+        @if !stack.is_empty() { path class="stack" d=(stack) {} }
         path class="incumbent" d=(line) {}
         path class="incumbent sure" d=(sure) {}
         @if beyond > 0 {
@@ -185,6 +188,24 @@ fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f6
     Steps { band, line, sure }
 }
 
+/// The unproven stack as steps, with gaps where it is not known or was given up.
+fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64) -> String {
+    let (mut line, mut drawn) = (String::new(), false);
+    for (i, stack) in data.stacks.iter().enumerate() {
+        let next = data.stacks.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
+        match stack.objective.map(|objective| c(frame.y.at(objective))) {
+            Some(y) if drawn => line.push_str(&format!("V{y}H{}", c(frame.x.at(next)))),
+            Some(y) => {
+                let from = frame.x.at(place(stack.at_run, stack.at_time));
+                line.push_str(&format!("M{} {y}H{}", c(from), c(frame.x.at(next))));
+            }
+            None => {}
+        }
+        drawn = stack.objective.is_some();
+    }
+    line
+}
+
 /// The chart in words.
 fn heard(data: &Data, along: Along, unit: &str) -> String {
     let known: Vec<f64> = data.incumbents.iter().filter_map(|i| i.objective).collect();
@@ -201,6 +222,14 @@ fn heard(data: &Data, along: Along, unit: &str) -> String {
         }
         (Some(first), _) => said += &format!("The baseline stands at {}. ", text::number(*first)),
         _ => {}
+    }
+    let stacks: Vec<f64> = data.stacks.iter().filter_map(|stack| stack.objective).collect();
+    if let (Some(first), Some(last)) = (stacks.first(), stacks.last()) {
+        said += &format!(
+            "The unproven stack goes from {} to {}, by the runs that chose it. ",
+            text::number(*first),
+            text::number(*last)
+        );
     }
     let fates: Vec<String> = data.funnel.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
     if !fates.is_empty() {

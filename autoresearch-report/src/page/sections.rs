@@ -81,6 +81,9 @@ fn legend(data: &Data) -> Markup {
             @if data.incumbents.iter().any(is_shaky) {
                 li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="incumbent" d="M0 6h24" {} } "dashed: by the runs that chose it, or as claimed" }
             }
+            @if data.stacks.iter().any(|stack| stack.objective.is_some()) {
+                li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="stack" d="M0 6h24" {} } "unproven stack: by the runs that chose it" }
+            }
             @for fate in mark::FATES.iter().rev() {
                 @let n = data.proposals.iter().filter(|t| t.fate == *fate).count();
                 @if n > 0 {

@@ -81,8 +81,12 @@ fn headline(data: &Data) -> String {
     let tried = of(data.proposals.len() as u64, "proposal");
     let first = data.incumbents.first().and_then(|baseline| baseline.objective);
     let last = data.incumbents.iter().rev().find_map(|i| Some((i, i.objective?)));
-    match (kept, first, last) {
-        (0, Some(first), _) => format!("Of {tried} none was kept; the baseline stands at {}.", number(first)),
+    let said = match (kept, first, last) {
+        (0, Some(first), _) => format!(
+            "Of {tried} none was kept{}; the baseline stands at {}.",
+            if data.stack().is_some() { " so far" } else { "" },
+            number(first)
+        ),
         (0, ..) => format!("Of {tried} none was kept so far."),
         (_, Some(first), Some(last)) => {
             let gain = data.direction().loss(first) - data.direction().loss(last.1);
@@ -100,6 +104,21 @@ fn headline(data: &Data) -> String {
             )
         }
         _ => format!("Of {tried} {} kept.", count(kept)),
+    };
+    said + &stacked(data)
+}
+
+/// What is built upon without being proved.
+fn stacked(data: &Data) -> String {
+    let Some(stack) = data.stack() else { return String::new() };
+    let edits = of(stack.members.len() as u64, "edit");
+    match stack.objective {
+        Some(objective) => format!(
+            " An unproven stack of {edits} stands at {}, by the very {} that chose it; it is still to be tested.",
+            number(objective),
+            if stack.runs == 1 { "run".into() } else { of(stack.runs, "run") }
+        ),
+        None => format!(" An unproven stack of {edits} is still to be tested."),
     }
 }
 
