@@ -8,6 +8,7 @@ use autoresearch_core::*;
 use autoresearch_report::Report;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use support::policies::{Policy, night};
 use support::svg::{self, Chart};
 
@@ -363,4 +364,34 @@ async fn charts_show_what_was_counted() {
             assert!((chart.value(x, true) - all[&id].0).abs() <= within(&chart, true));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn observers_are_told_of_the_unproven_stack() {
+    // At each tenth run what an observer is told is what the events until then come to.
+    let told: Arc<Mutex<Vec<(u64, Option<Unproven>)>>> = Arc::default();
+    let heard = Arc::clone(&told);
+    let store = MemoryStore::new();
+    let observer = move |notice: &Notice<'_>, status: &Status| {
+        if matches!(notice, Notice::RunFinished { .. }) && status.runs.is_multiple_of(10) {
+            heard.lock().unwrap().push((status.runs, status.stack));
+        }
+    };
+    night(Policy::Scout, 200, 0.002).store(store.clone()).observer(observer).run().await.unwrap();
+    let mut told = std::mem::take(&mut *told.lock().unwrap()).into_iter().peekable();
+    let (mut fold, mut stacked) = (autoresearch_report::Fold::new(), 0);
+    for (seq, event) in store.read(Seq(0), usize::MAX).await.unwrap() {
+        let ended = matches!(&event, Event::Finished { outcome: Ok(_), .. });
+        let event: Event<Value> = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
+        fold.take(autoresearch_report::Entry { seq: seq.0, at: None, event: Ok(event) });
+        if !ended || told.peek().is_none_or(|(runs, _)| *runs != fold.data().cost.runs) {
+            continue;
+        }
+        let (data, (_, of_observer)) = (fold.data(), told.next().unwrap());
+        let stack = data.stack();
+        assert_eq!(of_observer.map(|s| s.edits), stack.map(|s| s.members.len() as u64));
+        both(of_observer.and_then(|s| s.objective), stack.and_then(|s| s.objective));
+        stacked += u64::from(stack.is_some_and(|s| s.objective.is_some()));
+    }
+    assert!(told.next().is_none() && stacked > 3, "{stacked} with a stack that ran");
 }

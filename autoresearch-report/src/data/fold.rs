@@ -190,13 +190,18 @@ impl Fold {
         let lower_is_better = self.about.as_ref().is_none_or(|about| about.direction.loss(1.0) > 0.0);
         let incumbents = incumbent::incumbents(&self.runs, &self.keeps, lower_is_better);
         let stacks = self.stacks();
+        let version = self.keeps.last().map_or(0, |keep| keep.version);
         Data {
             schema: SCHEMA,
             made_by: format!("autoresearch-report {}", env!("CARGO_PKG_VERSION")),
             study: self.about.clone(),
             state: self.state.clone(),
             cost,
-            funnel: funnel::funnel(&proposals, stack::standing(&stacks, &proposals), self.holdout.is_some()),
+            funnel: funnel::funnel(
+                &proposals,
+                stack::standing(&stacks, &proposals, version),
+                self.holdout.is_some(),
+            ),
             stacks,
             holdout: self.holdout.clone(),
             result: self.result,

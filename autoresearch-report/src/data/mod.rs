@@ -158,7 +158,8 @@ impl Data {
 
     /// The unproven stack that is built upon now; `None`: there is none, or all of it was judged.
     pub fn stack(&self) -> Option<&Stack> {
-        stack::standing(&self.stacks, &self.proposals)
+        let version = self.incumbents.last().map_or(0, |incumbent| incumbent.version);
+        stack::standing(&self.stacks, &self.proposals, version)
     }
 
     /// Which way is better; lower, where that is not known.

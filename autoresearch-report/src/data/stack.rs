@@ -72,12 +72,12 @@ impl Fold {
     }
 }
 
-/// The stack that is built upon now, as long as something of it is still to be judged.
-pub(crate) fn standing<'a>(stacks: &'a [Stack], trials: &[Trial]) -> Option<&'a Stack> {
+/// The stack that is built upon now, on this incumbent, as long as something of it is still to be judged.
+pub(crate) fn standing<'a>(stacks: &'a [Stack], trials: &[Trial], version: u32) -> Option<&'a Stack> {
     let open = |id: &u64| {
         trials
             .binary_search_by_key(id, |t| t.id)
             .is_ok_and(|i| trials.get(i).is_some_and(|t| t.fate.is_none()))
     };
-    stacks.last().filter(|stack| stack.members.iter().any(open))
+    stacks.last().filter(|stack| stack.version == version && stack.members.iter().any(open))
 }
