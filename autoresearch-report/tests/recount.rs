@@ -369,7 +369,8 @@ async fn charts_show_what_was_counted() {
 #[tokio::test(start_paused = true)]
 async fn observers_are_told_of_the_unproven_stack() {
     // At each tenth run what an observer is told is what the events until then come to.
-    let told: Arc<Mutex<Vec<(u64, Option<Unproven>)>>> = Arc::default();
+    type Told = Vec<(u64, Option<Unproven>)>;
+    let told: Arc<Mutex<Told>> = Arc::default();
     let heard = Arc::clone(&told);
     let store = MemoryStore::new();
     let observer = move |notice: &Notice<'_>, status: &Status| {

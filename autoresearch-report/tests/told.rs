@@ -229,3 +229,47 @@ fn an_unproven_stack_is_told_apart_from_what_was_kept() {
     let judged = report(events).in_short().headline;
     assert!(!judged.contains("stack") && !judged.contains("so far"), "{judged}");
 }
+
+/// Two incumbents with these objectives.
+fn scattering(first: &[f64], second: &[f64]) -> Report {
+    let mut events = vec![opened("guarded")];
+    let runs = |from: usize, version: u32, values: &[f64]| -> Vec<Value> {
+        (from as u64..).zip(values).map(|(id, y)| ran(id, &of(&[]), version, "calibrate", *y)).collect()
+    };
+    events.extend(runs(1, 0, first));
+    events.push(proposed(1, 0, None));
+    events.push(settled(1, "kept", 1, Some((0.2, true))));
+    events.extend(runs(1 + first.len(), 1, second));
+    report(events)
+}
+
+#[test]
+fn noise_that_differs_is_not_pooled() {
+    let wide = [3.0, 3.3, 2.7, 3.15, 2.85, 3.0, 3.3, 2.7];
+    let narrow = [2.5, 2.51, 2.49, 2.505, 2.495, 2.5, 2.51, 2.49];
+    let differs = scattering(&wide, &narrow);
+    let summary = differs.in_short();
+    // Sums of squares 0.405 and 0.00045 over 7 df: standard deviations 0.2405 and 0.008018.
+    let certain = summary.certain.join(" ");
+    assert!(
+        certain.contains("one run scatters by 0.008018") && certain.contains("if Gaussian; 7 degrees"),
+        "{certain}"
+    );
+    let uncertain = summary.uncertain.join(" ");
+    assert!(uncertain.contains("differs by incumbent, from 0.008018 to 0.2405"), "{uncertain}");
+    assert!(differs.html().contains("It differs by incumbent"));
+    // Bartlett's statistic from the sums: 14 ln(0.40545 / 14) - 7 ln(0.405 / 7) - 7 ln(0.00045 / 7) = 37.93; the correction is
+    // 1 + (2 / 7 - 1 / 14) / 3 = 1.0714; with 1 df its tail is below 1e-8.
+    let p = differs.data().noise.as_ref().unwrap().equal_p.unwrap();
+    assert!(p < 1e-8, "{p}");
+    // A second incumbent without runs enough: the figure of the first is not said of it.
+    let unknown = scattering(&wide, &[]).in_short();
+    assert!(
+        unknown.certain.join(" ").contains("7 degrees of freedom of one incumbent"),
+        "{:?}",
+        unknown.certain
+    );
+    let same = scattering(&wide, &wide.map(|y| y - 0.5));
+    assert!(same.data().noise.as_ref().unwrap().equal_p.unwrap() > 0.99);
+    assert!(!same.in_short().uncertain.join(" ").contains("differs by incumbent"));
+}

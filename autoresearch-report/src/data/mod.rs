@@ -25,7 +25,7 @@ pub use fold::Fold;
 pub use funnel::{Funnel, Reason};
 pub use holdout::HoldoutUse;
 pub use incumbent::{Basis, Incumbent};
-pub use noise::{Noise, Residual};
+pub use noise::{Noise, OfVersion, Residual};
 pub use predicted::{Predicted, Prediction};
 pub use run::Run;
 pub use stack::Stack;

@@ -194,19 +194,35 @@ fn certain(data: &Data) -> Vec<String> {
             }
         ));
     }
-    if let Some(noise) = &data.noise {
-        said.push(format!(
-            "Two runs that differ in nothing but the seed differ by {} on average: one run scatters by {} (95 % interval {} to \
-             {}, {}).",
-            number(noise.sd * std::f64::consts::FRAC_2_SQRT_PI),
-            number(noise.sd),
-            number(noise.low),
-            number(noise.high),
-            of(noise.df, "degree of freedom").replace("degree of freedoms", "degrees of freedom")
-        ));
-    }
+    said.extend(scatter(data));
     said
 }
+
+/// Run noise: of the incumbent of now where it has runs enough or versions differ, else of all of them together.
+fn scatter(data: &Data) -> Option<String> {
+    let noise = data.noise.as_ref()?;
+    let now = data.incumbents.last().and_then(|now| noise.of(now.version));
+    let (whose, sd, low, high, df) = match now.filter(|now| noise.differs() || now.df >= ENOUGH) {
+        Some(now) => ("the incumbent of now", now.sd, now.low, now.high, now.df),
+        None if noise.differs() => return None,
+        None if noise.versions.len() > 1 => {
+            ("all incumbents together", noise.sd, noise.low, noise.high, noise.df)
+        }
+        None => ("one incumbent", noise.sd, noise.low, noise.high, noise.df),
+    };
+    Some(format!(
+        "Two runs that differ in nothing but the seed differ by {} on average: one run scatters by {} (95 % interval {} to {}, \
+         if Gaussian; {} of {whose}).",
+        number(sd * std::f64::consts::FRAC_2_SQRT_PI),
+        number(sd),
+        number(low),
+        number(high),
+        of(df, "degree of freedom").replace("degree of freedoms", "degrees of freedom")
+    ))
+}
+
+/// With so many degrees of freedom a standard deviation is known to about a third.
+const ENOUGH: u64 = 5;
 
 fn cost(data: &Data) -> Vec<String> {
     let c = &data.cost;

@@ -2,7 +2,7 @@
 
 use super::{compared, is_shown};
 use crate::data::{Basis, Data, Trial};
-use crate::text::{count, of, signed};
+use crate::text::{count, number, of, signed};
 
 pub(super) fn uncertain(data: &Data) -> Vec<String> {
     let mut said = Vec::new();
@@ -74,6 +74,19 @@ pub(super) fn uncertain(data: &Data) -> Vec<String> {
     }
     if data.noise.is_none() && data.cost.runs > 0 {
         said.push("Run noise is unknown: no incumbent ran twice.".into());
+    }
+    if let Some(noise) = data.noise.as_ref().filter(|noise| noise.differs()) {
+        let (low, high) = noise.extremes().unwrap_or((noise.low, noise.high));
+        said.push(format!(
+            "Run noise differs by incumbent, from {} to {} (Bartlett's test, p = {}, if Gaussian): no one figure is true of all.",
+            number(low),
+            number(high),
+            number(noise.equal_p.unwrap_or(0.0))
+        ));
+        let now = data.incumbents.last().and_then(|now| noise.of(now.version));
+        if now.is_none() {
+            said.push("Run noise of the incumbent of now is unknown: it did not run twice.".into());
+        }
     }
     if let Some([low, high]) =
         data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)
