@@ -273,3 +273,31 @@ fn noise_that_differs_is_not_pooled() {
     assert!(same.data().noise.as_ref().unwrap().equal_p.unwrap() > 0.99);
     assert!(!same.in_short().uncertain.join(" ").contains("differs by incumbent"));
 }
+
+#[test]
+fn one_absurd_expectation_does_not_wreck_the_rest() {
+    let mut events = vec![opened("greedy"), ran(1, &of(&[]), 0, "calibrate", 3.0)];
+    // Expected and measured: two gains, one of which was a loss; a loss that was one; and one without any sense.
+    for (id, expected, measured) in
+        [(1, 0.1, 0.2), (2, 0.3, -0.1), (3, -0.2, -0.3), (4, 1e308, 0.05), (5, 0.2, 0.1)]
+    {
+        events.push(proposed(id, 0, Some(expected)));
+        events.push(settled(id, "rejected", 0, Some((measured, false))));
+    }
+    let report = report(events);
+    let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+    let p = &json["predicted"];
+    assert_eq!(p["absurd"], json!([4]));
+    let near = |name: &str, value: f64| assert!((p[name].as_f64().unwrap() - value).abs() < 1e-12, "{name}");
+    // Of 0.1, 0.3, -0.2, 0.2 and of 0.2, -0.1, -0.3, 0.1.
+    near("expected", 0.1);
+    near("measured", -0.025);
+    near("median_expected", 0.15);
+    near("median_measured", 0.0);
+    assert_eq!(p["signs"], json!([[3, 0, 1], [0, 0, 0], [0, 0, 1]]));
+    let html = report.html();
+    assert!(html.contains("1 expectation of more than a thousand times") && html.contains("edge: p4."));
+    // The axis is that of the others.
+    let chart = Chart::first(&html, "predicted");
+    assert!(chart.ends(true).1.1 < 1.0, "{:?}", chart.ends(true));
+}

@@ -32,9 +32,18 @@ pub(super) fn predicted(data: &Data) -> Markup {
     let said = format!("Expected against measured improvements of {}.", text::of(n, "proposal"));
     html! {
         p {
-            "Of " (text::of(n, "proposal")) " with an expectation, " (text::count(p.right_sign)) " showed a gain as expected. On average "
-            (text::signed(p.expected)) " was expected and " (text::signed(p.measured)) " measured."
+            "Of " (text::of(n, "proposal")) " with an expectation, " (text::count(p.right_sign)) " expected a gain and showed one. In the middle (median) "
+            (text::signed(p.median_expected)) " was expected and " (text::signed(p.median_measured)) " measured."
             @if let (Some(rho), Some(pv)) = (p.rank_correlation, p.p) { " Rank correlation " (text::signed(rho)) " (p = " (text::number(pv)) ")." }
+        }
+        @if !p.absurd.is_empty() {
+            p { (text::of(p.absurd.len() as u64, "expectation")) " of more than a thousand times the largest measured effect left out of these figures, and drawn at the edge: " @for (i, id) in p.absurd.iter().take(20).enumerate() { @if i > 0 { ", " } "p" (id) } @if p.absurd.len() > 20 { " and others" } "." }
+        }
+        div class="wide" tabindex="0" role="region" aria-label="Signs" {
+            table {
+                thead { tr { th scope="col" {} @for name in ["Gain measured", "Nothing", "Loss measured"] { th scope="col" class="n" { (name) } } } }
+                tbody { @for (name, row) in ["Gain expected", "Nothing expected", "Loss expected"].iter().zip(p.signs) { tr { th scope="row" { (name) } @for n in row { td class="n" { (text::count(n)) } } } } }
+            }
         }
         (figure(scatter::predicted(p, &said), &html! { "On the dashed line both are equal. Measured effects are on validation; far ones are drawn at the edge." }))
     }
