@@ -301,3 +301,35 @@ fn one_absurd_expectation_does_not_wreck_the_rest() {
     let chart = Chart::first(&html, "predicted");
     assert!(chart.ends(true).1.1 < 1.0, "{:?}", chart.ends(true));
 }
+
+#[test]
+fn a_running_study_says_how_far_it_is() {
+    let mut start = opened("scout Rules { alpha: 0.1, runs: None }");
+    start["settings"]["limits"] = json!({"runs": 20, "proposals": 4, "consecutive_failures": 20});
+    start["executor"] = format!("bits per byte, at most {} bytes", u64::MAX).into();
+    let mut events = vec![start];
+    events.extend((1..=8).map(|id| ran(id, &of(&[]), 0, "calibrate", 3.0 + 0.01 * id as f64)));
+    let early = report(events.clone());
+    let summary = early.in_short();
+    // Eight runs of twenty, of five minutes each.
+    assert!(summary.state.contains("used 40 % of its limit on runs"), "{}", summary.state);
+    assert!(summary.state.contains("Nothing was kept in 8 runs and 40 min"), "{}", summary.state);
+    assert!(!summary.uncertain.join(" ").contains("gain"), "there is none: {:?}", summary.uncertain);
+    // They rise steadily, and span eight runs: nothing is said of a hundred.
+    assert!(early.data().noise.as_ref().unwrap().per_hundred_runs.is_none());
+    assert!(!summary.uncertain.join(" ").contains("drift") && !early.html().contains("In a hundred runs"));
+    let html = early.html();
+    let header = html.split("<header>").nth(1).unwrap().split("</header>").next().unwrap();
+    assert!(header.contains("scout") && !header.contains("Rules"), "{header}");
+    assert!(html.contains("any number of bytes") && !html.contains(&u64::MAX.to_string()));
+    events.extend([1, 2, 3].map(|id| proposed(id, 0, None)));
+    events.push(settled(1, "kept", 1, Some((0.2, true))));
+    events.extend([9, 10].map(|id| ran(id, &of(&[]), 1, "confirm", 2.8)));
+    let state = report(events.clone()).in_short().state;
+    assert!(state.contains("used 75 % of its limit on proposals"), "{state}");
+    assert!(state.contains("last changed 2 runs and 10 min ago"), "{state}");
+    // Where runs span a hundred, a drift is seen.
+    let long: Vec<f64> = (0..120).map(|i| 3.0 + 0.01 * f64::from(i) + 0.001 * f64::from(i % 3)).collect();
+    let drift = scattering(&long, &[]).data().noise.as_ref().unwrap().per_hundred_runs.unwrap();
+    assert!((drift - 1.0).abs() < 0.01, "{drift}");
+}

@@ -23,7 +23,8 @@ pub struct Noise {
     /// The p-value of Bartlett's test (1937) that all versions with three runs or more scatter alike; for Gaussian noise.
     /// `None`: fewer than two such versions.
     pub equal_p: Option<f64>,
-    /// By how much the objective changes in a hundred runs, within versions; `None`: too few runs.
+    /// By how much the objective changes in a hundred runs, within versions; `None`: too few runs, or they span less than
+    /// a hundred runs of the study.
     pub per_hundred_runs: Option<f64>,
     /// The 95 % interval of that, from least squares.
     pub drift_interval: Option<[f64; 2]>,
@@ -133,7 +134,10 @@ pub(super) fn noise(runs: &[Run]) -> Option<Noise> {
     });
     let own: Vec<OfVersion> = own.collect();
     let (low, high) = ends(ss, n);
-    let slope = (df > 2 && sxx > 0.0).then(|| sxy / sxx);
+    // What few runs show is not drawn out to a hundred.
+    let ends_at = |r: Option<&Residual>| r.map_or(0, |r| r.at_run);
+    let spanned = ends_at(residuals.last()) - ends_at(residuals.first()) >= 100;
+    let slope = (df > 2 && sxx > 0.0 && spanned).then(|| sxy / sxx);
     let error = slope.map(|b| ((ss - b * sxy).max(0.0) / (n - 1.0) / sxx).sqrt());
     let half = error.map(|se| student_quantile(0.975, n - 1.0) * se);
     Some(Noise {

@@ -84,7 +84,7 @@ pub(super) fn about(data: &Data) -> Markup {
         @if let Some(s) = &data.study {
             dl {
                 dt { "Policy" } dd { bdi { (s.policy) } }
-                dt { "Executor and evaluators" } dd { bdi { (s.executor) } }
+                dt { "Executor and evaluators" } dd { bdi { (unlimited(&s.executor)) } }
                 dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
                 dt { "Seed" } dd { (s.seed) }
                 dt { "Runs at once" } dd { (s.in_flight) }
@@ -102,4 +102,9 @@ pub(super) fn about(data: &Data) -> Markup {
             @if data.state.unreadable_count > data.state.unreadable.len() as u64 { p { (text::count(data.state.unreadable_count)) " in all." } }
         }
     }
+}
+
+/// The text with words for the largest number that there is, which stands for no limit.
+fn unlimited(text: &str) -> String {
+    text.replace(&format!("at most {}", u64::MAX), "any number of")
 }

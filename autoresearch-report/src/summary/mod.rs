@@ -1,5 +1,6 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
+mod pace;
 mod retested;
 mod uncertain;
 
@@ -145,8 +146,9 @@ fn state(data: &Data) -> String {
         (None, _) if s.events == 0 => "Nothing has been stored.".into(),
         (None, _) => format!(
             "The study has not stopped: it is running, or it was killed and can be resumed. Its last event, number {}, was \
-             stored{when}.",
-            count(s.last)
+             stored{when}.{}",
+            count(s.last),
+            pace::pace(data)
         ),
     }
 }

@@ -42,9 +42,12 @@ pub(super) fn uncertain(data: &Data) -> Vec<String> {
             true => "The test split has not been opened",
             false => "There is no test split",
         };
-        said.push(format!(
-            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
-        ));
+        let gain = if data.kept().next().is_some() || data.stack().is_some() {
+            ": how much of the gain is fitted to the validation split, nothing here can tell."
+        } else {
+            "."
+        };
+        said.push(format!("{why}{gain}"));
     }
     if data.study.is_some() && data.holdout.is_none() {
         said.push(
