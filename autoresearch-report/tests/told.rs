@@ -224,6 +224,13 @@ fn an_unproven_stack_is_told_apart_from_what_was_kept() {
     let line = chart.path("stack");
     let level = line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
     assert!((chart.value(level, false) - 2.9).abs() < 0.02, "{line}");
+    // It ends where the incumbent changes: here at the sixth run of eight.
+    let mut certified = events.clone();
+    certified.push(settled(1, "kept", 1, Some((0.5, true))));
+    certified.extend([7, 8].map(|id| ran(id, &of(&[]), 1, "confirm", 3.0)));
+    let chart = Chart::first(&report(certified).html(), "progress");
+    let end = chart.path("stack").rsplit('H').next().unwrap().parse().unwrap();
+    assert!((chart.value(end, true) - 6.0).abs() < 0.1, "{}", chart.value(end, true));
     // Judged, it is no more.
     events.extend([1, 2, 4].map(|id| settled(id, "rejected", 0, None)));
     let judged = report(events).in_short().headline;

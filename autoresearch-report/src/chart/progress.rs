@@ -193,6 +193,9 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
     let (mut line, mut drawn) = (String::new(), false);
     for (i, stack) in data.stacks.iter().enumerate() {
         let next = data.stacks.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
+        // It ends where another incumbent takes its ground away.
+        let later = data.incumbents.iter().find(|incumbent| incumbent.version > stack.version);
+        let next = later.map_or(next, |later| next.min(place(later.at_run, later.at_time)));
         match stack.objective.map(|objective| c(frame.y.at(objective))) {
             Some(y) if drawn => line.push_str(&format!("V{y}H{}", c(frame.x.at(next)))),
             Some(y) => {
