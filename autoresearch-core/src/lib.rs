@@ -70,7 +70,7 @@ pub use measure::{Direction, Measurement, MeasurementError, PerUnit};
 pub use meter::{Charge, Commitment};
 #[cfg(feature = "progress")]
 pub use observe::Progress;
-pub use observe::{Notice, Observe, Status};
+pub use observe::{Notice, Observe, Status, Unproven};
 pub use propose::{
     Dedupe, Effect, Evolution, Fate, Halving, History, Hypothesis, LocalSearch, Portfolio, Proposal,
     ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Take,

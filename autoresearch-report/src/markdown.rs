@@ -36,7 +36,7 @@ pub(crate) fn summary(report: &Report) -> String {
                 summary::effect(trial),
                 summary::evidence(trial),
                 trial.runs,
-                duration(trial.seconds)
+                duration(trial.share)
             );
         }
         if kept.len() > MOST {

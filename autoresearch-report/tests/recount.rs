@@ -8,6 +8,7 @@ use autoresearch_core::*;
 use autoresearch_report::Report;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use support::policies::{Policy, night};
 use support::svg::{self, Chart};
 
@@ -168,7 +169,20 @@ async fn incumbents_noise_and_evidence() {
                 of.filter(|run| trains(run) == stack).filter_map(|run| run.objective).collect()
             };
             let (fresh, selected) = (own(true), own(false));
-            let values = if fresh.is_empty() { selected } else { fresh };
+            let since: Vec<f64> = heard.runs[incumbent.at_run as usize..]
+                .iter()
+                .filter(|run| run.whole && run.role != Role::Screen && trains(run) == stack)
+                .filter_map(|run| run.objective)
+                .collect();
+            let enough = since.len() > 1 || i == 0;
+            let values = if enough && !since.is_empty() {
+                since
+            } else if fresh.is_empty() {
+                selected
+            } else {
+                fresh
+            };
+            assert_eq!(incumbent.low.is_some(), enough && values.len() > 1, "{policy:?} incumbent {i}");
             assert_eq!(incumbent.runs, values.len() as u64, "{policy:?} incumbent {i}");
             if !values.is_empty() {
                 near(incumbent.objective.unwrap(), mean(&values));
@@ -296,10 +310,9 @@ async fn charts_show_what_was_counted() {
                 .map(|fate| chart.dots(fate).len())
                 .iter()
                 .sum();
-        let tall = data
-            .proposals
-            .iter()
-            .filter(|t| t.objective.is_some() || t.effect.is_some() || t.fate == Some(Fate::Failed));
+        let tall = data.proposals.iter().filter(|t| {
+            t.objective.or(t.together).is_some() || t.effect.is_some() || t.fate == Some(Fate::Failed)
+        });
         assert_eq!(drawn, tall.count());
         // Kept edits: one dot and one interval each, at their effects.
         let chart = Chart::first(&html, "kept");
@@ -351,4 +364,35 @@ async fn charts_show_what_was_counted() {
             assert!((chart.value(x, true) - all[&id].0).abs() <= within(&chart, true));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn observers_are_told_of_the_unproven_stack() {
+    // At each tenth run what an observer is told is what the events until then come to.
+    type Told = Vec<(u64, Option<Unproven>)>;
+    let told: Arc<Mutex<Told>> = Arc::default();
+    let heard = Arc::clone(&told);
+    let store = MemoryStore::new();
+    let observer = move |notice: &Notice<'_>, status: &Status| {
+        if matches!(notice, Notice::RunFinished { .. }) && status.runs.is_multiple_of(10) {
+            heard.lock().unwrap().push((status.runs, status.stack));
+        }
+    };
+    night(Policy::Scout, 200, 0.002).store(store.clone()).observer(observer).run().await.unwrap();
+    let mut told = std::mem::take(&mut *told.lock().unwrap()).into_iter().peekable();
+    let (mut fold, mut stacked) = (autoresearch_report::Fold::new(), 0);
+    for (seq, event) in store.read(Seq(0), usize::MAX).await.unwrap() {
+        let ended = matches!(&event, Event::Finished { outcome: Ok(_), .. });
+        let event: Event<Value> = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
+        fold.take(autoresearch_report::Entry { seq: seq.0, at: None, event: Ok(event) });
+        if !ended || told.peek().is_none_or(|(runs, _)| *runs != fold.data().cost.runs) {
+            continue;
+        }
+        let (data, (_, of_observer)) = (fold.data(), told.next().unwrap());
+        let stack = data.stack();
+        assert_eq!(of_observer.map(|s| s.edits), stack.map(|s| s.members.len() as u64));
+        both(of_observer.and_then(|s| s.objective), stack.and_then(|s| s.objective));
+        stacked += u64::from(stack.is_some_and(|s| s.objective.is_some()));
+    }
+    assert!(told.next().is_none() && stacked > 3, "{stacked} with a stack that ran");
 }

@@ -71,6 +71,7 @@ pub(super) mod tests {
             in_flight: 2,
             baseline: Some(3.0),
             incumbent: Some(2.9),
+            stack: None,
             holdout_left: Some(99),
             elapsed: 60.0,
             wall_clock: None,

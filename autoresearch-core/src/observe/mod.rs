@@ -112,6 +112,8 @@ pub struct Status {
     pub baseline: Option<f64>,
     /// The incumbent's mean objective over its own runs, once it has run.
     pub incumbent: Option<f64>,
+    /// What new proposals build upon without its being proved; `None`: they build upon the incumbent.
+    pub stack: Option<Unproven>,
     /// Questions that the holdout still answers; `None` where there is no holdout.
     pub holdout_left: Option<u64>,
     /// Seconds that the study has been running, resumptions included.
@@ -126,6 +128,17 @@ pub struct Status {
     pub money: f64,
     /// How much it may be.
     pub money_limit: Option<f64>,
+}
+
+/// A stack of edits that proposals build upon before it is tested ([`Scout`](crate::Scout)): nothing of it need hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Unproven {
+    /// How many proposals it has something of.
+    pub edits: u64,
+    /// The mean objective of the runs of exactly this stack, which helped to choose it: it looks better than it is. `None`:
+    /// it never ran as it is.
+    pub objective: Option<f64>,
 }
 
 /// Is told what happens in a study, in order. Called between facts: be quick, or hand over to a thread of your own.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// that the incumbent's objective, the effect of the last kept edit, what is left of the holdout, what was charged; and a
 /// line for each run under way, eight at most. Kept edits are printed above the bar. Where standard error is no terminal,
 /// or one that cannot move its cursor (`TERM=dumb`), it prints a line for each settled proposal that got past its first
-/// run, and every 20 runs.
+/// run and was not set aside, and every 20 runs.
 ///
 /// What is left is said once it can be known: after the first runs, as what the limit that is nearest leaves at the pace so
 /// far, and as an upper bound where that limit is the clock. A study may end sooner, when nothing more is proposed.
@@ -81,13 +81,19 @@ impl Progress {
         match notice {
             Notice::RunStarted { run, arm, attempt } if self.runs.len() < LINES => {
                 let line = self.all.add(ProgressBar::new(1000));
-                line.set_style(style("  {msg}"));
+                // Until it tells how far it is, its time alone shows that it runs.
+                line.set_style(style("  {msg} | {elapsed}"));
+                line.enable_steady_tick(Duration::from_secs(1));
                 let again = if *attempt > 0 { format!(", attempt {}", attempt + 1) } else { String::new() };
                 let what = if arm.is_incumbent() { "incumbent".into() } else { arm.to_string() };
-                self.runs.insert(*run, (line, format!("{run} {what}{again}"), Instant::now()));
+                let what = format!("{run} {what}{again}");
+                line.set_message(what.clone());
+                self.runs.insert(*run, (line, what, Instant::now()));
             }
             Notice::RunProgress { run, progress } => {
                 if let Some((line, what, began)) = self.runs.get(run) {
+                    line.disable_steady_tick();
+                    line.set_style(style("  {msg}"));
                     line.set_message(under_way(what, progress, began.elapsed().as_secs_f64()));
                 }
             }
@@ -107,11 +113,32 @@ impl Progress {
         }
     }
 
+    /// What became of a proposal, where that is worth a line: what is dropped after a first run, and what is set aside, is one
+    /// of hundreds.
+    fn outcome(&self, notice: &Notice<'_>) -> Option<String> {
+        let Notice::Settled { proposal, title, fate, effect, reason } = notice else { return None };
+        let effect = effect.map_or_else(String::new, |e| format!(" {e}"));
+        let (title, reason) = (plain(title), plain(reason));
+        match fate {
+            Fate::SetAside => None,
+            Fate::Rejected if effect.is_empty() => None,
+            Fate::Kept => Some(format!("{} {proposal} {title}:{effect}", self.coloured(2, "kept"))),
+            Fate::Rejected => Some(format!("{fate} {proposal} {title}:{effect}")),
+            _ => Some(format!("{fate} {proposal} {title}: {reason}")),
+        }
+    }
+
     /// What was found, and what it cost.
     fn found(&self, status: &Status) -> String {
         let number = |x: Option<f64>| x.map_or_else(|| "-".into(), |x| format!("{x:.4}"));
         let mut text =
             format!("objective {} (baseline {})", number(status.incumbent), number(status.baseline));
+        if let Some(stack) = &status.stack {
+            text += &format!(" | unproven stack of {}", stack.edits);
+            if let Some(objective) = stack.objective {
+                text += &format!(" at {objective:.4} by the runs that chose it");
+            }
+        }
         if let Some((id, effect)) = &self.last_kept {
             let effect = effect.map_or_else(String::new, |e| format!(" {:+.4}", e.mean));
             text += &format!(" | last kept {id}{effect}");
@@ -152,11 +179,23 @@ fn under_way(what: &str, progress: &RunProgress, seconds: f64) -> String {
     text
 }
 
-/// A text that somebody wrote, fit for a terminal: on one line, without control characters, not too long.
+/// Whether a character turns the direction of what follows it (Unicode Standard Annex 9).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether it does more than stand where it is.
+fn breaks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// A text that somebody wrote, fit for a terminal: on one line, without control characters and marks that turn the
+/// direction of writing, not too long.
 fn plain(text: &str) -> String {
     const MOST: usize = 200;
-    let mut out: String = text.chars().take(MOST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(MOST).is_some() {
+    let straight = text.chars().filter(|c| !turns(*c)).take(MOST);
+    let mut out: String = straight.map(|c| if breaks(c) { ' ' } else { c }).collect();
+    if text.chars().filter(|c| !turns(*c)).nth(MOST).is_some() {
         out.push('…');
     }
     out
@@ -196,16 +235,9 @@ impl Observe for Progress {
         }
         match notice {
             Notice::Opened { resumed: true } => self.say("going on where the stored study stands"),
-            Notice::Settled { proposal, title, fate, effect, reason } => {
-                let effect = effect.map_or_else(String::new, |e| format!(" {e}"));
-                let (title, reason) = (plain(title), plain(reason));
-                match fate {
-                    Fate::Rejected if effect.is_empty() => {}
-                    Fate::Kept => {
-                        self.say(&format!("{} {proposal} {title}:{effect}", self.coloured(2, "kept")))
-                    }
-                    Fate::Rejected => self.say(&format!("{fate} {proposal} {title}:{effect}")),
-                    _ => self.say(&format!("{fate} {proposal} {title}: {reason}")),
+            Notice::Settled { .. } => {
+                if let Some(line) = self.outcome(notice) {
+                    self.say(&line);
                 }
             }
             Notice::RunFinished { .. } if !self.terminal && status.runs.is_multiple_of(20) => {
@@ -230,8 +262,10 @@ impl Observe for Progress {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Unproven;
     use super::super::left::tests::status;
     use super::*;
+    use crate::arm::Arm;
 
     #[test]
     fn a_run_tells_how_far_it_is() {
@@ -249,6 +283,28 @@ mod tests {
     fn texts_cannot_write_to_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\nc\u{7}"), "a [2Jb c ");
         assert_eq!(plain(&"x".repeat(300)).chars().count(), 201);
+        assert_eq!(plain("a\u{202e}b\u{2066}c\u{2028}d\u{61c}"), "abc d");
+        assert_eq!(plain(&"\u{200f}".repeat(300)), "");
+    }
+
+    #[test]
+    fn a_line_is_for_what_is_rare() {
+        let mut progress = Progress::new(true, ProgressDrawTarget::hidden(), false);
+        progress.colours = false;
+        let (title, reason) = ("a", "b");
+        let settled = |fate, effect| Notice::Settled { proposal: ProposalId(3), title, fate, effect, reason };
+        let effect = Some(Effect::new(0.1, (0.05, 0.15), 0.95, 4, true));
+        assert_eq!(progress.outcome(&settled(Fate::SetAside, None)), None);
+        assert_eq!(progress.outcome(&settled(Fate::SetAside, effect)), None);
+        assert_eq!(progress.outcome(&settled(Fate::HeldBack, None)).as_deref(), Some("held back p3 a: b"));
+        assert!(
+            progress.outcome(&settled(Fate::Kept, effect)).is_some_and(|line| line.starts_with("kept p3 a:"))
+        );
+        // A run that does not tell how far it is has a line as well.
+        let arm = Arm::single(ProposalId(3));
+        progress.notice(&Notice::RunStarted { run: RunId(7), arm: &arm, attempt: 1 }, &status());
+        let lines: Vec<String> = progress.runs.values().map(|(line, ..)| line.message()).collect();
+        assert_eq!(lines, [format!("r7 {arm}, attempt 2")]);
     }
 
     #[test]
@@ -263,6 +319,12 @@ mod tests {
         assert_eq!(
             progress.found(&status),
             "objective 2.9000 (baseline 3.0000) | last kept p3 +0.1000 | holdout 99 left | 0.25 charged"
+        );
+        let stack = Some(Unproven { edits: 38, objective: Some(2.8) });
+        assert_eq!(
+            progress.found(&Status { stack, ..status }),
+            "objective 2.9000 (baseline 3.0000) | unproven stack of 38 at 2.8000 by the runs that chose it | last kept p3 \
+             +0.1000 | holdout 99 left | 0.25 charged"
         );
     }
 }

@@ -111,6 +111,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             in_flight: self.under_way.len(),
             baseline: self.tally.baseline,
             incumbent: self.tally.incumbent(),
+            stack: self.tally.stack(),
             holdout_left: match self.state.holdout() {
                 HoldoutStatus::Absent => None,
                 HoldoutStatus::Open { left } => Some(left),

@@ -20,9 +20,10 @@ pub(crate) const SIZE: (f64, f64) = (860.0, 360.0);
 /// Proposals that failed stand in a row of their own.
 const RAIL: f64 = 16.0;
 
-/// A proposal where it is drawn: the objective of its own runs, else the incumbent's moved by the measured effect.
+/// A proposal where it is drawn: the objective of its own runs, else that of the runs which it shared with others, and only
+/// where there are none, the incumbent's moved by the measured effect: an effect beside others is none beside the incumbent.
 fn height(trial: &Trial, data: &Data) -> Option<f64> {
-    trial.objective.or_else(|| {
+    trial.objective.or(trial.together).or_else(|| {
         let effect = trial.effect?.mean;
         let version = trial.settled_version?.saturating_sub(u32::from(trial.fate == Some(Fate::Kept)));
         let at = data.incumbents.partition_point(|incumbent| incumbent.version <= version);
@@ -38,7 +39,8 @@ fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
     let quantile =
         |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
     let incumbents = data.incumbents.iter().filter_map(|i| i.objective);
-    let must = span(incumbents.chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
+    let stacks = data.stacks.iter().filter_map(|stack| stack.objective);
+    let must = span(incumbents.chain(stacks).chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
     let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
     let reach = (1.5 * box_width).max(0.25 * (must.1 - must.0));
     let (low, high) = (must.0 - reach, must.1 + reach);
@@ -91,7 +93,8 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         }
     }
     let heard = heard(data, along, unit);
-    let (band, line) = steps(&frame, &data.incumbents, place, end);
+    let stack = stacks(&frame, data, place, end);
+    let Steps { band, line, sure } = steps(&frame, &data.incumbents, place, end);
     let marks = html! {
         path class="band" d=(band) {}
         g class="dots" {
@@ -101,7 +104,9 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
                 }
             }
         }
+        @if !stack.is_empty() { path class="stack" d=(stack) {} }
         path class="incumbent" d=(line) {}
+        path class="incumbent sure" d=(sure) {}
         @if beyond > 0 {
             text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
                 (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
@@ -142,15 +147,26 @@ fn axes(frame: &Frame, rail: f64) -> Markup {
     }
 }
 
-/// The incumbent as steps, and its interval as a band behind them.
-fn steps(
-    frame: &Frame,
-    incumbents: &[Incumbent],
-    place: impl Fn(u64, f64) -> f64,
-    end: f64,
-) -> (String, String) {
+/// The incumbent as steps.
+#[derive(Default)]
+struct Steps {
+    /// Its interval behind them.
+    band: String,
+    /// All of them; drawn dashed.
+    line: String,
+    /// Those that do not rest on the runs that chose them or on a claim: drawn over the line, unbroken.
+    sure: String,
+}
+
+/// Whether an incumbent's objective is what those who chose it have seen or said.
+pub(crate) fn is_shaky(incumbent: &Incumbent) -> bool {
+    matches!(incumbent.basis, Basis::Selected | Basis::Claimed)
+}
+
+fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f64, end: f64) -> Steps {
     let known: Vec<&Incumbent> = incumbents.iter().filter(|i| i.objective.is_some()).collect();
-    let (mut band, mut line) = (String::new(), String::new());
+    let Steps { mut band, mut line, mut sure } = Steps::default();
+    let mut before: Option<String> = None;
     for (i, incumbent) in known.iter().enumerate() {
         let Some(objective) = incumbent.objective else { continue };
         let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
@@ -159,12 +175,38 @@ fn steps(
         let go = if line.is_empty() { format!("M{} {y}", c(from)) } else { format!("V{y}") };
         line.push_str(&go);
         line.push_str(&format!("H{}", c(to)));
+        if !is_shaky(incumbent) {
+            let start = before.as_ref().unwrap_or(&y);
+            sure.push_str(&format!("M{} {start}V{y}H{}", c(from), c(to)));
+        }
+        before = Some(y);
         if let (Some(low), Some(high)) = (incumbent.low, incumbent.high) {
             let (a, b) = (c(frame.y.at(low)), c(frame.y.at(high)));
             band.push_str(&format!("M{} {a}H{}V{b}H{}z", c(from), c(to), c(from)));
         }
     }
-    (band, line)
+    Steps { band, line, sure }
+}
+
+/// The unproven stack as steps, with gaps where it is not known or was given up.
+fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64) -> String {
+    let (mut line, mut drawn) = (String::new(), false);
+    for (i, stack) in data.stacks.iter().enumerate() {
+        let next = data.stacks.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
+        // It ends where another incumbent takes its ground away.
+        let later = data.incumbents.iter().find(|incumbent| incumbent.version > stack.version);
+        let next = later.map_or(next, |later| next.min(place(later.at_run, later.at_time)));
+        match stack.objective.map(|objective| c(frame.y.at(objective))) {
+            Some(y) if drawn => line.push_str(&format!("V{y}H{}", c(frame.x.at(next)))),
+            Some(y) => {
+                let from = frame.x.at(place(stack.at_run, stack.at_time));
+                line.push_str(&format!("M{} {y}H{}", c(from), c(frame.x.at(next))));
+            }
+            None => {}
+        }
+        drawn = stack.objective.is_some();
+    }
+    line
 }
 
 /// The chart in words.
@@ -184,12 +226,21 @@ fn heard(data: &Data, along: Along, unit: &str) -> String {
         (Some(first), _) => said += &format!("The baseline stands at {}. ", text::number(*first)),
         _ => {}
     }
+    let stacks: Vec<f64> = data.stacks.iter().filter_map(|stack| stack.objective).collect();
+    if let (Some(first), Some(last)) = (stacks.first(), stacks.last()) {
+        said += &format!(
+            "The unproven stack goes from {} to {}, by the runs that chose it. ",
+            text::number(*first),
+            text::number(*last)
+        );
+    }
     let fates: Vec<String> = data.funnel.fates.iter().map(|(fate, n)| format!("{n} {fate}")).collect();
     if !fates.is_empty() {
         said += &format!("Proposals: {}.", fates.join(", "));
     }
-    if data.incumbents.iter().any(|i| i.basis == Basis::Selected) {
-        said += " Some steps rest on the runs that chose them, and look better than they are.";
+    if data.incumbents.iter().any(is_shaky) {
+        said += " Some steps are dashed: they rest on the runs that chose them or on what was claimed, and look better than \
+                 they are.";
     }
     said
 }

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 /// Expected against measured effects, with the line on which both are equal.
 pub(crate) fn predicted(data: &Predicted, heard: &str) -> Option<Markup> {
-    let x = span(data.points.iter().map(|p| p.expected).chain([0.0]))?;
+    let x = span(data.sound().map(|p| p.expected).chain([0.0]))?;
     let mut ys: Vec<f64> = data.points.iter().map(|p| p.measured).collect();
     ys.sort_by(f64::total_cmp);
     let at = |p: f64| ys.get((p * (ys.len() - 1) as f64).round() as usize).copied().unwrap_or(0.0);

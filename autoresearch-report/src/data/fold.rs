@@ -4,10 +4,11 @@ use super::cost::{place, positive};
 use super::difference::Applied;
 use super::trial::{Settled, find, objectives};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
-use super::{cohort, evidence, funnel, incumbent, noise, predicted};
+use super::{cohort, evidence, funnel, incumbent, noise, predicted, stack};
 use crate::source::Entry;
 use crate::text;
-use autoresearch_core::{Charge, Event, FinalResult, Settings};
+use autoresearch_core::stats::Moments;
+use autoresearch_core::{Arm, Charge, Event, FinalResult, Settings};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,6 +27,9 @@ pub struct Fold {
     pub(super) trials: Vec<Trial>,
     pub(super) runs: Vec<Run>,
     pub(super) keeps: Vec<incumbent::Keep>,
+    pub(super) stands: Vec<stack::Stand>,
+    /// Of each incumbent and arm: the objectives of runs that look.
+    pub(super) looks: BTreeMap<(u32, Arm), Moments>,
     pub(super) holdout: Option<HoldoutUse>,
     pub(super) result: Option<FinalResult>,
     pub(super) charges: BTreeMap<String, Charge>,
@@ -104,6 +108,7 @@ impl Fold {
                 }
             }
             Event::Proposed { first, on, version, proposals } => {
+                self.stood(version.0, &on);
                 let on: Vec<u64> = on.proposals().map(|p| p.0).collect();
                 for (id, proposal) in (first.0..).zip(proposals) {
                     self.proposed(id, version.0, &on, proposal);
@@ -117,6 +122,7 @@ impl Fold {
             }
             Event::Finished { run, outcome, seconds, elapsed, .. } => {
                 if let Ok(m) = &outcome {
+                    self.looked(&run, m.objective());
                     self.remember(&run, m.metrics().get("memory_gb").copied());
                 }
                 let outcome = outcome.map(|m| m.objective());
@@ -183,13 +189,20 @@ impl Fold {
         cost.roles.sort_by_key(|share| place(share.role));
         let lower_is_better = self.about.as_ref().is_none_or(|about| about.direction.loss(1.0) > 0.0);
         let incumbents = incumbent::incumbents(&self.runs, &self.keeps, lower_is_better);
+        let stacks = self.stacks();
+        let version = self.keeps.last().map_or(0, |keep| keep.version);
         Data {
             schema: SCHEMA,
             made_by: format!("autoresearch-report {}", env!("CARGO_PKG_VERSION")),
             study: self.about.clone(),
             state: self.state.clone(),
             cost,
-            funnel: funnel::funnel(&proposals, self.holdout.is_some()),
+            funnel: funnel::funnel(
+                &proposals,
+                stack::standing(&stacks, &proposals, version),
+                self.holdout.is_some(),
+            ),
+            stacks,
             holdout: self.holdout.clone(),
             result: self.result,
             cohorts: cohort::cohorts(&proposals, &self.runs, lower_is_better),

@@ -1,6 +1,6 @@
 //! How far proposals got, and why others did not.
 
-use super::Trial;
+use super::{Stack, Trial};
 use autoresearch_core::Fate;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub struct Funnel {
     pub kept: u64,
     /// Are being judged, or wait for it.
     pub open: u64,
+    /// Those of them that are part of the unproven stack which is built upon now.
+    pub stacked: u64,
     /// How many ended with which fate.
     pub fates: BTreeMap<String, u64>,
     /// Why the others were not kept, the most frequent reason first; numbers in reasons are left out so that equal reasons
@@ -40,7 +42,7 @@ pub struct Reason {
     pub count: u64,
 }
 
-pub(super) fn funnel(trials: &[Trial], holdout: bool) -> Funnel {
+pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> Funnel {
     let mut funnel = Funnel { held_out: holdout.then_some(0), ..Funnel::default() };
     let mut reasons: BTreeMap<(&'static str, String), (Fate, u64)> = BTreeMap::new();
     for trial in trials {
@@ -56,6 +58,7 @@ pub(super) fn funnel(trials: &[Trial], holdout: bool) -> Funnel {
         }
         let Some(fate) = trial.fate else {
             funnel.open += 1;
+            funnel.stacked += u64::from(stack.is_some_and(|s| s.members.binary_search(&trial.id).is_ok()));
             continue;
         };
         *funnel.fates.entry(fate.to_string()).or_default() += 1;

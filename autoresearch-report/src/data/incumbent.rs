@@ -17,10 +17,11 @@ pub struct Incumbent {
     pub at_run: u64,
     /// Seconds that the study had been running by then.
     pub at_time: f64,
-    /// The mean objective of its runs: of the fresh ones where there are any, else of those that chose it; and if there are
-    /// none at all, the objective before, moved by the effect that was measured. `None`: nothing is known.
+    /// The mean objective of its runs: of those since it became the incumbent where there are two, else of all that did not
+    /// propose it, else of those that chose it; and if there are none at all, the objective before, moved by the effect
+    /// that was measured. `None`: nothing is known.
     pub objective: Option<f64>,
-    /// The lower end of a 95 % t interval over its runs; needs two.
+    /// The lower end of a 95 % t interval over its runs since it became the incumbent; needs two.
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
@@ -35,8 +36,10 @@ pub struct Incumbent {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Basis {
-    /// Runs that did not help to choose it.
+    /// Runs since it became the incumbent, two or more: they had no part in that.
     Fresh,
+    /// Runs that decided it but did not propose it: if its test could stop early, their mean is a little too good.
+    Decided,
     /// Runs that helped to choose it: it looks better than it is.
     Selected,
     /// No run of its own: the incumbent before, and the measured effect.
@@ -56,21 +59,41 @@ pub(crate) struct Keep {
     pub(crate) at_time: f64,
 }
 
+/// The objectives of an incumbent's runs.
+#[derive(Debug, Clone, Default)]
+struct Own {
+    /// Since it became the incumbent.
+    since: Moments,
+    /// These, and those that decided it.
+    fresh: Moments,
+    /// Those that chose it.
+    selected: Moments,
+}
+
 pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) -> Vec<Incumbent> {
-    // Of each version: its fresh runs, and those that chose it.
-    let mut all = vec![[Moments::new(); 2]; keeps.len() + 1];
-    for run in runs {
-        if let (Some(of), Some(objective)) = (place(run, keeps).and_then(|i| all.get_mut(i)), run.objective) {
-            of[usize::from(run.role == Role::Screen)].push(objective);
+    let mut all = vec![Own::default(); keeps.len() + 1];
+    for (ended, run) in (0..).zip(runs) {
+        let Some(i) = place(run, keeps) else { continue };
+        let (Some(own), Some(objective)) = (all.get_mut(i), run.objective) else { continue };
+        if run.role == Role::Screen {
+            own.selected.push(objective);
+            continue;
+        }
+        own.fresh.push(objective);
+        let at_run = i.checked_sub(1).and_then(|i| keeps.get(i)).map_or(0, |keep| keep.at_run);
+        if ended >= at_run {
+            own.since.push(objective);
         }
     }
     let mut incumbents: Vec<Incumbent> = Vec::new();
-    for (i, [fresh, selected]) in all.iter().enumerate() {
+    for (i, own) in all.iter().enumerate() {
         let keep = i.checked_sub(1).and_then(|i| keeps.get(i));
-        let (moments, basis) = match (fresh.n(), selected.n()) {
-            (0, 0) => (fresh, Basis::Unknown),
-            (0, _) => (selected, Basis::Selected),
-            _ => (fresh, Basis::Fresh),
+        let (moments, basis) = match (own.since.n(), own.fresh.n(), own.selected.n()) {
+            (_, 0, 0) => (&own.fresh, Basis::Unknown),
+            (_, 0, _) => (&own.selected, Basis::Selected),
+            // Nothing decides on a baseline.
+            (since, ..) if since > 1 || keep.is_none() => (&own.since, Basis::Fresh),
+            _ => (&own.fresh, Basis::Decided),
         };
         let mut incumbent = Incumbent {
             version: keep.map_or(0, |keep| keep.version),
@@ -83,7 +106,8 @@ pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) ->
             runs: moments.n(),
             basis,
         };
-        if let (Some(mean), Some(half)) = (incumbent.objective, half_width(moments)) {
+        // At runs that decide, a test may have stopped, and those that chose were the best of many: neither bears an interval.
+        if let (Basis::Fresh, Some(mean), Some(half)) = (basis, incumbent.objective, half_width(moments)) {
             (incumbent.low, incumbent.high) = (Some(mean - half), Some(mean + half));
         }
         let before = incumbents.last().and_then(|before| before.objective);

@@ -14,6 +14,7 @@ mod incumbent;
 mod noise;
 mod predicted;
 mod run;
+mod stack;
 mod trial;
 
 pub use cohort::{Cohort, Member};
@@ -24,9 +25,10 @@ pub use fold::Fold;
 pub use funnel::{Funnel, Reason};
 pub use holdout::HoldoutUse;
 pub use incumbent::{Basis, Incumbent};
-pub use noise::{Noise, Residual};
+pub use noise::{Noise, OfVersion, Residual};
 pub use predicted::{Predicted, Prediction};
 pub use run::Run;
+pub use stack::Stack;
 pub use trial::Trial;
 
 pub(crate) use cost::role_name;
@@ -66,6 +68,10 @@ pub struct Data {
     pub baseline_memory_gb: Option<f64>,
     /// The incumbents, the baseline first.
     pub incumbents: Vec<Incumbent>,
+    /// The unproven stacks that new proposals were made on, in order; an empty one where it was given up. Only policies that
+    /// explore before they prove have any ([`Scout`](autoresearch_core::Scout)).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<Stack>,
     /// How many proposals got how far, and why others did not.
     pub funnel: Funnel,
     /// What the holdout was asked; `None`: there is none.
@@ -148,6 +154,12 @@ impl Data {
     /// The proposals that are part of the incumbent, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &Trial> {
         self.proposals.iter().filter(|trial| trial.fate == Some(Fate::Kept))
+    }
+
+    /// The unproven stack that is built upon now; `None`: there is none, or all of it was judged.
+    pub fn stack(&self) -> Option<&Stack> {
+        let version = self.incumbents.last().map_or(0, |incumbent| incumbent.version);
+        stack::standing(&self.stacks, &self.proposals, version)
     }
 
     /// Which way is better; lower, where that is not known.

@@ -12,7 +12,10 @@ pub(super) fn noise(data: &Data) -> Markup {
     let said = format!("Runs of incumbents scatter by {} about their means.", text::number(n.sd));
     html! {
         p {
-            "A run of one and the same incumbent scatters by " strong { (text::number(n.sd)) } " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)."
+            "A run of one and the same incumbent scatters by " strong { (text::number(n.sd)) } " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)" @if n.versions.len() > 1 { ", over all incumbents" } "."
+            @if let (true, Some((low, high))) = (n.differs(), n.extremes()) {
+                " " strong { "It differs by incumbent" } ", from " (text::number(low)) " to " (text::number(high)) " (Bartlett's test, p = " (text::number(n.equal_p.unwrap_or(0.0))) ")."
+            }
             @if let (Some(b), Some([low, high])) = (n.per_hundred_runs, n.drift_interval) {
                 @let (b, ends) = text::estimate(b, Some((low, high)));
                 " In a hundred runs it moves by " (b) @if let Some((low, high)) = ends { " (95 % interval " (low) " to " (high) ")" } ": "
@@ -29,9 +32,18 @@ pub(super) fn predicted(data: &Data) -> Markup {
     let said = format!("Expected against measured improvements of {}.", text::of(n, "proposal"));
     html! {
         p {
-            "Of " (text::of(n, "proposal")) " with an expectation, " (text::count(p.right_sign)) " showed a gain as expected. On average "
-            (text::signed(p.expected)) " was expected and " (text::signed(p.measured)) " measured."
+            "Of " (text::of(n, "proposal")) " with an expectation, " (text::count(p.right_sign)) " expected a gain and showed one. In the middle (median) "
+            (text::signed(p.median_expected)) " was expected and " (text::signed(p.median_measured)) " measured."
             @if let (Some(rho), Some(pv)) = (p.rank_correlation, p.p) { " Rank correlation " (text::signed(rho)) " (p = " (text::number(pv)) ")." }
+        }
+        @if !p.absurd.is_empty() {
+            p { (text::of(p.absurd.len() as u64, "expectation")) " of more than a thousand times the largest measured effect left out of these figures, and drawn at the edge: " @for (i, id) in p.absurd.iter().take(20).enumerate() { @if i > 0 { ", " } "p" (id) } @if p.absurd.len() > 20 { " and others" } "." }
+        }
+        div class="wide" tabindex="0" role="region" aria-label="Signs" {
+            table {
+                thead { tr { th scope="col" {} @for name in ["Gain measured", "Nothing", "Loss measured"] { th scope="col" class="n" { (name) } } } }
+                tbody { @for (name, row) in ["Gain expected", "Nothing expected", "Loss expected"].iter().zip(p.signs) { tr { th scope="row" { (name) } @for n in row { td class="n" { (text::count(n)) } } } } }
+            }
         }
         (figure(scatter::predicted(p, &said), &html! { "On the dashed line both are equal. Measured effects are on validation; far ones are drawn at the edge." }))
     }
@@ -72,7 +84,7 @@ pub(super) fn about(data: &Data) -> Markup {
         @if let Some(s) = &data.study {
             dl {
                 dt { "Policy" } dd { bdi { (s.policy) } }
-                dt { "Executor and evaluators" } dd { bdi { (s.executor) } }
+                dt { "Executor and evaluators" } dd { bdi { (unlimited(&s.executor)) } }
                 dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
                 dt { "Seed" } dd { (s.seed) }
                 dt { "Runs at once" } dd { (s.in_flight) }
@@ -90,4 +102,9 @@ pub(super) fn about(data: &Data) -> Markup {
             @if data.state.unreadable_count > data.state.unreadable.len() as u64 { p { (text::count(data.state.unreadable_count)) " in all." } }
         }
     }
+}
+
+/// The text with words for the largest number that there is, which stands for no limit.
+fn unlimited(text: &str) -> String {
+    text.replace(&format!("at most {}", u64::MAX), "any number of")
 }

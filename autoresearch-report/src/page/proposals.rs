@@ -139,7 +139,7 @@ pub(super) fn all(data: &Data) -> Markup {
                             td { (fate(trial)) }
                             td class="n" { @if trial.effect.is_some() { (summary::effect(trial)) } @else { "–" } }
                             td class="n" { (trial.runs) }
-                            td class="n" { (text::duration(trial.seconds)) }
+                            td class="n" { (text::duration(trial.share)) }
                         }
                     }
                 }

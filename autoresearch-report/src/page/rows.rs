@@ -20,7 +20,7 @@ fn within(text: &mut String, most: usize) {
     }
 }
 
-/// A row: number, title, fate, effect, its ends, runs, seconds, runs of the study by then, reason.
+/// A row: number, title, fate, effect, its ends, runs, its share of their seconds, runs of the study by then, reason.
 pub(crate) fn row(trial: &Trial, many: bool) -> Value {
     let (titles, reasons) = if many { (56, 0) } else { (120, 160) };
     let mut title = text::line(&trial.title, titles);
@@ -37,7 +37,7 @@ pub(crate) fn row(trial: &Trial, many: bool) -> Value {
         effect.and_then(|e| e.low).map(figures),
         effect.and_then(|e| e.high).map(figures),
         trial.runs,
-        figures(trial.seconds),
+        figures(trial.share),
         trial.at_run,
         if reasons > 0 { text::line(&trial.reason, reasons) } else { String::new() },
     ])

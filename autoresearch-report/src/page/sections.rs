@@ -7,7 +7,7 @@ use super::judged::{evidence, funnel, held};
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::mark;
-use crate::chart::progress::{Along, progress};
+use crate::chart::progress::{Along, is_shaky, progress};
 use crate::data::{Data, Trial};
 use crate::report::Report;
 use crate::summary::Summary;
@@ -77,7 +77,13 @@ fn short(data: &Data, summary: &Summary) -> Markup {
 fn legend(data: &Data) -> Markup {
     html! {
         ul class="legend" {
-            li { svg viewBox="0 0 24 12" aria-hidden="true" { path class="band" d="M0 1h24v10h-24z" {} path class="incumbent" d="M0 6h24" {} } "incumbent, 95 % interval" }
+            li { svg viewBox="0 0 24 12" aria-hidden="true" { path class="band" d="M0 1h24v10h-24z" {} path class="incumbent sure" d="M0 6h24" {} } "incumbent, 95 % interval" }
+            @if data.incumbents.iter().any(is_shaky) {
+                li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="incumbent" d="M0 6h24" {} } "dashed: by the runs that chose it, or as claimed" }
+            }
+            @if data.stacks.iter().any(|stack| stack.objective.is_some()) {
+                li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="stack" d="M0 6h24" {} } "unproven stack: by the runs that chose it" }
+            }
             @for fate in mark::FATES.iter().rev() {
                 @let n = data.proposals.iter().filter(|t| t.fate == *fate).count();
                 @if n > 0 {
@@ -93,7 +99,7 @@ fn charts(data: &Data) -> Markup {
     html! {
         (legend(data))
         (figure(progress(data, Along::Runs), &html! {
-            "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has two runs or more. A dot is a proposal: the mean of the runs that trained it alone, else the incumbent of then and the measured effect, where it was settled."
+            "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has run twice or more since it became the incumbent." @if data.incumbents.iter().any(is_shaky) { " Dashed steps rest on the very runs that chose them, or on what was claimed, and look better than they are." } " A dot is a proposal: the mean of the runs that trained it alone, else of those that trained it with others, else the incumbent of then and the measured effect, where it was settled."
         }))
         (figure(progress(data, Along::Time), &html! { "The same over time." }))
     }

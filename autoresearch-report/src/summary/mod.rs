@@ -1,9 +1,10 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
+mod pace;
 mod retested;
 mod uncertain;
 
-use crate::data::{Data, Trial};
+use crate::data::{Basis, Data, Incumbent, Trial};
 use crate::text::{count, date, duration, estimate, money, number, of};
 use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Splits};
 use serde::Serialize;
@@ -79,27 +80,60 @@ fn headline(data: &Data) -> String {
     }
     let kept = data.kept().count() as u64;
     let tried = of(data.proposals.len() as u64, "proposal");
-    let ends = |f: fn(&Data) -> Option<f64>| f(data);
-    let first = ends(|d| d.incumbents.first()?.objective);
-    let last = ends(|d| d.incumbents.iter().rev().find_map(|i| i.objective));
-    match (kept, first, last) {
-        (0, Some(first), _) => format!("Of {tried} none was kept; the baseline stands at {}.", number(first)),
+    let first = data.incumbents.first().and_then(|baseline| baseline.objective);
+    let last = data.incumbents.iter().rev().find_map(|i| Some((i, i.objective?)));
+    let said = match (kept, first, last) {
+        (0, Some(first), _) => format!(
+            "Of {tried} none was kept{}; the baseline stands at {}.",
+            if data.stack().is_some() { " so far" } else { "" },
+            number(first)
+        ),
         (0, ..) => format!("Of {tried} none was kept so far."),
         (_, Some(first), Some(last)) => {
-            let gain = data.direction().loss(first) - data.direction().loss(last);
+            let gain = data.direction().loss(first) - data.direction().loss(last.1);
             let better = if gain >= 0.0 { "better" } else { "worse" };
             let share = if first == 0.0 { f64::NAN } else { 100.0 * gain.abs() / first.abs() };
             let share =
                 if share.is_finite() && share < 1000.0 { format!(" ({share:.2} %)") } else { String::new() };
             format!(
-                "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}.",
+                "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}, {}.",
                 if kept == 1 { "one was".into() } else { format!("{} were", count(kept)) },
                 number(first),
-                number(last),
-                number(gain.abs())
+                number(last.1),
+                number(gain.abs()),
+                rests(last.0)
             )
         }
         _ => format!("Of {tried} {} kept.", count(kept)),
+    };
+    said + &stacked(data)
+}
+
+/// What is built upon without being proved.
+fn stacked(data: &Data) -> String {
+    let Some(stack) = data.stack() else { return String::new() };
+    let edits = of(stack.members.len() as u64, "edit");
+    match stack.objective {
+        Some(objective) => format!(
+            " An unproven stack of {edits} stands at {}, by the very {} that chose it; it is still to be tested.",
+            number(objective),
+            if stack.runs == 1 { "run".into() } else { of(stack.runs, "run") }
+        ),
+        None => format!(" An unproven stack of {edits} is still to be tested."),
+    }
+}
+
+/// What an incumbent's objective rests on, in a few words.
+fn rests(incumbent: &Incumbent) -> String {
+    match (incumbent.basis, incumbent.low.zip(incumbent.high)) {
+        (Basis::Fresh, Some((low, high))) => {
+            let (runs, low, high) = (of(incumbent.runs, "run"), number(low), number(high));
+            format!("by {runs} since it was kept (95 % interval {low} to {high})")
+        }
+        (Basis::Fresh, None) => format!("by {} without an interval", of(incumbent.runs, "run")),
+        (Basis::Decided, _) => "by the runs that decided it".into(),
+        (Basis::Selected, _) => "by the very runs that chose it".into(),
+        (Basis::Claimed | Basis::Unknown, _) => "as its last edit claims, with no run of its own".into(),
     }
 }
 
@@ -112,8 +146,9 @@ fn state(data: &Data) -> String {
         (None, _) if s.events == 0 => "Nothing has been stored.".into(),
         (None, _) => format!(
             "The study has not stopped: it is running, or it was killed and can be resumed. Its last event, number {}, was \
-             stored{when}.",
-            count(s.last)
+             stored{when}.{}",
+            count(s.last),
+            pace::pace(data)
         ),
     }
 }
@@ -146,8 +181,8 @@ fn certain(data: &Data) -> Vec<String> {
             format!("{} of {kept} kept edits {}", shown.len(), if shown.len() == 1 { "has" } else { "have" })
         };
         said.push(format!(
-            "{which} an interval above zero on fresh runs, none of which helped to choose the edit. These intervals are for \
-             one edit at a time.",
+            "{which} an interval above zero on fresh runs, which decided it but did not propose it; of tests that could stop \
+             early, the means of those that did are a little too large. These intervals are for one edit at a time.",
         ));
     }
     if let Some(holdout) = data.holdout.as_ref().filter(|holdout| holdout.asked > 0) {
@@ -161,19 +196,35 @@ fn certain(data: &Data) -> Vec<String> {
             }
         ));
     }
-    if let Some(noise) = &data.noise {
-        said.push(format!(
-            "Two runs that differ in nothing but the seed differ by {} on average: one run scatters by {} (95 % interval {} to \
-             {}, {}).",
-            number(noise.sd * std::f64::consts::FRAC_2_SQRT_PI),
-            number(noise.sd),
-            number(noise.low),
-            number(noise.high),
-            of(noise.df, "degree of freedom").replace("degree of freedoms", "degrees of freedom")
-        ));
-    }
+    said.extend(scatter(data));
     said
 }
+
+/// Run noise: of the incumbent of now where it has runs enough or versions differ, else of all of them together.
+fn scatter(data: &Data) -> Option<String> {
+    let noise = data.noise.as_ref()?;
+    let now = data.incumbents.last().and_then(|now| noise.of(now.version));
+    let (whose, sd, low, high, df) = match now.filter(|now| noise.differs() || now.df >= ENOUGH) {
+        Some(now) => ("the incumbent of now", now.sd, now.low, now.high, now.df),
+        None if noise.differs() => return None,
+        None if noise.versions.len() > 1 => {
+            ("all incumbents together", noise.sd, noise.low, noise.high, noise.df)
+        }
+        None => ("one incumbent", noise.sd, noise.low, noise.high, noise.df),
+    };
+    Some(format!(
+        "Two runs that differ in nothing but the seed differ by {} on average: one run scatters by {} (95 % interval {} to {}, \
+         if Gaussian; {} of {whose}).",
+        number(sd * std::f64::consts::FRAC_2_SQRT_PI),
+        number(sd),
+        number(low),
+        number(high),
+        of(df, "degree of freedom").replace("degree of freedoms", "degrees of freedom")
+    ))
+}
+
+/// With so many degrees of freedom a standard deviation is known to about a third.
+const ENOUGH: u64 = 5;
 
 fn cost(data: &Data) -> Vec<String> {
     let c = &data.cost;

@@ -2,7 +2,7 @@
 
 use super::{compared, is_shown};
 use crate::data::{Basis, Data, Trial};
-use crate::text::{count, of, signed};
+use crate::text::{count, number, of, signed};
 
 pub(super) fn uncertain(data: &Data) -> Vec<String> {
     let mut said = Vec::new();
@@ -42,9 +42,12 @@ pub(super) fn uncertain(data: &Data) -> Vec<String> {
             true => "The test split has not been opened",
             false => "There is no test split",
         };
-        said.push(format!(
-            "{why}: how much of the gain is fitted to the validation split, nothing here can tell."
-        ));
+        let gain = if data.kept().next().is_some() || data.stack().is_some() {
+            ": how much of the gain is fitted to the validation split, nothing here can tell."
+        } else {
+            "."
+        };
+        said.push(format!("{why}{gain}"));
     }
     if data.study.is_some() && data.holdout.is_none() {
         said.push(
@@ -65,8 +68,28 @@ pub(super) fn uncertain(data: &Data) -> Vec<String> {
         said.push("The incumbent of now has no fresh run of its own: its objective is that of the runs that chose it, or what \
                    was claimed for its last edit.".into());
     }
+    if data.incumbents.last().is_some_and(|last| last.basis == Basis::Decided) {
+        said.push(
+            "The incumbent of now has not run twice since it was kept: its objective is the mean of the runs that decided it, \
+             a little too good if they could stop early, and it has no interval yet."
+                .into(),
+        );
+    }
     if data.noise.is_none() && data.cost.runs > 0 {
         said.push("Run noise is unknown: no incumbent ran twice.".into());
+    }
+    if let Some(noise) = data.noise.as_ref().filter(|noise| noise.differs()) {
+        let (low, high) = noise.extremes().unwrap_or((noise.low, noise.high));
+        said.push(format!(
+            "Run noise differs by incumbent, from {} to {} (Bartlett's test, p = {}, if Gaussian): no one figure is true of all.",
+            number(low),
+            number(high),
+            number(noise.equal_p.unwrap_or(0.0))
+        ));
+        let now = data.incumbents.last().and_then(|now| noise.of(now.version));
+        if now.is_none() {
+            said.push("Run noise of the incumbent of now is unknown: it did not run twice.".into());
+        }
     }
     if let Some([low, high]) =
         data.noise.as_ref().and_then(|n| n.drift_interval).filter(|d| d[0] > 0.0 || d[1] < 0.0)

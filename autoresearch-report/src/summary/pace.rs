@@ -1,0 +1,47 @@
+//! How far a study is that has not ended.
+
+use crate::data::{Data, Incumbent};
+use crate::text::{duration, of};
+
+/// How much of the nearest limit is used, and how long nothing was kept: a sentence each, with a space before it.
+pub(super) fn pace(data: &Data) -> String {
+    let mut said = String::new();
+    if let Some((name, share)) = nearest(data) {
+        said += &format!(" It has used {:.0} % of its limit on {name}.", 100.0 * share.min(1.0));
+    }
+    let runs = data.runs.len() as u64;
+    let ago = |at: &Incumbent| {
+        (of(runs.saturating_sub(at.at_run), "run"), duration(data.cost.elapsed - at.at_time))
+    };
+    match data.incumbents.last() {
+        Some(last) if last.proposal.is_some() => {
+            let (runs, time) = ago(last);
+            said += &format!(" The incumbent last changed {runs} and {time} ago.");
+        }
+        Some(baseline) if runs > 0 => {
+            let (runs, time) = ago(baseline);
+            said += &format!(" Nothing was kept in {runs} and {time}.");
+        }
+        _ => {}
+    }
+    said
+}
+
+/// The limit of which most is used, and how much.
+fn nearest(data: &Data) -> Option<(&'static str, f64)> {
+    let limits = &data.study.as_ref()?.limits;
+    let cost = &data.cost;
+    let used = [
+        ("runs", "runs", cost.runs as f64),
+        ("proposals", "proposals", data.proposals.len() as f64),
+        ("accepted", "kept edits", data.kept().count() as f64),
+        ("wall_clock", "time", cost.elapsed),
+        ("compute", "the time of runs together", cost.compute),
+        ("money", "money", cost.money),
+    ];
+    let share = |(key, name, used): (&str, &'static str, f64)| {
+        let limit = limits.get(key).filter(|limit| **limit > 0.0)?;
+        Some((name, used / limit))
+    };
+    used.into_iter().filter_map(share).max_by(|a, b| a.1.total_cmp(&b.1))
+}

@@ -1,0 +1,342 @@
+//! What a report tells of studies that are made event by event, so that every figure is known beforehand.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use autoresearch_report::{Entry, Fold, Report};
+use serde_json::{Value, json};
+use support::svg::Chart;
+
+/// The report of these events.
+fn report(events: Vec<Value>) -> Report {
+    let mut fold = Fold::new();
+    for (seq, event) in (1u64..).zip(events) {
+        fold.take(Entry { seq, at: None, event: Ok(serde_json::from_value(event).unwrap()) });
+    }
+    assert_eq!(fold.data().state.unreadable_count, 0);
+    Report::new(fold.data())
+}
+
+fn opened(policy: &str) -> Value {
+    let settings = autoresearch_core::Settings::new();
+    json!({"event": "opened", "study": "told", "baseline": {"rate": 0.1}, "settings": settings, "policy": policy, "executor": "none"})
+}
+
+/// A proposal that expects so much.
+fn proposed(id: u64, version: u32, expected: Option<f64>) -> Value {
+    let mut hypothesis = json!({"title": format!("step {id}"), "rationale": ""});
+    if let Some(expected) = expected {
+        hypothesis["expected"] = expected.into();
+    }
+    json!({"event": "proposed", "first": id, "on": [], "version": version,
+        "proposals": [{"candidate": {"rate": id}, "hypothesis": hypothesis}]})
+}
+
+/// A run of five minutes.
+fn ran(id: u64, arm: &Value, version: u32, role: &str, objective: f64) -> Value {
+    json!({"event": "finished", "attempt": 0, "seconds": 300.0, "elapsed": 300.0 * id as f64,
+        "run": {"id": id, "arm": arm, "version": version, "seed": id, "role": role},
+        "outcome": {"Ok": {"objective": objective}}})
+}
+
+fn settled(id: u64, fate: &str, version: u32, effect: Option<(f64, bool)>) -> Value {
+    let effect = effect.map(|(mean, fresh)| {
+        json!({"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "level": 0.95, "runs": 2, "fresh": fresh})
+    });
+    json!({"event": "settled", "proposal": id, "fate": fate, "version": version, "effect": effect, "runs": 2, "reason": "because"})
+}
+
+fn of(ids: &[u64]) -> Value {
+    ids.iter().map(|id| json!({"proposal": id})).collect()
+}
+
+#[test]
+fn a_cost_is_the_same_wherever_it_stands() {
+    // Three runs of five minutes: one alone, two shared by two proposals: ten minutes' share, and fifteen in full.
+    let report = report(vec![
+        opened("factorial"),
+        ran(1, &of(&[]), 0, "calibrate", 3.0),
+        proposed(1, 0, None),
+        proposed(2, 0, None),
+        ran(2, &of(&[1]), 0, "screen", 2.9),
+        ran(3, &of(&[1, 2]), 0, "screen", 2.8),
+        ran(4, &of(&[1, 2]), 0, "screen", 2.8),
+        settled(1, "kept", 1, Some((0.1, false))),
+    ]);
+    let trial = &report.data().proposals[0];
+    assert_eq!((trial.seconds, trial.share), (900.0, 600.0));
+    let html = report.html();
+    for part in ["kept", "proposals"] {
+        let section = html.split(&format!("<section id=\"{part}\"")).nth(1).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        assert!(section.contains("10 min") && !section.contains("15 min"), "{part}");
+    }
+    let rows = html.split("id=\"rows\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let rows: Value = serde_json::from_str(rows).unwrap();
+    assert_eq!(rows[0][7], 600.0);
+    assert!(report.summary().contains("| 10 min |"), "{}", report.summary());
+}
+
+/// A baseline at 4.23, and a stack of two unproven edits whose runs come to 2.8.
+fn scouted() -> Vec<Value> {
+    let part = |id: u64, unit: u64| json!({"proposal": id, "unit": unit});
+    vec![
+        opened("scout Rules { runs: 3 }"),
+        ran(1, &of(&[]), 0, "calibrate", 4.22),
+        ran(2, &of(&[]), 0, "calibrate", 4.24),
+        proposed(1, 0, None),
+        proposed(2, 0, None),
+        ran(3, &json!([part(1, 0), part(1, 1)]), 0, "screen", 3.5),
+        ran(4, &json!([part(1, 0), part(2, 0)]), 0, "screen", 2.9),
+        ran(5, &json!([part(1, 0), part(2, 0), part(2, 1)]), 0, "screen", 2.7),
+    ]
+}
+
+#[test]
+fn a_dot_stands_where_runs_were_measured() {
+    let mut events = scouted();
+    // Measured beside the stack: were it taken off the baseline, it would stand at 3.98, where no run was.
+    events.push(settled(2, "rejected", 0, Some((0.25, false))));
+    let chart = Chart::first(&report(events).html(), "progress");
+    let dots = chart.dots("rejected");
+    let [(_, y)] = dots[..] else { panic!("{dots:?}") };
+    assert!((chart.value(y, false) - 2.8).abs() < 0.02, "{}", chart.value(y, false));
+}
+
+/// Two baseline runs, one proposal, its runs in this role, and its keep; then so many runs of it as the incumbent.
+fn kept_by(role: &str, runs: usize, later: &[f64]) -> Report {
+    let mut events = vec![
+        opened("guarded"),
+        ran(1, &of(&[]), 0, "calibrate", 3.01),
+        ran(2, &of(&[]), 0, "calibrate", 2.99),
+        proposed(1, 0, None),
+    ];
+    let first = events.len() as u64;
+    events.extend((0..runs).map(|i| ran(first + i as u64, &of(&[1]), 0, role, 2.7 + 0.02 * i as f64)));
+    events.push(settled(1, "kept", 1, Some((0.2, role == "confirm"))));
+    let first = events.len() as u64;
+    events.extend(later.iter().zip(first..).map(|(y, id)| ran(id, &of(&[]), 1, "confirm", *y)));
+    report(events)
+}
+
+#[test]
+fn the_headline_says_what_it_rests_on() {
+    let headline = |report: Report| report.in_short().headline;
+    let fresh = headline(kept_by("confirm", 2, &[2.78, 2.82]));
+    // 2.8 and half an interval of 12.71 (t of 0.975 with 1 df, tables) times 0.0283 over the root of two.
+    assert!(
+        fresh.contains("from 3.000 to 2.800") && fresh.contains("95 % interval 2.546 to 3.054"),
+        "{fresh}"
+    );
+    let decided = headline(kept_by("confirm", 2, &[]));
+    assert!(
+        decided.contains("from 3.000 to 2.710") && decided.contains("by the runs that decided it"),
+        "{decided}"
+    );
+    let selected = headline(kept_by("screen", 2, &[]));
+    assert!(selected.contains("by the very runs that chose it"), "{selected}");
+    let claimed = headline(kept_by("screen", 0, &[]));
+    assert!(claimed.contains("to 2.800") && claimed.contains("no run of its own"), "{claimed}");
+    let all = [fresh, decided, selected, claimed];
+    assert!(all.iter().filter(|text| text.contains("interval")).count() == 1, "{all:?}");
+}
+
+#[test]
+fn steps_without_fresh_runs_are_seen_to_be_so() {
+    let (sure, shaky) = (kept_by("confirm", 2, &[2.78, 2.82]), kept_by("screen", 2, &[]));
+    for (report, dashed) in [(&sure, false), (&shaky, true)] {
+        let html = report.html();
+        let shown =
+            html.split("<section id=\"progress\"").nth(1).unwrap().split("</section>").next().unwrap();
+        assert_eq!(shown.contains("dashed: by the runs that chose it, or as claimed"), dashed, "the legend");
+        assert_eq!(shown.contains("Dashed steps rest on"), dashed, "the caption");
+        assert_eq!(
+            shown.contains("are dashed: they rest on the runs that chose them"),
+            dashed,
+            "what is heard"
+        );
+        let chart = Chart::first(&html, "progress");
+        // The whole line is dashed, and what is sure is drawn over it; steps end with H.
+        let steps = |class| chart.path(class).matches('H').count();
+        assert_eq!((steps("incumbent"), steps("incumbent sure")), (2, if dashed { 1 } else { 2 }));
+    }
+    assert!(shaky.progress_svg().contains("stroke-dasharray:5 3"));
+}
+
+#[test]
+fn runs_that_decided_are_not_said_to_have_had_no_part() {
+    let report = kept_by("confirm", 2, &[]);
+    let said = report.in_short().certain.join(" ");
+    assert!(!said.contains("none of which helped"), "{said}");
+    assert!(
+        said.contains("decided it but did not propose it") && said.contains("a little too large"),
+        "{said}"
+    );
+    // No band from runs at which the test may have stopped.
+    let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+    assert_eq!(
+        (&json["incumbents"][1]["basis"], &json["incumbents"][1]["low"]),
+        (&json!("decided"), &Value::Null)
+    );
+    let unsure = report.in_short().uncertain.join(" ");
+    assert!(unsure.contains("mean of the runs that decided it"), "{unsure}");
+    let later: Value = serde_json::from_str(&kept_by("confirm", 2, &[2.78, 2.82]).json().unwrap()).unwrap();
+    assert_eq!(
+        (&later["incumbents"][1]["basis"], &later["incumbents"][1]["runs"]),
+        (&json!("fresh"), &json!(2))
+    );
+}
+
+#[test]
+fn an_unproven_stack_is_told_apart_from_what_was_kept() {
+    let part = |id: u64, unit: u64| json!({"proposal": id, "unit": unit});
+    let mut events = scouted();
+    let build = |id: u64, on: Value| {
+        let mut event = proposed(id, 0, None);
+        event["on"] = on;
+        event
+    };
+    events.push(build(3, json!([part(1, 0), part(1, 1)])));
+    events.push(ran(6, &json!([part(1, 0), part(2, 0), {"proposal": 3}]), 0, "screen", 3.9));
+    events.push(build(4, json!([part(1, 0), part(2, 0)])));
+    events.push(settled(3, "set_aside", 0, None));
+    let open = report(events.clone());
+    let headline = open.in_short().headline;
+    assert!(headline.contains("none was kept so far; the baseline stands at 4.230"), "{headline}");
+    // The stack of now is p1 and p2 in part, whose one run as it is gave 2.9.
+    assert!(
+        headline.contains("unproven stack of 2 edits stands at 2.900, by the very run that chose it"),
+        "{headline}"
+    );
+    let json: Value = serde_json::from_str(&open.json().unwrap()).unwrap();
+    let stacks: Vec<(&Value, &Value, &Value)> = json["stacks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (&s["members"], &s["units"], &s["objective"]))
+        .collect();
+    assert_eq!(stacks, [(&json!([1]), &json!(2), &json!(3.5)), (&json!([1, 2]), &json!(2), &json!(2.9))]);
+    assert_eq!((&json["funnel"]["open"], &json["funnel"]["stacked"]), (&json!(3), &json!(2)));
+    let html = open.html();
+    assert!(html.contains("unproven stack: by the runs that chose it"), "the legend");
+    assert!(html.contains("2 of them part of the unproven stack"), "the funnel");
+    let chart = Chart::first(&html, "progress");
+    let line = chart.path("stack");
+    let level = line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
+    assert!((chart.value(level, false) - 2.9).abs() < 0.02, "{line}");
+    // It ends where the incumbent changes: here at the sixth run of eight.
+    let mut certified = events.clone();
+    certified.push(settled(1, "kept", 1, Some((0.5, true))));
+    certified.extend([7, 8].map(|id| ran(id, &of(&[]), 1, "confirm", 3.0)));
+    let chart = Chart::first(&report(certified).html(), "progress");
+    let end = chart.path("stack").rsplit('H').next().unwrap().parse().unwrap();
+    assert!((chart.value(end, true) - 6.0).abs() < 0.1, "{}", chart.value(end, true));
+    // Judged, it is no more.
+    events.extend([1, 2, 4].map(|id| settled(id, "rejected", 0, None)));
+    let judged = report(events).in_short().headline;
+    assert!(!judged.contains("stack") && !judged.contains("so far"), "{judged}");
+}
+
+/// Two incumbents with these objectives.
+fn scattering(first: &[f64], second: &[f64]) -> Report {
+    let mut events = vec![opened("guarded")];
+    let runs = |from: usize, version: u32, values: &[f64]| -> Vec<Value> {
+        (from as u64..).zip(values).map(|(id, y)| ran(id, &of(&[]), version, "calibrate", *y)).collect()
+    };
+    events.extend(runs(1, 0, first));
+    events.push(proposed(1, 0, None));
+    events.push(settled(1, "kept", 1, Some((0.2, true))));
+    events.extend(runs(1 + first.len(), 1, second));
+    report(events)
+}
+
+#[test]
+fn noise_that_differs_is_not_pooled() {
+    let wide = [3.0, 3.3, 2.7, 3.15, 2.85, 3.0, 3.3, 2.7];
+    let narrow = [2.5, 2.51, 2.49, 2.505, 2.495, 2.5, 2.51, 2.49];
+    let differs = scattering(&wide, &narrow);
+    let summary = differs.in_short();
+    // Sums of squares 0.405 and 0.00045 over 7 df: standard deviations 0.2405 and 0.008018.
+    let certain = summary.certain.join(" ");
+    assert!(
+        certain.contains("one run scatters by 0.008018") && certain.contains("if Gaussian; 7 degrees"),
+        "{certain}"
+    );
+    let uncertain = summary.uncertain.join(" ");
+    assert!(uncertain.contains("differs by incumbent, from 0.008018 to 0.2405"), "{uncertain}");
+    assert!(differs.html().contains("It differs by incumbent"));
+    // Bartlett's statistic from the sums: 14 ln(0.40545 / 14) - 7 ln(0.405 / 7) - 7 ln(0.00045 / 7) = 37.93; the correction is
+    // 1 + (2 / 7 - 1 / 14) / 3 = 1.0714; with 1 df its tail is below 1e-8.
+    let p = differs.data().noise.as_ref().unwrap().equal_p.unwrap();
+    assert!(p < 1e-8, "{p}");
+    // A second incumbent without runs enough: the figure of the first is not said of it.
+    let unknown = scattering(&wide, &[]).in_short();
+    assert!(
+        unknown.certain.join(" ").contains("7 degrees of freedom of one incumbent"),
+        "{:?}",
+        unknown.certain
+    );
+    let same = scattering(&wide, &wide.map(|y| y - 0.5));
+    assert!(same.data().noise.as_ref().unwrap().equal_p.unwrap() > 0.99);
+    assert!(!same.in_short().uncertain.join(" ").contains("differs by incumbent"));
+}
+
+#[test]
+fn one_absurd_expectation_does_not_wreck_the_rest() {
+    let mut events = vec![opened("greedy"), ran(1, &of(&[]), 0, "calibrate", 3.0)];
+    // Expected and measured: two gains, one of which was a loss; a loss that was one; and one without any sense.
+    for (id, expected, measured) in
+        [(1, 0.1, 0.2), (2, 0.3, -0.1), (3, -0.2, -0.3), (4, 1e308, 0.05), (5, 0.2, 0.1)]
+    {
+        events.push(proposed(id, 0, Some(expected)));
+        events.push(settled(id, "rejected", 0, Some((measured, false))));
+    }
+    let report = report(events);
+    let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+    let p = &json["predicted"];
+    assert_eq!(p["absurd"], json!([4]));
+    let near = |name: &str, value: f64| assert!((p[name].as_f64().unwrap() - value).abs() < 1e-12, "{name}");
+    // Of 0.1, 0.3, -0.2, 0.2 and of 0.2, -0.1, -0.3, 0.1.
+    near("expected", 0.1);
+    near("measured", -0.025);
+    near("median_expected", 0.15);
+    near("median_measured", 0.0);
+    assert_eq!(p["signs"], json!([[3, 0, 1], [0, 0, 0], [0, 0, 1]]));
+    let html = report.html();
+    assert!(html.contains("1 expectation of more than a thousand times") && html.contains("edge: p4."));
+    // The axis is that of the others.
+    let chart = Chart::first(&html, "predicted");
+    assert!(chart.ends(true).1.1 < 1.0, "{:?}", chart.ends(true));
+}
+
+#[test]
+fn a_running_study_says_how_far_it_is() {
+    let mut start = opened("scout Rules { alpha: 0.1, runs: None }");
+    start["settings"]["limits"] = json!({"runs": 20, "proposals": 4, "consecutive_failures": 20});
+    start["executor"] = format!("bits per byte, at most {} bytes", u64::MAX).into();
+    let mut events = vec![start];
+    events.extend((1..=8).map(|id| ran(id, &of(&[]), 0, "calibrate", 3.0 + 0.01 * id as f64)));
+    let early = report(events.clone());
+    let summary = early.in_short();
+    // Eight runs of twenty, of five minutes each.
+    assert!(summary.state.contains("used 40 % of its limit on runs"), "{}", summary.state);
+    assert!(summary.state.contains("Nothing was kept in 8 runs and 40 min"), "{}", summary.state);
+    assert!(!summary.uncertain.join(" ").contains("gain"), "there is none: {:?}", summary.uncertain);
+    // They rise steadily, and span eight runs: nothing is said of a hundred.
+    assert!(early.data().noise.as_ref().unwrap().per_hundred_runs.is_none());
+    assert!(!summary.uncertain.join(" ").contains("drift") && !early.html().contains("In a hundred runs"));
+    let html = early.html();
+    let header = html.split("<header>").nth(1).unwrap().split("</header>").next().unwrap();
+    assert!(header.contains("scout") && !header.contains("Rules"), "{header}");
+    assert!(html.contains("any number of bytes") && !html.contains(&u64::MAX.to_string()));
+    events.extend([1, 2, 3].map(|id| proposed(id, 0, None)));
+    events.push(settled(1, "kept", 1, Some((0.2, true))));
+    events.extend([9, 10].map(|id| ran(id, &of(&[]), 1, "confirm", 2.8)));
+    let state = report(events.clone()).in_short().state;
+    assert!(state.contains("used 75 % of its limit on proposals"), "{state}");
+    assert!(state.contains("last changed 2 runs and 10 min ago"), "{state}");
+    // Where runs span a hundred, a drift is seen.
+    let long: Vec<f64> = (0..120).map(|i| 3.0 + 0.01 * f64::from(i) + 0.001 * f64::from(i % 3)).collect();
+    let drift = scattering(&long, &[]).data().noise.as_ref().unwrap().per_hundred_runs.unwrap();
+    assert!((drift - 1.0).abs() < 0.01, "{drift}");
+}
