@@ -318,6 +318,24 @@ async fn ends_without_a_record_are_told_apart() {
 }
 
 #[tokio::test]
+async fn no_state_of_a_job_is_waited_out_for_ever() {
+    let fake = Fake::new();
+    for (state, expected) in [
+        ("LAUNCH_FAILED|node7|None|NAME", "LAUNCH_FAILED"),
+        ("RECONFIG_FAIL|node7|None|NAME", "RECONFIG_FAIL"),
+        ("RESV_DEL_HOLD||None|NAME", "held back"),
+        ("NEVER_HEARD_OF||odd reason|NAME", "NEVER_HEARD_OF"),
+    ] {
+        fake.say("state", state);
+        let job = sh("true");
+        let ended = tokio::time::timeout(Duration::from_secs(20), infrastructure(&fake, &job)).await;
+        let why = ended.unwrap_or_else(|_| panic!("{state} is waited for"));
+        assert!(why.contains(expected), "{state}: {why}");
+    }
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");
