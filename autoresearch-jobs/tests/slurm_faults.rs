@@ -336,6 +336,18 @@ async fn no_state_of_a_job_is_waited_out_for_ever() {
 }
 
 #[tokio::test]
+async fn limits_that_nothing_reaches_are_none() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    let mut job =
+        sh("head -c 100000 /dev/zero | wc -c").output(u64::MAX).file_size(u64::MAX).memory(u64::MAX);
+    job.limits.address_space = Some(u64::MAX);
+    (job.limits.cpu_time, job.limits.wall_clock) = (Some(Duration::MAX), Some(Duration::MAX));
+    let exit = fake.launch(&job).await.unwrap();
+    assert!(exit.success() && exit.stdout.trim() == "100000", "{exit:?}");
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");
