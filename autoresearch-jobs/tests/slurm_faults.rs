@@ -348,6 +348,32 @@ async fn limits_that_nothing_reaches_are_none() {
 }
 
 #[tokio::test]
+async fn a_job_does_not_make_its_failure_the_clusters() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    for (script, ended) in [
+        ("exit 143", Ended::Status(143)),
+        ("exit 130", Ended::Status(130)),
+        ("kill -TERM $$", Ended::Status(143)),
+        ("echo no >\"$HOME/../refused\"; exit 1", Ended::Status(1)),
+        ("echo no >\"$HOME/../refused\"; exit 125", Ended::Status(125)),
+        ("echo '\"' >\"$HOME/../refused\"; exit 1", Ended::Status(1)),
+    ] {
+        let exit = fake.launch(&sh(script)).await.unwrap_or_else(|why| panic!("{script}: {why}"));
+        assert_eq!(exit.ended, ended, "{script}");
+        let failure = exit.failure().unwrap();
+        assert_eq!(failure.fault(), autoresearch_core::Fault::Candidate, "{script}: {failure:?}");
+    }
+    // What the script itself says still counts.
+    let refused = fake.slurm().before("false");
+    let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
+    assert!(
+        matches!(&refused, Err(LaunchError::Setup(why)) if why.contains("before jobs failed")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");
