@@ -1,6 +1,7 @@
 //! Runs in worker processes.
 
 mod launcher;
+mod private;
 mod program;
 mod serve;
 mod wire;
@@ -11,6 +12,7 @@ use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use autoresearch_core::{Candidate, Executor, FailureKind, RunContext, RunFailure, async_trait};
 use launcher::default_launcher;
+use private::Private;
 use program::Program;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -326,7 +328,7 @@ where
         let directory = std::path::absolute(cx.directory()?)?;
         let request = Request::new(candidate, &cx, directory)?;
         // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
-        let private = tempfile::Builder::new().prefix("autoresearch-worker-").tempdir()?;
+        let private = Private::new()?;
         let (exit, begun) = self.launched(&request, private.path(), &cx).await?;
         self.outcome(exit, begun, &request, private.path(), &cx)
     }
