@@ -374,6 +374,20 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
 }
 
 #[tokio::test]
+async fn what_is_not_collected_is_told() {
+    let (fake, into) = (Fake::new(), tempfile::tempdir().unwrap());
+    fake.say("run", "");
+    let job = sh("echo 1 >a.txt; : >\"$(printf 'b\\377.txt')\"").collect(["*.txt"], into.path());
+    let exit = fake.launch(&job).await.unwrap();
+    assert_eq!(
+        (exit.files, exit.not_collected.len()),
+        (vec!["a.txt".to_owned()], 1),
+        "{:?}",
+        exit.not_collected
+    );
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");
