@@ -317,6 +317,8 @@ def matching(spec, folder, missed):
         where = todo.pop()
         try:
             entries = list(os.scandir(os.path.join(root, where)))
+        except PermissionError:
+            continue  # a job that has locked a folder does not want it collected
         except OSError as why:
             missed.append("%s: %s" % (where.decode("utf-8", "replace"), why.strerror))
             continue
