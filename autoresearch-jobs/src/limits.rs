@@ -22,7 +22,7 @@ pub struct JobLimits {
     pub address_space: Option<u64>,
     /// Standard output and standard error together, in bytes.
     pub output: Option<u64>,
-    /// Any single file that the job writes, in bytes.
+    /// Any single file that the job writes, in bytes; where a shell sets it, rounded up to a multiple of 512.
     pub file_size: Option<u64>,
     /// What the job adds to the disk in its folder (with what is there already), its home and its temporary files, in bytes: at least
     /// 4 KiB a file, and with files that it has deleted and still has open. Looked at from time to time, so that a job may be over for
