@@ -364,6 +364,9 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
         let failure = exit.failure().unwrap();
         assert_eq!(failure.fault(), autoresearch_core::Fault::Candidate, "{script}: {failure:?}");
     }
+    // Kills who waits for it.
+    let exit = fake.launch(&sh("kill -KILL $PPID; sleep 5")).await.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
     // What the script itself says still counts.
     let refused = fake.slurm().before("false");
     let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;

@@ -141,8 +141,9 @@ end; ended=$left
 kill $looker 2>/dev/null
 n=0; while kill -0 $runner 2>/dev/null && [ $n -lt 200 ]; do sleep 0.02; n=$((n + 1)); done
 stop=$(cat "$I/stop" 2>/dev/null); status=$(cat "$I/status" 2>/dev/null)
-# Who waits for the command was told to end before this was.
-[ -z "$status$stop" ] && stop=terminated
+# Who waits for the command is gone: told to end before this was, or killed by the command itself.
+n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n + 1)); done
+[ -z "$status$stop" ] && [ -n "$signal" ] && stop=terminated
 # A driver that wants no more of this has taken the folder away, or another has begun: then this one's end counts for nothing.
 { [ "$stop" != fenced ] && wanted && ! replaced; } || exit 95
 used=$(tail -n 1 "$I/times" 2>/dev/null)
