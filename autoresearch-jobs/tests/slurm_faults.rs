@@ -391,6 +391,16 @@ async fn what_is_not_collected_is_told() {
 }
 
 #[tokio::test]
+async fn signals_end_what_does_not_catch_them() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    for signal in ["INT", "QUIT", "TERM", "HUP"] {
+        let exit = fake.launch(&sh(&format!("/bin/sh -c 'kill -{signal} $$; exit 5'; [ $? -gt 128 ]"))).await;
+        assert!(exit.as_ref().is_ok_and(JobExit::success), "{signal}: {exit:?}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");
