@@ -44,7 +44,7 @@ pub enum FileIn {
 /// # Environment
 /// `PATH`, `LANG`, `LC_ALL`, `LC_CTYPE` and `TZ`, what [`inherit`](Self::inherit) names and what [`env`](Self::env) sets. Name
 /// keys with `inherit` rather than write them out with `env`: a job is data that may be stored and shown.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Job {
     /// The program, found in `PATH` or by its path, and its arguments.
@@ -242,8 +242,13 @@ impl Job {
             }
             Some(_) => {}
         }
-        if let Some(text) = self.command.iter().chain(self.env.values()).find(|text| text.contains('\0')) {
-            return wrong(format!("{text:?} holds a zero byte, which neither commands nor variables can"));
+        if let Some(text) = self.command.iter().find(|text| text.contains('\0')) {
+            return wrong(format!("{text:?} holds a zero byte, which commands cannot"));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
+            return wrong(format!(
+                "the value of the variable {name:?} holds a zero byte, which variables cannot"
+            ));
         }
         for path in self.files_in.keys().chain(&self.files_out) {
             let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
@@ -252,6 +257,35 @@ impl Job {
                     "{path:?} is no path within the job's folder; give a relative one without `..`"
                 ));
             }
+        }
+        let parts = |path: &str| -> PathBuf {
+            let named = |part: &Component<'_>| matches!(part, Component::Normal(_));
+            Path::new(path).components().filter(named).collect()
+        };
+        let files: BTreeMap<PathBuf, &String> =
+            self.files_in.keys().map(|path| (parts(path), path)).collect();
+        for (path, name) in &files {
+            if path.as_os_str().is_empty() || name.ends_with('/') {
+                return wrong(format!("{name:?} names a folder, and is to be a file of the job"));
+            }
+            if let Some(above) = path.ancestors().skip(1).find_map(|above| files.get(above)) {
+                return wrong(format!(
+                    "{above:?} and {name:?} cannot both be files: one would be the folder of the other"
+                ));
+            }
+        }
+        if files.len() < self.files_in.len() {
+            return wrong("two of the job's files have one path; give each its own".into());
+        }
+        if let (Some(out), Some(err)) = (&self.stdout, &self.stderr)
+            && out == err
+            && out != Path::new("/dev/null")
+        {
+            return wrong(format!(
+                "standard output and standard error would overwrite one another in {}; give each a file, or join them in the \
+                 command with `2>&1`",
+                out.display()
+            ));
         }
         if !self.files_out.is_empty() && self.collect_into.is_none() {
             return wrong(
@@ -287,6 +321,45 @@ impl Job {
         let names = ALWAYS.into_iter().chain(self.inherit.iter().map(String::as_str));
         let inherited = names.filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
         inherited.chain(self.env.iter().map(|(name, value)| (name.into(), value.into()))).collect()
+    }
+}
+
+/// All but the values of variables, which may be secrets: of those the names.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By its parts, so that a new one is not forgotten here.
+        let Self {
+            command,
+            files_in,
+            inherit,
+            env,
+            folder,
+            files_out,
+            collect_into,
+            readable,
+            writable,
+            network,
+            stdout,
+            stderr,
+            limits,
+            resources,
+        } = self;
+        f.debug_struct("Job")
+            .field("command", command)
+            .field("files_in", files_in)
+            .field("inherit", inherit)
+            .field("env", &env.keys().collect::<Vec<_>>())
+            .field("folder", folder)
+            .field("files_out", files_out)
+            .field("collect_into", collect_into)
+            .field("readable", readable)
+            .field("writable", writable)
+            .field("network", network)
+            .field("stdout", stdout)
+            .field("stderr", stderr)
+            .field("limits", limits)
+            .field("resources", resources)
+            .finish()
     }
 }
 
@@ -336,6 +409,40 @@ mod tests {
             let error = job.check().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_files_cannot_be_is_said() {
+        let of = |paths: &[&str]| {
+            paths
+                .iter()
+                .fold(Job::new(["true"]), |job, path| job.file(*path, ""))
+                .check()
+                .map_err(|why| why.to_string())
+        };
+        assert_eq!(of(&["a", "b/c", "b/d", "ab"]), Ok(()));
+        for (paths, expected) in [
+            (&["a", "a/b"][..], "\"a\" and \"a/b\""),
+            (&["a/b/c", "./a"], "\"./a\" and \"a/b/c\""),
+            (&["."], "names a folder"),
+            (&["a/"], "names a folder"),
+            (&["a", "./a"], "one path"),
+        ] {
+            let why = of(paths).unwrap_err();
+            assert!(why.contains(expected), "{paths:?}: {why}");
+        }
+        let same = Job::new(["true"]).output_to("log", "log");
+        assert!(same.check().unwrap_err().to_string().contains("overwrite one another"));
+        assert_eq!(Job::new(["true"]).output_to("/dev/null", "/dev/null").check(), Ok(()));
+    }
+
+    #[test]
+    fn values_of_variables_are_not_shown() {
+        let job = Job::new(["true"]).env("KEY", "canary\0");
+        let why = job.check().unwrap_err().to_string();
+        assert!(why.contains("KEY") && why.contains("zero byte") && !why.contains("canary"), "{why}");
+        let shown = format!("{job:?} {job:#?}");
+        assert!(shown.contains("KEY") && !shown.contains("canary"), "{shown}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct JobLimits {
     pub address_space: Option<u64>,
     /// Standard output and standard error together, in bytes.
     pub output: Option<u64>,
-    /// Any single file that the job writes, in bytes.
+    /// Any single file that the job writes, in bytes; where a shell sets it, rounded up to a multiple of 512.
     pub file_size: Option<u64>,
     /// What the job adds to the disk in its folder (with what is there already), its home and its temporary files, in bytes: at least
     /// 4 KiB a file, and with files that it has deleted and still has open. Looked at from time to time, so that a job may be over for
@@ -32,7 +32,28 @@ pub struct JobLimits {
     pub processes: Option<u64>,
 }
 
+/// What nothing reaches, in bytes, processes or nanoseconds (146 years): systems and shells count in 63 bits, and go wrong above.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+const BEYOND: u64 = 1 << 62;
+
 impl JobLimits {
+    /// Without the limits that nothing reaches.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn within_reach(&self) -> Self {
+        let number = |limit: Option<u64>| limit.filter(|&limit| limit < BEYOND);
+        let time = |limit: Option<Duration>| limit.filter(|limit| limit.as_nanos() < u128::from(BEYOND));
+        Self {
+            wall_clock: time(self.wall_clock),
+            cpu_time: time(self.cpu_time),
+            memory: number(self.memory),
+            address_space: number(self.address_space),
+            output: number(self.output),
+            file_size: number(self.file_size),
+            disk: number(self.disk),
+            processes: number(self.processes),
+        }
+    }
+
     /// Refuses the limits that are kept on this machine alone.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub(crate) fn kept_on_clusters(&self) -> Result<(), crate::LaunchError> {
@@ -110,6 +131,18 @@ pub(crate) fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_nothing_reaches_is_none() {
+        let bytes = |limit| JobLimits { output: Some(limit), memory: Some(limit), ..JobLimits::default() };
+        assert_eq!(bytes(u64::MAX).within_reach(), JobLimits::default());
+        assert_eq!(bytes(BEYOND - 1).within_reach(), bytes(BEYOND - 1));
+        let time =
+            |limit| JobLimits { cpu_time: Some(limit), wall_clock: Some(limit), ..JobLimits::default() };
+        assert_eq!(time(Duration::MAX).within_reach(), JobLimits::default());
+        let century = time(Duration::from_secs(100 * 365 * 86_400));
+        assert_eq!(century.within_reach(), century);
+    }
 
     #[test]
     fn sizes_read_well() {

@@ -145,6 +145,15 @@ async fn a_job_that_can_never_begin_is_given_up_with_rays_words() {
 }
 
 #[tokio::test]
+async fn another_study_that_runs_does_not_make_a_job_wait_for_ever() {
+    let fate = Fate { runs: None, beside: true, ..Fate::default() };
+    let ray = connect(&Fake::start(fate, |_, _, _| None)).start_within(Duration::from_millis(300));
+    let waited = tokio::time::timeout(Duration::from_secs(20), launch(&ray, 1, &sh("true").cpus(99))).await;
+    let why = infrastructure(waited.expect("given up, whatever others do"));
+    assert!(why.contains("waiting for resources"), "{why}");
+}
+
+#[tokio::test]
 async fn what_ray_loses_is_not_the_candidates_fault() {
     let died = Fate {
         status: "FAILED",

@@ -318,6 +318,89 @@ async fn ends_without_a_record_are_told_apart() {
 }
 
 #[tokio::test]
+async fn no_state_of_a_job_is_waited_out_for_ever() {
+    let fake = Fake::new();
+    for (state, expected) in [
+        ("LAUNCH_FAILED|node7|None|NAME", "LAUNCH_FAILED"),
+        ("RECONFIG_FAIL|node7|None|NAME", "RECONFIG_FAIL"),
+        ("RESV_DEL_HOLD||None|NAME", "held back"),
+        ("NEVER_HEARD_OF||odd reason|NAME", "NEVER_HEARD_OF"),
+    ] {
+        fake.say("state", state);
+        let job = sh("true");
+        let ended = tokio::time::timeout(Duration::from_secs(20), infrastructure(&fake, &job)).await;
+        let why = ended.unwrap_or_else(|_| panic!("{state} is waited for"));
+        assert!(why.contains(expected), "{state}: {why}");
+    }
+    assert!(fake.left().is_empty(), "{:?}", fake.left());
+}
+
+#[tokio::test]
+async fn limits_that_nothing_reaches_are_none() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    let mut job =
+        sh("head -c 100000 /dev/zero | wc -c").output(u64::MAX).file_size(u64::MAX).memory(u64::MAX);
+    job.limits.address_space = Some(u64::MAX);
+    (job.limits.cpu_time, job.limits.wall_clock) = (Some(Duration::MAX), Some(Duration::MAX));
+    let exit = fake.launch(&job).await.unwrap();
+    assert!(exit.success() && exit.stdout.trim() == "100000", "{exit:?}");
+}
+
+#[tokio::test]
+async fn a_job_does_not_make_its_failure_the_clusters() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    for (script, ended) in [
+        ("exit 143", Ended::Status(143)),
+        ("exit 130", Ended::Status(130)),
+        ("kill -TERM $$", Ended::Status(143)),
+        ("echo no >\"$HOME/../refused\"; exit 1", Ended::Status(1)),
+        ("echo no >\"$HOME/../refused\"; exit 125", Ended::Status(125)),
+        ("echo '\"' >\"$HOME/../refused\"; exit 1", Ended::Status(1)),
+    ] {
+        let exit = fake.launch(&sh(script)).await.unwrap_or_else(|why| panic!("{script}: {why}"));
+        assert_eq!(exit.ended, ended, "{script}");
+        let failure = exit.failure().unwrap();
+        assert_eq!(failure.fault(), autoresearch_core::Fault::Candidate, "{script}: {failure:?}");
+    }
+    // Kills who waits for it.
+    let exit = fake.launch(&sh("kill -KILL $PPID; sleep 5")).await.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    // What the script itself says still counts.
+    let refused = fake.slurm().before("false");
+    let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
+    assert!(
+        matches!(&refused, Err(LaunchError::Setup(why)) if why.contains("before jobs failed")),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_collected_is_told() {
+    let (fake, into) = (Fake::new(), tempfile::tempdir().unwrap());
+    fake.say("run", "");
+    let job = sh("echo 1 >a.txt; : >\"$(printf 'b\\377.txt')\"").collect(["*.txt"], into.path());
+    let exit = fake.launch(&job).await.unwrap();
+    assert_eq!(
+        (exit.files, exit.not_collected.len()),
+        (vec!["a.txt".to_owned()], 1),
+        "{:?}",
+        exit.not_collected
+    );
+}
+
+#[tokio::test]
+async fn signals_end_what_does_not_catch_them() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    for signal in ["INT", "QUIT", "TERM", "HUP"] {
+        let exit = fake.launch(&sh(&format!("/bin/sh -c 'kill -{signal} $$; exit 5'; [ $? -gt 128 ]"))).await;
+        assert!(exit.as_ref().is_ok_and(JobExit::success), "{signal}: {exit:?}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_are_in_no_command_line_and_no_message() {
     let fake = Fake::new();
     fake.say("run", "");

@@ -44,6 +44,8 @@ mod linux {
         TakeAllMemory,
         Overflow,
         Fail(Fault),
+        /// Sends itself `SIGTERM`.
+        Terminate,
         NotANumber,
         Stay,
     }
@@ -88,6 +90,10 @@ mod linux {
                     return Err(RunFailure::candidate("diverged").kind(FailureKind::InvalidMetric));
                 }
                 Deed::NotANumber => f64::NAN,
+                Deed::Terminate => {
+                    Command::new("kill").arg(std::process::id().to_string()).status()?;
+                    std::future::pending().await
+                }
                 Deed::Stay => {
                     println!("noise of the run's own");
                     cx.report(RunProgress { step: u64::from(std::process::id()), of: None, loss: None });
@@ -182,6 +188,7 @@ mod linux {
         let tests: &[(&str, Test)] = &[
             ("outcome, context, artifact, progress and charge come back", || Box::pin(outcomes_come_back())),
             ("failures are the candidate's", || Box::pin(failures_are_told())),
+            ("one that ends itself by SIGTERM gets a verdict", || Box::pin(ended_by_itself())),
             ("memory that runs out is the candidate's", || Box::pin(memory_runs_out())),
             ("what cannot begin is the infrastructure's", || Box::pin(what_cannot_begin())),
             ("a launcher that loses a worker", || Box::pin(a_lost_worker())),
@@ -235,6 +242,18 @@ mod linux {
             assert_eq!(names(&self.locks()), [""; 0], "left behind");
             ended
         }
+    }
+
+    async fn ended_by_itself() {
+        let here = Here::new();
+        let worker = here.worker();
+        let mut faults = Vec::new();
+        for attempt in 0..3 {
+            let mut cx = here.cx(7);
+            cx.attempt = attempt;
+            faults.push(worker.execute(Deed::Terminate, cx).await.unwrap_err().fault());
+        }
+        assert_eq!(faults, [Fault::Infrastructure, Fault::Infrastructure, Fault::Candidate]);
     }
 
     async fn outcomes_come_back() {

@@ -17,6 +17,7 @@ use super::follow::end_of;
 use super::record::Record;
 use super::script::{self, Set};
 use crate::error::LaunchError;
+use crate::exit::JobExit;
 use crate::id::JobId;
 use crate::job::{FileIn, Job};
 use crate::local::files;
@@ -200,9 +201,9 @@ impl LaunchFolder {
         self.begun(incarnation).join("stderr")
     }
 
-    /// Collects the job's files and puts its output where the job wants it; says which files there were.
-    pub(crate) fn collect(&self, job: &Job) -> Result<Vec<String>, LaunchError> {
-        let Some(incarnation) = self.incarnation() else { return Ok(Vec::new()) };
+    /// Collects the job's files and puts its output where the job wants it; says in the exit which files there were.
+    pub(crate) fn collect(&self, job: &Job, exit: &mut JobExit) -> Result<(), LaunchError> {
+        let Some(incarnation) = self.incarnation() else { return Ok(()) };
         for (from, to) in [(self.stdout(incarnation), &job.stdout), (self.stderr(incarnation), &job.stderr)] {
             if let Some(to) = to {
                 let what = format!("cannot write the output to {}", to.display());
@@ -211,10 +212,14 @@ impl LaunchFolder {
         }
         let work = job.folder.clone().unwrap_or_else(|| self.begun(incarnation).join("work"));
         match &job.collect_into {
-            Some(into) if !job.files_out.is_empty() => files::collect(&files::patterns(job)?, &work, into)
-                .map_err(LaunchError::io("the job's files could not be collected")),
-            _ => Ok(Vec::new()),
+            Some(into) if !job.files_out.is_empty() => {
+                let collected = files::collect_all(&files::patterns(job)?, &work, into)
+                    .map_err(LaunchError::io("the job's files could not be collected"))?;
+                (exit.files, exit.not_collected) = (collected.files, collected.not_collected);
+            }
+            _ => {}
         }
+        Ok(())
     }
 
     /// From now on nothing of it counts, and what is running of it ends by itself within a few seconds.

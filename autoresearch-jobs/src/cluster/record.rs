@@ -10,6 +10,10 @@ use serde::Deserialize;
 
 /// What shells report of a command that a signal has ended: this and the signal.
 const OF_A_SIGNAL: i32 = 128;
+/// What comes from people and machines that shut down, as a shell reports it.
+const HUP: i32 = OF_A_SIGNAL + 1;
+const INT: i32 = OF_A_SIGNAL + 2;
+const TERM: i32 = OF_A_SIGNAL + 15;
 const KILL: i32 = 9;
 const XCPU: i32 = 24;
 const XFSZ: i32 = 25;
@@ -55,6 +59,8 @@ impl Record {
             return Err(LaunchError::Setup(format!("on {}: {}: {said}", self.place, self.refused)));
         }
         let ended = match self.status {
+            // Of the command's own doing, since the engine has not told it to end: else it could blame the machine.
+            status @ (HUP | INT | TERM) if !self.terminated() => Ended::Status(status),
             status if (OF_A_SIGNAL + 1..=OF_A_SIGNAL + 64).contains(&status) => {
                 Ended::Signal(status - OF_A_SIGNAL)
             }

@@ -106,10 +106,15 @@ body() {
   # Of the engine's own environment the job gets what tells it of its GPUs and its place.
   export -p | sed -n "s/^declare -x/export/; /^export \(SLURM_[A-Z_]*\|CUDA_VISIBLE_DEVICES\|GPU_DEVICE_ORDINAL\|ROCR_VISIBLE_DEVICES\|HIP_VISIBLE_DEVICES\|ZE_AFFINITY_MASK\)=\('[^']*'\|\"[^\"\$\`\\\\]*\"\)\$/p" >"$I/place"
   session=; command -v setsid >/dev/null 2>&1 && session=setsid
-  $session env -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null &
+  # Why the command was not started is told through a file that has no name, and that the command does not have open.
+  : >"$I/refused"; exec 9>"$I/refused" 8<"$I/refused"; rm "$I/refused"
+  # A shell has what is in its background ignore these two, and cannot take that back itself; `env` can from coreutils 8.31 on.
+  default=; env --default-signal=INT,QUIT true 2>/dev/null && default=--default-signal=INT,QUIT
+  $session env $default -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null 8<&- &
   head=$!; begun=; { read -r begun </proc/$head/stat; } 2>/dev/null
   set -- ${begun##*) }; echo $head ${20} >"$I/head.half" && mv "$I/head.half" "$I/head"
   wait $head; s=$?
+  put refused "$([ $s = 125 ] && tr -cd "A-Za-z0-9 .,:;'_-" <&8)"
   times >"$I/times"; put status $s
 }
 
@@ -138,12 +143,13 @@ end; ended=$left
 kill $looker 2>/dev/null
 n=0; while kill -0 $runner 2>/dev/null && [ $n -lt 200 ]; do sleep 0.02; n=$((n + 1)); done
 stop=$(cat "$I/stop" 2>/dev/null); status=$(cat "$I/status" 2>/dev/null)
-# Who waits for the command was told to end before this was.
-[ -z "$status$stop" ] && stop=terminated
+# Who waits for the command is gone: told to end before this was, or killed by the command itself.
+n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n + 1)); done
+[ -z "$status$stop" ] && [ -n "$signal" ] && stop=terminated
 # A driver that wants no more of this has taken the folder away, or another has begun: then this one's end counts for nothing.
 { [ "$stop" != fenced ] && wanted && ! replaced; } || exit 95
 used=$(tail -n 1 "$I/times" 2>/dev/null)
-refused=$(cat "$I/refused" 2>/dev/null)
+refused=; [ "$status" = 125 ] && refused=$(tr -cd "A-Za-z0-9 .,:;'_-" <"$I/refused" 2>/dev/null)
 printf '{"token":"%s","incarnation":%s,"status":%s,"stop":"%s","refused":"%s","wall":%s.%02d,"used":"%s","sampled":%s,"peak":%s,"place":"%s","left_behind":%s}\n' \
   "$token" "$K" "${status:-137}" "$stop" "$refused" $(((t1 - t0) / 100)) $(((t1 - t0) % 100)) "$used" \
   "$(cat "$I/sampled" 2>/dev/null || echo 0)" "$(cat "$I/peak" 2>/dev/null || echo 0)" "$(uname -n)" "$ended" >"$I/exit.half" &&

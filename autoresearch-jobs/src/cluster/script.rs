@@ -71,8 +71,7 @@ pub(super) fn start(job: &Job, set: &Set) -> Result<String, LaunchError> {
     let mut script = String::from(
         "export HOME=\"$2/home\" TMPDIR=\"$2/tmp\"\n\
          . \"$1/env\"; . \"$2/place\"; . \"$1/own\"\n\
-         I=$2\n\
-         fail() { echo \"$1\" >\"$I/refused\"; exit 125; }\n",
+         fail() { echo \"$1\" >&9; exit 125; }\n",
     );
     script.push_str("cd \"$3\" || fail \"the job's folder cannot be entered\"\n");
     for line in &set.before {
@@ -83,7 +82,8 @@ pub(super) fn start(job: &Job, set: &Set) -> Result<String, LaunchError> {
     }
     limits(&mut script, &job.limits);
     let words: Vec<String> = set.within.iter().chain(&job.command).map(|word| quoted(word)).collect();
-    let _ = writeln!(script, "exec {}", words.join(" "));
+    // The command has no way to say that it was not started.
+    let _ = writeln!(script, "exec {} 9>&-", words.join(" "));
     Ok(script)
 }
 

@@ -90,11 +90,6 @@ pub(crate) struct Collected {
     pub(crate) not_collected: Vec<String>,
 }
 
-/// As [`collect_all`], where what is left out goes to the log alone.
-pub(crate) fn collect(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Vec<String>> {
-    collect_all(patterns, folder, into).map(|collected| collected.files)
-}
-
 /// Collects what matches: each file whole or not at all. Nothing of the job is running any more, so that no link can be
 /// slipped in between the look and the copy.
 pub(crate) fn collect_all(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Collected> {
@@ -204,7 +199,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc", from.path().join("etc")).unwrap();
         let collected = |files: &[&str]| {
             let job = Job::new(["true"]).collect(files.iter().copied(), into.path());
-            collect(&patterns(&job).unwrap(), from.path(), into.path()).unwrap()
+            collect_all(&patterns(&job).unwrap(), from.path(), into.path()).unwrap().files
         };
         assert_eq!(collected(&["*.json"]), ["a.json"]);
         assert_eq!(collected(&["**/*.json", "./d/e/*"]), ["a.json", "d/b.json", "d/e/c.bin"]);

@@ -5,7 +5,7 @@ use super::client::{Client, Trouble};
 use super::poll::{self, Snapshot};
 use super::wire::Status;
 use crate::error::LaunchError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -41,6 +41,8 @@ pub(super) struct Core {
     /// Runs that are held, and whether their launches are about to end.
     held: Mutex<BTreeMap<String, bool>>,
     doomed: Mutex<BTreeMap<String, Doom>>,
+    /// The jobs that this launcher has on the cluster: submitted or adopted, and not taken back.
+    mine: Mutex<BTreeSet<String>>,
     /// Who uploads each package.
     uploads: Mutex<BTreeMap<String, Weak<tokio::sync::Mutex<()>>>>,
     /// What was in the folder when the first launch began.
@@ -67,6 +69,7 @@ impl Engine {
             in_flight: AtomicUsize::new(0),
             held: Mutex::default(),
             doomed: Mutex::default(),
+            mine: Mutex::default(),
             uploads: Mutex::default(),
             before: OnceCell::new(),
         });
@@ -222,6 +225,19 @@ impl Core {
         let upload = Arc::default();
         uploads.insert(package.into(), Arc::downgrade(&upload));
         upload
+    }
+
+    /// From now on the job is one of this launcher's, or not any more.
+    pub(super) fn has(&self, submission: &str, has: bool) {
+        let mut mine = lock(&self.mine);
+        match has {
+            true => mine.insert(submission.into()),
+            false => mine.remove(submission),
+        };
+    }
+
+    pub(super) fn is_mine(&self, submission: &str) -> bool {
+        lock(&self.mine).contains(submission)
     }
 
     pub(super) fn is_doomed(&self, submission: &str) -> bool {

@@ -28,6 +28,8 @@ import zipfile
 SPEC = "AUTORESEARCH_SPEC"
 MARK = b"\x01autoresearch-ray "
 SHOWN = 8192
+# The most files that are told to be missing.
+TOLD = 50
 TICK = 0.1
 # How long the launch's folder is looked for.
 LATE = 10.0
@@ -212,6 +214,9 @@ def start(spec, folder, scratch, out, err):
     wanted = limits_of(spec["limits"])
 
     def before():
+        # What this process ignores, or takes note of, is the command's to decide on.
+        for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(which, signal.SIG_DFL)
         for which, soft, hard in wanted:
             resource.setrlimit(which, (soft, hard))
 
@@ -303,8 +308,8 @@ def run(spec, scratch, control):
     return record, folder
 
 
-def matching(spec, folder):
-    """The files to collect: plain ones that match. Links are neither collected nor followed."""
+def matching(spec, folder, missed):
+    """The files to collect: plain ones that match. Links are neither collected nor followed. What cannot be had is `missed`."""
     patterns = [re.compile(p.encode("utf-8"), re.DOTALL) for p in spec["collect"]]
     names, todo = [], [b""] if patterns else []
     root = os.fsencode(folder)
@@ -312,7 +317,10 @@ def matching(spec, folder):
         where = todo.pop()
         try:
             entries = list(os.scandir(os.path.join(root, where)))
-        except OSError:
+        except PermissionError:
+            continue  # a job that has locked a folder does not want it collected
+        except OSError as why:
+            missed.append("%s: %s" % (where.decode("utf-8", "replace"), why.strerror))
             continue
         for entry in entries:
             name = os.path.join(where, entry.name)
@@ -322,18 +330,26 @@ def matching(spec, folder):
                 try:
                     names.append(name.decode("utf-8"))
                 except UnicodeDecodeError:
-                    pass
+                    missed.append("%s: its name is no UTF-8" % name.decode("utf-8", "replace"))
     return sorted(names)
 
 
 def tell(spec, record, folder=None):
     """Writes the record and the files: to the shared folder in one step, or to the log."""
     record["launch"] = spec["launch"]
-    at, names = spec.get("at"), matching(spec, folder) if folder else []
-    size = sum(os.path.getsize(os.path.join(folder, name)) for name in names)
+    at, names, missed = spec.get("at"), [], []
+    size = 0
+    for name in matching(spec, folder, missed) if folder else []:
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                size += os.fstat(file.fileno()).st_size
+            names.append(name)
+        except OSError as why:
+            missed.append("%s: %s" % (name, why.strerror))
     if not at and size > spec["returned"]:
         record["too_much"], names = size, []
     record["files"] = names
+    record["not_collected"] = missed[:TOLD] + (["and %d more" % (len(missed) - TOLD)] if len(missed) > TOLD else [])
     half = os.path.join(at, "half-" + spec["launch"]) if at else io.BytesIO()
     with zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("exit.json", json.dumps(record))

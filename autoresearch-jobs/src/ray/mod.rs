@@ -257,6 +257,7 @@ impl Launcher for RayJobs {
     async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
         job.check()?;
         job.limits.kept_on_clusters()?;
+        let job = &Job { limits: job.limits.within_reach(), ..job.clone() };
         self.refuse(job)?;
         if watch.cancel.is_cancelled() {
             return Err(LaunchError::Cancelled);

@@ -21,7 +21,7 @@ pub(super) struct Snapshot {
     pub(super) tried: Instant,
     /// Jobs of studies, by their submission ids.
     pub(super) jobs: Arc<HashMap<String, JobInfo>>,
-    /// When a job was last seen to run, begin or end.
+    /// When a job of this launcher was last seen to run, begin or end: others may run for ever, and say nothing of what is to wait.
     pub(super) moved: Instant,
     /// Since when nobody answers, and why.
     pub(super) away: Option<(Instant, Trouble)>,
@@ -89,8 +89,12 @@ async fn look(core: &Core) -> bool {
     let same =
         |(id, job): (&String, &JobInfo)| before.jobs.get(id).is_some_and(|old| old.status == job.status);
     let changed = jobs.len() != before.jobs.len() || !jobs.iter().all(same) || before.away.is_some();
-    let runs = jobs.values().any(|job| job.status == Status::Running);
-    let moved = if changed || runs { asked } else { before.moved };
+    let moves = |(id, job): (&String, &JobInfo)| {
+        let old = before.jobs.get(id).map(|job| job.status);
+        job.status == Status::Running || old.is_some_and(|old| old != job.status)
+    };
+    let moving = jobs.iter().any(|(id, job)| core.is_mine(id) && moves((id, job)));
+    let moved = if moving || before.away.is_some() { asked } else { before.moved };
     core.snapshots.send_replace(Snapshot { asked, tried: asked, jobs: Arc::new(jobs), moved, away: None });
     changed
 }

@@ -72,6 +72,7 @@ pub(super) async fn launch(
     }
     let there = there.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(there) = there {
+        core.has(&there.submission, false);
         end(&core, &there).await;
     }
     if let Some(claim) = claim {
@@ -110,7 +111,14 @@ impl Run<'_> {
     }
 
     pub(super) fn note(&self, there: Option<Submitted>) {
-        *self.there.lock().unwrap_or_else(PoisonError::into_inner) = there;
+        let mut noted = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = &*noted {
+            self.core.has(&before.submission, false);
+        }
+        if let Some(there) = &there {
+            self.core.has(&there.submission, true);
+        }
+        *noted = there;
     }
 
     pub(super) fn folder(&self, submission: &str) -> Option<PathBuf> {

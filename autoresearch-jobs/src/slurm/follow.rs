@@ -10,7 +10,7 @@ use crate::exit::JobExit;
 use crate::job::Job;
 use crate::launch::Watch;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// For how long nothing must have been heard of what may still run on a node that was lost.
 const SILENT: Duration = Duration::from_secs(4);
@@ -65,6 +65,7 @@ pub(super) async fn follow(
     let mut watched = engine.office()?.poller.watch(Some(&name));
     let mut lines = Lines::new(watch, &folder);
     let (begun, mut at_work) = (Instant::now(), false);
+    let mut odd: Option<(Instant, Option<SystemTime>)> = None;
     let (mut ended, mut stuck, mut cleaning) = (None::<Ended>, None::<Instant>, None::<Instant>);
     loop {
         // A record shows the end at once, and looking for it costs Slurm nothing.
@@ -110,8 +111,31 @@ pub(super) async fn follow(
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             (Phase::Waiting, _) => stuck = None,
-            (Phase::AtWork, Some(state)) => {
+            (Phase::AtWork, Some(state)) if !state.is_known() && read(&folder).await?.is_none() => {
                 stuck = None;
+                // As long as it is heard of it runs, whatever that is called.
+                let beat = folder.clone();
+                let beat = blocking(move || beat.beat()).await?;
+                if odd.is_none() {
+                    tracing::warn!(
+                        state = &*state.name,
+                        job = name,
+                        "Slurm has a state that is not known here"
+                    );
+                }
+                match odd {
+                    Some((since, last)) if last == beat => {
+                        if since.elapsed() >= settings.patience.max(SILENT) {
+                            silence(&folder).await;
+                            running.end().await;
+                            return Err(unknown(state, since));
+                        }
+                    }
+                    _ => odd = Some((Instant::now(), beat)),
+                }
+            }
+            (Phase::AtWork, Some(state)) => {
+                (stuck, odd) = (None, None);
                 if &*state.name != "COMPLETING" {
                     cleaning = None;
                     continue;
@@ -154,6 +178,19 @@ pub(super) async fn follow(
             }
         }
     }
+}
+
+fn unknown(state: &State, since: Instant) -> LaunchError {
+    LaunchError::Infrastructure(format!(
+        "Slurm says {} of the job, which is no state that is known here, and nothing was heard of the job for {:.0} s{}",
+        state.name,
+        since.elapsed().as_secs_f64(),
+        if state.reason.is_empty() || &*state.reason == "None" {
+            String::new()
+        } else {
+            format!(" ({})", state.reason)
+        },
+    ))
 }
 
 fn never(state: &State, since: Instant, job: &Job) -> LaunchError {

@@ -26,6 +26,7 @@ pub(super) async fn launch(
 ) -> Result<JobExit, LaunchError> {
     job.check()?;
     job.limits.kept_on_clusters()?;
+    let job = &Job { limits: job.limits.within_reach(), ..job.clone() };
     files::patterns(job)?;
     let settings = &engine.settings;
     let defaults = (settings.cpus, settings.gpus);

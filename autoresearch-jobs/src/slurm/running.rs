@@ -92,7 +92,7 @@ impl Running {
         blocking(move || {
             let Some(folder) = folder else { return exit };
             let exit = exit.and_then(|mut exit| {
-                exit.files = folder.collect(&job)?;
+                folder.collect(&job, &mut exit)?;
                 Ok(exit)
             });
             folder.remove();

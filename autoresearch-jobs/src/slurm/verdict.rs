@@ -26,7 +26,8 @@ pub(super) fn with(
     let mut exit = record.exit(folder, job)?;
     let name = state.map_or("", |state| &state.name);
     // Slurm tells all processes to end, and the command may be faster than the script.
-    let told = record.terminated() || (exit.limit.is_none() && exit.ended == Ended::Signal(TERM));
+    let told = record.terminated()
+        || (exit.limit.is_none() && [Ended::Signal(TERM), Ended::Status(128 + TERM)].contains(&exit.ended));
     match name {
         "TIMEOUT" if !exit.success() => {
             exit.limit.get_or_insert(LimitKind::WallClock);

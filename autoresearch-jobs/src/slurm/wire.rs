@@ -47,13 +47,29 @@ pub(super) struct State {
 impl State {
     pub(super) fn phase(&self) -> Phase {
         match &*self.name {
-            "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" => {
-                Phase::Waiting
-            }
+            "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT"
+            | "RESV_DEL_HOLD" => Phase::Waiting,
             "COMPLETED" | "CANCELLED" | "FAILED" | "TIMEOUT" | "PREEMPTED" | "NODE_FAIL" | "BOOT_FAIL"
-            | "DEADLINE" | "OUT_OF_MEMORY" | "REVOKED" => Phase::Ended,
+            | "DEADLINE" | "OUT_OF_MEMORY" | "REVOKED" | "LAUNCH_FAILED" | "RECONFIG_FAIL" => Phase::Ended,
             _ => Phase::AtWork,
         }
+    }
+
+    /// Whether it is a state that this was written for. What a later Slurm may have more is taken for one of work.
+    pub(super) fn is_known(&self) -> bool {
+        const AT_WORK: [&str; 10] = [
+            "RUNNING",
+            "SUSPENDED",
+            "COMPLETING",
+            "RESIZING",
+            "SIGNALING",
+            "STAGE_OUT",
+            "STOPPED",
+            "POWER_UP_NODE",
+            "UPDATE_DB",
+            "EXPEDITING",
+        ];
+        self.phase() != Phase::AtWork || AT_WORK.contains(&&*self.name)
     }
 
     /// Whether it will start, as far as Slurm can say.
@@ -75,7 +91,10 @@ impl State {
             return Outlook::Open;
         }
         // "JobHeldUser", "launch failed requeued held", "job requeued in held state"
-        if reason.starts_with("JobHeld") || reason.contains("requeued") && reason.contains("held") {
+        if &*self.name == "RESV_DEL_HOLD"
+            || reason.starts_with("JobHeld")
+            || reason.contains("requeued") && reason.contains("held")
+        {
             return Outlook::Held;
         }
         let never = NEVER.iter().any(|start| reason.starts_with(start)) || WHOLE.contains(&reason);

@@ -1,8 +1,10 @@
 //! Runs in worker processes.
 
 mod launcher;
+mod private;
 mod program;
 mod serve;
+mod told;
 mod wire;
 
 use crate::error::LaunchError;
@@ -11,6 +13,7 @@ use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use autoresearch_core::{Candidate, Executor, FailureKind, RunContext, RunFailure, async_trait};
 use launcher::default_launcher;
+use private::Private;
 use program::Program;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +24,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use told::Told;
 use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
 
 /// The most bytes of an outcome: the study reads it as a whole.
@@ -75,7 +79,8 @@ const INHERITED: [&str; 12] = [
 /// # Whose fault
 /// What the executor returns is handed on as it is. A panic, an abort, a crash, a limit, and memory that runs out are the
 /// candidate's. A worker that could not begin (its executor could not be built, its program was rebuilt), that a person has ended
-/// with `SIGTERM`, or that the launcher lost, is the infrastructure's.
+/// with `SIGTERM`, or that the launcher lost, is the infrastructure's. One that ends by `SIGTERM` three times in a row is taken to
+/// do so itself, and is the candidate's.
 ///
 /// # After a restart
 /// Runs that had finished are found by [`reopen`](Executor::reopen), by the executor itself or by a note in the run's folder. Those
@@ -90,6 +95,7 @@ pub struct WorkerExecutor<C, E> {
     program: Result<Program, String>,
     launcher: Arc<dyn Launcher>,
     job: Job,
+    told: Told,
     of: PhantomData<fn() -> C>,
 }
 
@@ -138,6 +144,7 @@ where
             program: Program::own(),
             launcher: default_launcher(),
             job: Job::default().inherit(INHERITED),
+            told: Told::default(),
             of: PhantomData,
         };
         this.serve_if_wanted()
@@ -326,9 +333,14 @@ where
         let directory = std::path::absolute(cx.directory()?)?;
         let request = Request::new(candidate, &cx, directory)?;
         // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
-        let private = tempfile::Builder::new().prefix("autoresearch-worker-").tempdir()?;
+        let private = Private::new()?;
         let (exit, begun) = self.launched(&request, private.path(), &cx).await?;
-        self.outcome(exit, begun, &request, private.path(), &cx)
+        let told = Told::is_told(&exit, begun);
+        let outcome = self.outcome(exit, begun, &request, private.path(), &cx);
+        match self.told.note(&request.id.run_key(), told) {
+            Some(failure) => Err(failure),
+            None => outcome,
+        }
     }
 
     async fn reopen(&self, candidate: &C, cx: &RunContext) -> Option<E::Output> {

@@ -4,7 +4,7 @@ use super::{Check, in_time, sh};
 use crate::error::LaunchError;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
-use crate::limits::LimitKind;
+use crate::limits::{JobLimits, LimitKind};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +52,24 @@ impl<L: Launcher + 'static> Check<L> {
             Ok(exit) => assert!(exit.success(), "a job that is within its limits: {exit:?}"),
             Err(LaunchError::Setup(_)) => {}
             Err(why) => panic!("limits gave: {why}"),
+        }
+    }
+
+    pub(super) async fn limits_may_be_as_large_as_numbers_are(&self) {
+        let most = JobLimits {
+            wall_clock: Some(Duration::MAX),
+            cpu_time: Some(Duration::MAX),
+            memory: Some(u64::MAX),
+            address_space: Some(u64::MAX),
+            output: Some(u64::MAX),
+            file_size: Some(u64::MAX),
+            ..JobLimits::default()
+        };
+        let job = Job { limits: most, ..sh("head -c 100000 /dev/zero >f; echo said") };
+        match self.launch(3, &job).await {
+            Ok(exit) => assert!(exit.success(), "a job that is far within its limits: {exit:?}"),
+            Err(LaunchError::Setup(_)) => {}
+            Err(why) => panic!("the largest limits gave: {why}"),
         }
     }
 

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Checks a launcher against the contract of [`Launcher`], with two dozen small jobs of `/bin/sh` and the usual tools.
 ///
-/// * Exits, signals and output are told.
+/// * Exits, signals and output are told; `SIGTERM`, `SIGINT` and `SIGHUP` end a process of the job that does not catch them.
 /// * Files go in and out, and nothing through a link; the job's folder is empty at the start and gone at the end.
 /// * The environment is what the job says: nothing of the driver's that is not on its list, and all that is.
 /// * Each limit (wall-clock and CPU time, memory, output, file size) ends a job and is named in its exit, or is refused as
@@ -44,10 +44,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub async fn launcher<L: Launcher + 'static>(make: impl Fn() -> L) {
     let check = Check { launcher: Arc::new(make()), folder: Folder::new(), study: name() };
     check.exits_are_told().await;
+    check.signals_are_as_a_command_expects_them().await;
     check.files_and_environment().await;
     check.nothing_is_there_before_or_afterwards().await;
     check.environment_is_what_the_job_says().await;
     check.limits_end_jobs().await;
+    check.limits_may_be_as_large_as_numbers_are().await;
     check.nonsense_is_refused().await;
     check.nothing_outlives_its_job().await;
     check.stopped_jobs_stop(true).await;
@@ -136,6 +138,14 @@ impl<L: Launcher + 'static> Check<L> {
         let shell = Ended::Status(128 + 11);
         assert!([Ended::Signal(11), shell].contains(&exit.ended), "SIGSEGV is not told: {exit:?}");
         assert!(exit.failure().is_some(), "a crash is no failure");
+    }
+
+    async fn signals_are_as_a_command_expects_them(&self) {
+        for signal in ["TERM", "INT", "HUP"] {
+            let script = format!("/bin/sh -c 'kill -{signal} $$; sleep 1; exit 5'; [ $? -gt 128 ]");
+            let exit = self.ended(1, &sh(&script)).await;
+            assert!(exit.success(), "a process of the job is not ended by SIG{signal}: {exit:?}");
+        }
     }
 
     async fn files_and_environment(&self) {

@@ -37,6 +37,8 @@ pub struct Fate {
     pub record: bool,
     /// How long it goes on after it was told to stop.
     pub lingers: Duration,
+    /// Whether a job of another study runs all the time.
+    pub beside: bool,
 }
 
 impl Default for Fate {
@@ -48,6 +50,7 @@ impl Default for Fate {
             message: "Job finished successfully.",
             record: true,
             lingers: Duration::ZERO,
+            beside: false,
         }
     }
 }
@@ -176,7 +179,12 @@ impl Fake {
             ("GET", ["api", "jobs"]) => {
                 // Of somebody else's, who does otherwise.
                 let odd = json!({"submission_id": 7, "status": ["RUNNING"], "metadata": "none"});
-                let all: Vec<Value> = state.jobs.values().map(|job| info(job, fate)).chain([odd]).collect();
+                let other = json!({
+                    "submission_id": "other", "status": "RUNNING", "metadata": {"autoresearch_run": "other"},
+                });
+                let beside = fate.beside.then_some(other);
+                let ours = state.jobs.values().map(|job| info(job, fate));
+                let all: Vec<Value> = ours.chain([odd]).chain(beside).collect();
                 (200, json!(all).to_string())
             }
             ("POST", ["api", "jobs"]) => {
