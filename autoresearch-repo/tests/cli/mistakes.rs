@@ -74,3 +74,12 @@ fn a_store_of_another_study_is_not_gone_on_with() {
     fs::write(repo.beside("no.db"), "this is no database, and long enough to be looked at as one").unwrap();
     refused(&repo, &["resume", "--store", "no.db"], 2, &["no.db"]);
 }
+
+#[test]
+fn the_readme_shows_a_task() {
+    let readme = include_str!("../../README.md");
+    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let spec = autoresearch_repo::TaskSpec::parse(text, "/r").unwrap();
+    assert!(spec.evaluate.is_some() && spec.holdout.is_some() && spec.proposer.agent.is_some());
+    assert_eq!(spec.proposer.program.as_deref(), Some(std::path::Path::new("/r/program.md")));
+}
