@@ -57,7 +57,7 @@ pub use history::{Finalized, HistoryError, Recorded};
 pub use run::{RepoEvaluator, RepoExecutor, RunOutput};
 pub use sandbox::Sandbox;
 pub use task::{
-    Bytes, CommandLine, ConstraintSpec, FidelitySpec, LimitsSpec, Measuring, Objective, Passed, ProposerSpec, StudySpec,
-    Take, Task, TaskSpec,
+    Bytes, CommandLine, ConstraintSpec, FidelitySpec, LimitsSpec, Measuring, Objective, Passed, ProposerSpec,
+    StudySpec, Take, Task, TaskSpec,
 };
 pub use tree::{GitMerge, GitTree, RepoCodec};

@@ -56,7 +56,9 @@ mod improve {
         let report = task.study(proposer).store(store).observer(Progress::bar()).run().await?;
         println!("{report}");
 
-        Report::open(folder.join("study.db"))?.titled("improve_repo").write_html(folder.join("report.html"))?;
+        Report::open(folder.join("study.db"))?
+            .titled("improve_repo")
+            .write_html(folder.join("report.html"))?;
         println!("{}", folder.join("report.html").display());
         match task.finalize(&report, "improved") {
             Ok(made) => {
@@ -84,7 +86,7 @@ mod improve {
     fn task(repository: &Path, held: &Path) -> TaskSpec {
         let measure = |name: &str| {
             let text = held.join(name);
-            let command = ["python3", "-B", "evaluate.py", "{artifacts}", &text.to_string_lossy()];
+            let command = format!("python3 -B evaluate.py {{artifacts}} '{}'", text.display());
             Measuring::new(command).data(text)
         };
         let mut spec = Task::at(repository)
@@ -126,21 +128,33 @@ mod improve {
                 Ok((Box::new(model), server))
             }
             Some("agent") => {
-                let agent = LocalAgent::new(words.next().ok_or("which agent? `-- agent my-agent --flag {prompt}`")?);
+                let agent =
+                    LocalAgent::new(words.next().ok_or("which agent? `-- agent my-agent --flag {prompt}`")?);
                 let agent = agent.args(words).env("HOME").limit(Duration::from_secs(600));
                 let agent = CommandProposer::new(agent, task.spec().editable.clone())?.program(program);
                 Ok((Box::new(agent), None))
             }
-            Some(other) => Err(format!("{other}: say nothing, `model`, or `agent` and its command line").into()),
+            Some(other) => {
+                Err(format!("{other}: say nothing, `model`, or `agent` and its command line").into())
+            }
         }
     }
 
     fn git(repository: &Path, words: &[&str]) -> Result<String, Box<dyn Error>> {
-        let who = ["-c", "user.name=improve_repo", "-c", "user.email=improve_repo@localhost", "-c", "commit.gpgsign=false"];
+        let who = [
+            "-c",
+            "user.name=improve_repo",
+            "-c",
+            "user.email=improve_repo@localhost",
+            "-c",
+            "commit.gpgsign=false",
+        ];
         let output = Command::new("git").arg("-C").arg(repository).args(who).args(words).output()?;
         match output.status.success() {
             true => Ok(String::from_utf8(output.stdout)?),
-            false => Err(format!("git {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)).into()),
+            false => {
+                Err(format!("git {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)).into())
+            }
         }
     }
 }

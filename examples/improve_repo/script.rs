@@ -1,6 +1,6 @@
 //! A proposer that knows the repository: a list of edits, tried once each on what there is by then.
 
-use autoresearch_core::{ProposeContext, Proposal, Proposed, Proposer, proposer_fn};
+use autoresearch_core::{Proposal, ProposeContext, Proposed, Proposer, proposer_fn};
 use autoresearch_llm::SourceTree;
 use autoresearch_repo::GitTree;
 
@@ -13,7 +13,11 @@ const EDITS: [(&str, &str, &str); 9] = [
     ("Look back at two letters", "CONTEXT = 1", "CONTEXT = 2"),
     ("A table with a column too many", "for _ in range(size)] for", "for _ in range(size + 1)] for"),
     ("Let the rate fall", "DECAY = False", "DECAY = True"),
-    ("Learn from the beginning of the text alone", "randrange(CONTEXT, len(text))", "randrange(CONTEXT, 500)"),
+    (
+        "Learn from the beginning of the text alone",
+        "randrange(CONTEXT, len(text))",
+        "randrange(CONTEXT, 500)",
+    ),
     ("Read the text that measures", "read(\"train.txt\")", "read(\"validation.txt\")"),
 ];
 

@@ -4,8 +4,8 @@ use super::Task;
 use crate::run::{RepoExecutor, RunOutput};
 use crate::tree::GitTree;
 use autoresearch_core::{
-    Cancellation, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure, Seq, Store,
-    Study, StudyError, async_trait, proposer_fn,
+    Cancellation, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure, Seq,
+    Store, Study, StudyError, async_trait, proposer_fn,
 };
 use std::time::Duration;
 

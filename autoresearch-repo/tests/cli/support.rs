@@ -6,7 +6,8 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A loss that depends on the rate, and noise that depends on the seed.
-pub(crate) const TRAIN: &str = "rate=5\necho \"loss: $(((rate - 2) * (rate - 2) * 100 + AUTORESEARCH_SEED % 7))\"\n";
+pub(crate) const TRAIN: &str =
+    "rate=5\necho \"loss: $(((rate - 2) * (rate - 2) * 100 + AUTORESEARCH_SEED % 7))\"\n";
 /// An agent that lowers the rate.
 pub(crate) const AGENT: &str =
     "agent = \"sed -i 's/rate=5/rate=3/' train.sh; echo 'title: a lower rate' > PROPOSAL.md\"\n";
@@ -96,9 +97,12 @@ impl Repo {
     /// All that is the user's own: the working tree, HEAD, index, configuration, hooks, and the branch.
     pub(crate) fn of_user(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let git = self.path().join(".git");
-        let theirs = ["HEAD", "index", "config", "hooks", "info", "refs/heads/main", "ORIG_HEAD", "worktrees"];
+        let theirs =
+            ["HEAD", "index", "config", "hooks", "info", "refs/heads/main", "ORIG_HEAD", "worktrees"];
         let mut files = snapshot(&self.path());
-        files.retain(|(path, _)| !path.starts_with(&git) || theirs.iter().any(|name| path.starts_with(git.join(name))));
+        files.retain(|(path, _)| {
+            !path.starts_with(&git) || theirs.iter().any(|name| path.starts_with(git.join(name)))
+        });
         files
     }
 }

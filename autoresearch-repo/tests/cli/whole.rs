@@ -14,7 +14,11 @@ fn from_a_repository_to_a_branch() {
 
     if has_sandbox() {
         let told = repo.does(&["init", "repo"]);
-        for line in ["baseline, seed 1: 901 in", "baseline, seed 2: 902 in", "Two runs on different seeds differ by 0.11 %"] {
+        for line in [
+            "baseline, seed 1: 901 in",
+            "baseline, seed 2: 902 in",
+            "Two runs on different seeds differ by 0.11 %",
+        ] {
             assert!(told.out.contains(line), "{line}: {told:?}");
         }
         for note in ["it is guessed", "there is no [holdout]", "`README`", "nobody proposes"] {
@@ -23,8 +27,11 @@ fn from_a_repository_to_a_branch() {
         let text = fs::read_to_string(repo.task()).unwrap();
         assert!(text.contains("name       = \"repo\"") && text.contains("line = \"loss:\""), "{text}");
         let kept = repo.does(&["init", "repo", "--runs", "8"]);
-        assert!(kept.err.contains("it is kept") && kept.out.contains("to tell a gain of 1 % (9.0")
-            || kept.out.contains("To tell a gain of 1 % (9.0"), "{kept:?}");
+        assert!(
+            kept.err.contains("it is kept") && kept.out.contains("to tell a gain of 1 % (9.0")
+                || kept.out.contains("To tell a gain of 1 % (9.0"),
+            "{kept:?}"
+        );
     }
 
     repo.write_task(&format!("[study]\nruns = 100\nproposals = 1\n[proposer]\n{AGENT}"));
@@ -32,7 +39,10 @@ fn from_a_repository_to_a_branch() {
     assert!(run.out.contains("a lower rate"), "{run:?}");
     assert!(!run.err.contains("note:"), "{run:?}");
     let status = repo.does(&["status"]);
-    assert!(status.out.contains("Of 1 proposal one was kept") && status.out.contains("has ended"), "{status:?}");
+    assert!(
+        status.out.contains("Of 1 proposal one was kept") && status.out.contains("has ended"),
+        "{status:?}"
+    );
     let again = repo.does(&["resume"]);
     assert!(again.out.contains("a lower rate"), "a study at its end stays there: {again:?}");
 
@@ -56,7 +66,10 @@ fn from_a_repository_to_a_branch() {
     // Somebody goes on working.
     repo.git(&["commit", "-q", "-am", "read this"]);
     let moved = repo.says(&["finalize", "task.toml", "later"]);
-    assert!(moved.status == Some(1) && moved.err.contains("the base has moved") && moved.err.contains("--onto"), "{moved:?}");
+    assert!(
+        moved.status == Some(1) && moved.err.contains("the base has moved") && moved.err.contains("--onto"),
+        "{moved:?}"
+    );
     repo.does(&["finalize", "task.toml", "later", "--onto", "HEAD"]);
     assert_eq!(repo.git(&["show", "later:README"]), "the user's own change");
     repo.does(&["finalize", "task.toml", "recorded", "--onto", "HEAD", "--recorded"]);
@@ -78,7 +91,10 @@ fn what_is_stopped_goes_on() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let begun = repo.does(&["status"]);
-    assert!(begun.out.contains("has not stopped") || begun.out.contains("Nothing has been stored"), "{begun:?}");
+    assert!(
+        begun.out.contains("has not stopped") || begun.out.contains("Nothing has been stored"),
+        "{begun:?}"
+    );
     let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let stopped = said(running.wait_with_output().unwrap());

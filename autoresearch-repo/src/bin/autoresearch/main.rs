@@ -10,6 +10,8 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("error: runs are kept apart by what Linux has for that; on another system use a Linux machine or container");
+    eprintln!(
+        "error: runs are kept apart by what Linux has for that; on another system use a Linux machine or container"
+    );
     std::process::ExitCode::from(2)
 }

@@ -49,7 +49,9 @@ pub(super) async fn finalize(arguments: Arguments) -> Result<End, Failure> {
             None => task.finalize(&report, branch),
         }
         .map_err(|error| match error {
-            HistoryError::Nothing(_) => Failure::work(format!("{error} (`--recorded` takes what is recorded)")),
+            HistoryError::Nothing(_) => {
+                Failure::work(format!("{error} (`--recorded` takes what is recorded)"))
+            }
             error => error.into(),
         })?
     };

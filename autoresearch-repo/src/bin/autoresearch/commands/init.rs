@@ -39,7 +39,9 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
             _ = tokio::signal::ctrl_c() => return Ok(End::Stopped),
         };
         let measured = tried.map_err(|failure| {
-            Failure::work(format!("the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}"))
+            Failure::work(format!(
+                "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}"
+            ))
         })?;
         println!("baseline, seed {seed}: {} in {:.1} s", measured.objective(), begun.elapsed().as_secs_f64());
         runs.push((seed, measured));
@@ -72,7 +74,10 @@ fn write(said: &Arguments) -> Result<(), Failure> {
     let mut file = std::fs::File::create_new(path).map_err(cannot)?;
     file.write_all(text.as_bytes()).map_err(cannot)?;
     if looks.original {
-        eprintln!("{}: the shape of the original autoresearch (train.py is edited, prepare.py is not)", path.display());
+        eprintln!(
+            "{}: the shape of the original autoresearch (train.py is edited, prepare.py is not)",
+            path.display()
+        );
     } else {
         eprintln!("{}: written; look through it, it is guessed", path.display());
     }

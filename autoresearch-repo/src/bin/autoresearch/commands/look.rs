@@ -4,16 +4,25 @@ use std::path::{Path, PathBuf};
 
 /// Programs that are likely to be the experiment, the likeliest first.
 const PROGRAMS: [&str; 10] = [
-    "train.py", "main.py", "run.py", "experiment.py", "bench.py", "train.sh", "run.sh", "bench.sh", "main.sh",
+    "train.py",
+    "main.py",
+    "run.py",
+    "experiment.py",
+    "bench.py",
+    "train.sh",
+    "run.sh",
+    "bench.sh",
+    "main.sh",
     "experiment.sh",
 ];
-/// What is likely to stand before the number in its line, and whether higher is better.
-const NUMBERS: [(&str, bool); 14] = [
+/// What is likely to stand before the number, and whether higher is better.
+const NUMBERS: [(&str, bool); 15] = [
     ("val_bpb", false),
     ("val_loss", false),
     ("val_acc", true),
     ("val_accuracy", true),
     ("bits_per_byte", false),
+    ("bits", false),
     ("accuracy", true),
     ("score", true),
     ("reward", true),
@@ -36,7 +45,7 @@ pub(super) struct Looks {
     pub(super) original: bool,
     /// The program that is run, and edited.
     pub(super) program: Option<String>,
-    /// What stands before the number, and whether higher is better.
+    /// Where the number stands, as the objective of a task file, and whether higher is better.
     pub(super) number: Option<(String, bool)>,
     /// A program that measures.
     pub(super) evaluator: Option<String>,
@@ -47,12 +56,19 @@ pub(super) struct Looks {
 impl Looks {
     /// Of this folder. Nothing in it is run.
     pub(super) fn at(folder: &Path) -> Self {
-        let first = |names: &[&str]| names.iter().find(|name| folder.join(name).is_file()).map(ToString::to_string);
+        let first =
+            |names: &[&str]| names.iter().find(|name| folder.join(name).is_file()).map(ToString::to_string);
         let program = first(&PROGRAMS);
-        let original = program.as_deref() == Some("train.py") && folder.join("prepare.py").is_file();
-        let texts = program.iter().map(String::as_str).chain(["prepare.py", "prepare.sh", "README.md", "program.md"]);
-        let number = texts.filter_map(|name| text(&folder.join(name))).find_map(|text| number(&text));
-        let number = number.or_else(|| original.then(|| ("val_bpb:".into(), false)));
+        let says = |name: &str| text(&folder.join(name)).is_some_and(|text| text.contains("val_bpb"));
+        let original = program.as_deref() == Some("train.py")
+            && folder.join("prepare.py").is_file()
+            && (says("train.py") || says("prepare.py"));
+        let texts =
+            program.iter().map(String::as_str).chain(["prepare.py", "prepare.sh", "README.md", "program.md"]);
+        let number = match original {
+            true => Some(("line = \"val_bpb:\"".into(), false)),
+            false => texts.filter_map(|name| text(&folder.join(name))).find_map(|text| number(&text)),
+        };
         Self { original, program, number, evaluator: first(&EVALUATORS), python: python() }
     }
 
@@ -76,20 +92,24 @@ impl Looks {
     pub(super) fn task(&self, name: &str, repository: &str) -> String {
         let program = self.program.as_deref().unwrap_or("CHANGE_ME");
         let run = self.command(program);
-        let (line, higher) = self.number.clone().unwrap_or_else(|| ("CHANGE_ME:".into(), false));
+        let (place, higher) = self.number.clone().unwrap_or_else(|| ("line = \"CHANGE_ME:\"".into(), false));
         let direction = if higher { "maximize" } else { "minimize" };
-        let protected = if self.original { "protected  = [\"prepare.py\"]" } else { "# protected = [\"prepare.py\"]" };
+        let protected =
+            if self.original { "protected  = [\"prepare.py\"]" } else { "# protected = [\"prepare.py\"]" };
         let minutes = if self.original { "10" } else { "30" };
         let evaluator = self.evaluator.as_deref().unwrap_or("evaluate.py");
         let evaluate = format!("{} {{artifacts}}", self.command(evaluator));
         let data = match self.original {
-            true => "# The original keeps its data in ~/.cache/autoresearch, which no run sees unless it is named; and a run's HOME is\n\
-                     # another one: point prepare.py at this path.\n# data = [\"/home/you/.cache/autoresearch\"]",
+            true => {
+                "# The original keeps its data in ~/.cache/autoresearch, which no run sees unless it is named; and a run's HOME is\n\
+                     # another one: point prepare.py at this path.\n# data = [\"/home/you/.cache/autoresearch\"]"
+            }
             false => "# data = [\"data\"]",
         };
         let quoted = |text: &str| serde_json::Value::from(text).to_string(); // as TOML has them, too
-        let (name, repository, program, run) = (quoted(name), quoted(repository), quoted(program), quoted(&run));
-        let (line, evaluate) = (quoted(&line), quoted(&evaluate));
+        let (name, repository, program, run) =
+            (quoted(name), quoted(repository), quoted(program), quoted(&run));
+        let evaluate = quoted(&evaluate);
         format!(
             r#"# What `autoresearch run` may change, how it is run, and where its number stands.
 
@@ -107,7 +127,7 @@ editable   = [{program}]
 # `seed = {{ argument = "--seed" }}` hands it over as an argument instead.
 run        = {run}
 # Where the number stands: `line` (what stands before it), `json` (a key of a line that is JSON), `regex`, or `file` and `key`.
-objective  = {{ line = {line}, direction = "{direction}" }}
+objective  = {{ {place}, direction = "{direction}" }}
 
 # Variables that commands get besides PATH and the like, where they are set.
 # env  = ["CUDA_VISIBLE_DEVICES"]
@@ -145,17 +165,20 @@ runs = 300                # `autoresearch resume` goes on when it is raised; als
     }
 }
 
-/// What stands before a number that a program prints.
+/// Where a program prints its number: behind `name:` in a line, or behind `"name":` in a line of JSON.
 fn number(text: &str) -> Option<(String, bool)> {
-    let found = |name: &str| {
-        let at = text.match_indices(name).find(|(at, _)| {
-            let before = text[..*at].chars().next_back();
-            let after = &text[at + name.len()..];
-            after.starts_with(':') && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-        });
-        at.is_some()
-    };
-    NUMBERS.iter().find(|(name, _)| found(name)).map(|(name, higher)| (format!("{name}:"), *higher))
+    NUMBERS.iter().find_map(|(name, higher)| {
+        text.match_indices(name).find_map(|(at, _)| {
+            let (before, after) = (text[..at].chars().next_back(), &text[at + name.len()..]);
+            let part = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            let place = match before {
+                Some('"') if after.starts_with("\":") => format!("json = \"{name}\""),
+                _ if after.starts_with(':') && !part => format!("line = \"{name}:\""),
+                _ => return None,
+            };
+            Some((place, *higher))
+        })
+    })
 }
 
 fn text(path: &Path) -> Option<String> {
@@ -189,6 +212,13 @@ mod tests {
         assert_eq!((spec.editable, spec.protected), (preset.editable, preset.protected));
         assert_eq!((&spec.objective, spec.limits.minutes), (&preset.objective, preset.limits.minutes));
         assert_eq!((spec.name.as_str(), spec.study.runs), ("gpt", Some(300)));
+        std::fs::write(folder.path().join("train.py"), "print(json.dumps({\"bits\": 3.9}))\n")?;
+        let like_it = Looks::at(folder.path());
+        assert!(!like_it.original && like_it.missing().is_empty(), "{like_it:?}");
+        assert_eq!(
+            TaskSpec::parse(&like_it.task("gpt", "."), "/r")?.objective,
+            Objective::json("bits").minimize()
+        );
         Ok(())
     }
 

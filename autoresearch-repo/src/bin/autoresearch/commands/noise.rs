@@ -67,7 +67,9 @@ fn of_several(runs: &[(u64, Measurement)], direction: Direction) -> String {
             format!("To tell a gain of 1 % ({gain:.4}) takes {} runs, half of them of the baseline.", d.runs)
         }
         (Some(gain), None) => {
-            format!("A gain of 1 % ({gain:.4}) cannot be told with 4096 runs: this objective is too noisy for that.")
+            format!(
+                "A gain of 1 % ({gain:.4}) cannot be told with 4096 runs: this objective is too noisy for that."
+            )
         }
     };
     let warnings: String = design.warnings.iter().map(|warning| format!("\nWarning: {warning}")).collect();
@@ -90,7 +92,8 @@ mod tests {
     use super::*;
 
     fn told(values: &[f64]) -> String {
-        let runs = (0..).zip(values).map(|(seed, value)| (seed, Measurement::scalar(*value).expect("finite")));
+        let runs =
+            (0..).zip(values).map(|(seed, value)| (seed, Measurement::scalar(*value).expect("finite")));
         noise(&runs.collect::<Vec<_>>(), Direction::Minimize)
     }
 
@@ -108,7 +111,10 @@ mod tests {
         let text = told(&[2.0, 2.001, 1.999, 2.0005, 1.9995, 2.001, 1.998, 2.002]);
         assert!(text.contains("takes 4 runs") || text.contains("takes 8 runs"), "{text}");
         let text = told(&[2.0, 3.0, 1.0, 2.5, 1.5]);
-        assert!(text.contains("cannot be told") || text.contains("takes 4096") || text.contains("takes 2048"), "{text}");
+        assert!(
+            text.contains("cannot be told") || text.contains("takes 4096") || text.contains("takes 2048"),
+            "{text}"
+        );
     }
 
     #[test]

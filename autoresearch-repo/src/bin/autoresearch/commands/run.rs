@@ -53,7 +53,9 @@ async fn study(task: Task, path: &Path, given: &Given, quiet: bool) -> Result<En
         )));
     }
     if !quiet {
-        eprintln!("`autoresearch report {file}` writes a page, `autoresearch finalize {file} BRANCH` a branch");
+        eprintln!(
+            "`autoresearch report {file}` writes a page, `autoresearch finalize {file} BRANCH` a branch"
+        );
     }
     Ok(End::Done)
 }

@@ -1,7 +1,7 @@
 //! Where a task's study is stored.
 
-use super::failure::Failure;
 use super::Given;
+use super::failure::Failure;
 use autoresearch_repo::TaskSpec;
 use std::path::PathBuf;
 
