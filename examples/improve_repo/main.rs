@@ -5,7 +5,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | nothing said | a list of edits (`script.rs`), good, bad, broken and dishonest ones: about a minute |
+//! | nothing said | a list of edits (`script.rs`): good, useless, broken and dishonest ones. About a minute |
 //! | `-- model` | the language model that AUTORESEARCH_LLM_URL and AUTORESEARCH_LLM_MODEL name, or else the small local one of `cargo xtask setup --llm` |
 //! | `-- agent my-agent --flag {prompt}` | an agent's command line, with your rights and your HOME |
 //!
@@ -40,8 +40,9 @@ mod improve {
     use std::process::Command;
     use std::time::Duration;
 
-    /// Runs of the study.
+    /// Runs of the study, and proposals: a model or an agent would go on for ever.
     const RUNS: u64 = 140;
+    const PROPOSALS: u64 = 12;
 
     pub(super) async fn improve() -> Result<(), Box<dyn Error>> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/improve_repo").canonicalize()?;
@@ -100,7 +101,13 @@ mod improve {
             .minutes(1.0)
             .memory(1 << 30);
         let at_once = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
-        spec.study = StudySpec { runs: Some(RUNS), in_flight: Some(at_once), seed: Some(1), ..spec.study };
+        spec.study = StudySpec {
+            runs: Some(RUNS),
+            proposals: Some(PROPOSALS),
+            in_flight: Some(at_once),
+            seed: Some(1),
+            ..spec.study
+        };
         spec
     }
 

@@ -100,6 +100,9 @@ fn what_is_stopped_goes_on() {
     let stopped = said(running.wait_with_output().unwrap());
     assert_eq!(stopped.status, Some(130), "{stopped:?}");
     assert!(stopped.err.contains("`autoresearch resume task.toml` goes on"), "{stopped:?}");
+    let (status, nothing) = (repo.does(&["status"]).out, repo.says(&["finalize"]));
+    assert!(nothing.status == Some(1) && nothing.err.contains("kept nothing"), "{nothing:?}");
+    assert_eq!(repo.does(&["status"]).out, status, "nothing is added to a study by asking for its branch");
     let again = repo.says(&["run"]);
     assert!(again.status == Some(2) && again.err.contains("autoresearch resume"), "{again:?}");
     let resumed = repo.does(&["resume"]);

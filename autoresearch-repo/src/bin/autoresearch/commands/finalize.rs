@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     recorded: bool,
 }
 
-pub(super) async fn finalize(arguments: Arguments) -> Result<End, Failure> {
+pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, Failure> {
     let place = stored(&arguments.given)?;
     let store = SqliteStore::open_read_only(&place.store)?;
     let Some(base) = TaskSpec::base_of(&store).await? else {
@@ -57,6 +57,8 @@ pub(super) async fn finalize(arguments: Arguments) -> Result<End, Failure> {
     };
     println!("branch {} with {} commits on {}", made.branch, made.commits.len(), made.onto);
     made.commits.iter().for_each(|commit| println!("{commit}"));
-    eprintln!("`git log {}..{}` shows them", made.onto, made.branch);
+    if !quiet {
+        eprintln!("`git log {}..{}` shows them", made.onto, made.branch);
+    }
     Ok(End::Done)
 }

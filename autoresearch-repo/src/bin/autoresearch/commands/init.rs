@@ -24,10 +24,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
     let path = said.task.display();
-    if said.task.exists() {
-        eprintln!("{path} is there already: it is kept, and tried");
-    } else {
+    if !said.task.exists() {
         write(&said)?;
+    } else if !quiet {
+        eprintln!("{path} is there already: it is kept, and tried");
     }
     let task = Task::from_toml(&said.task)?;
     tell(task.notices(), quiet);
@@ -49,10 +49,10 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
     if !runs.is_empty() {
         println!("{}", noise(&runs, task.spec().objective.direction.unwrap_or_default()));
     }
-    if let Err(nobody) = task.proposer() {
-        eprintln!("note: before `autoresearch run {path}`: {nobody}");
-    } else if !quiet {
-        eprintln!("`autoresearch run {path}` begins the search");
+    match task.proposer() {
+        _ if quiet => {}
+        Err(nobody) => eprintln!("note: before `autoresearch run {path}`: {nobody}"),
+        Ok(_) => eprintln!("`autoresearch run {path}` begins the search"),
     }
     Ok(End::Done)
 }

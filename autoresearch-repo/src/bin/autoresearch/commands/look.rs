@@ -63,11 +63,13 @@ impl Looks {
         let original = program.as_deref() == Some("train.py")
             && folder.join("prepare.py").is_file()
             && (says("train.py") || says("prepare.py"));
-        let texts =
-            program.iter().map(String::as_str).chain(["prepare.py", "prepare.sh", "README.md", "program.md"]);
+        let others = ["prepare.py", "prepare.sh", "README.md", "program.md"];
         let number = match original {
             true => Some(("line = \"val_bpb:\"".into(), false)),
-            false => texts.filter_map(|name| text(&folder.join(name))).find_map(|text| number(&text)),
+            false => {
+                let names = program.as_deref().into_iter().chain(others);
+                names.filter_map(|name| text(&folder.join(name))).find_map(|text| number(&text))
+            }
         };
         Self { original, program, number, evaluator: first(&EVALUATORS), python: python() }
     }
@@ -154,7 +156,8 @@ sandbox    = "bubblewrap"
 [study]
 runs = 300                # `autoresearch resume` goes on when it is raised; also: proposals, hours, money, in_flight, seed
 
-# Who proposes: the command line of an agent, which edits the files of the folder that it starts in …
+# Who proposes: the command line of an agent, which edits the files of the folder that it starts in, with your rights and in no
+# sandbox (its command may begin with `bwrap`) …
 [proposer]
 # agent = ["my-agent", "--prompt-file", "{{prompt}}"]
 # env   = ["HOME", "MY_AGENT_KEY"]

@@ -83,7 +83,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Resume(given) => run::resume(given, quiet).await,
             Command::Status(given) => status::status(&given),
             Command::Report(arguments) => report::report(arguments),
-            Command::Finalize(arguments) => finalize::finalize(arguments).await,
+            Command::Finalize(arguments) => finalize::finalize(arguments, quiet).await,
             Command::Audit(arguments) => audit::audit(arguments),
         }
     });

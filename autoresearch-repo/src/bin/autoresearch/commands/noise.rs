@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn two_runs_say_a_little() {
-        // sd = .02/√2 = .01414, so that a difference has sd .02 and 1 % of 2.01 is about one of these: by R's
-        // power.t.test(delta = 1.005, power = .8, sig.level = .01, type = "paired", alternative = "one.sided") 13 pairs.
+        // sd = .02/√2 = .01414, so that a difference has sd .02, and 1 % of 2.01 is 1.005 of these. The non-central t distribution,
+        // integrated numerically apart from this code, has power .763 with 12 pairs and .810 with 13.
         let text = told(&[2.0, 2.02]);
         assert!(text.contains("roughly 0.0141") && text.contains("about 26 runs"), "{text}");
         assert!(told(&[2.0]).contains("--runs 2"));
@@ -108,13 +108,11 @@ mod tests {
 
     #[test]
     fn several_runs_are_planned_by() {
+        // A gain of .02 is 15 of their standard deviations, and a fortieth of those below.
         let text = told(&[2.0, 2.001, 1.999, 2.0005, 1.9995, 2.001, 1.998, 2.002]);
-        assert!(text.contains("takes 4 runs") || text.contains("takes 8 runs"), "{text}");
+        assert!(text.contains("takes 4 runs"), "{text}");
         let text = told(&[2.0, 3.0, 1.0, 2.5, 1.5]);
-        assert!(
-            text.contains("cannot be told") || text.contains("takes 4096") || text.contains("takes 2048"),
-            "{text}"
-        );
+        assert!(text.contains("cannot be told with 4096 runs"), "{text}");
     }
 
     #[test]
