@@ -55,9 +55,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn audit(said: Arguments) -> Result<End, Failure> {
-    type With = fn(Audit, String) -> Audit;
+    type With<T> = fn(Audit, T) -> Audit;
     let mut audit = Audit::file(&said.log)?;
-    let columns: [(Option<String>, With); 5] = [
+    let columns: [(Option<String>, With<String>); 5] = [
         (said.metric, Audit::metric),
         (said.status, Audit::status),
         (said.description, Audit::description),
@@ -67,7 +67,7 @@ pub(super) fn audit(said: Arguments) -> Result<End, Failure> {
     for (column, with) in columns {
         audit = column.into_iter().fold(audit, with);
     }
-    let lists: [(Vec<String>, fn(Audit, Vec<String>) -> Audit); 3] =
+    let lists: [(Vec<String>, With<Vec<String>>); 3] =
         [(said.kept, Audit::kept), (said.settings, Audit::settings), (said.ignore, Audit::ignore)];
     for (list, with) in lists.into_iter().filter(|(list, _)| !list.is_empty()) {
         audit = with(audit, list);
