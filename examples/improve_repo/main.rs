@@ -131,7 +131,10 @@ mod improve {
             None => Ok((Box::new(script::proposer()), None)),
             Some("model") => {
                 let (model, server) = local_model::model()?;
-                let model = LlmProposer::new(model, task.codec()).program(program).answer_tokens(600);
+                let model = LlmProposer::new(model, task.codec()).program(program);
+                // The small one is slow, and has little to say.
+                let small = server.is_some();
+                let model = if small { model.plain_text().answer_tokens(200).repairs(0) } else { model };
                 Ok((Box::new(model), server))
             }
             Some("agent") => {
