@@ -6,7 +6,7 @@
 //! | | |
 //! |---|---|
 //! | nothing said | a list of edits (`script.rs`): good, useless, broken and dishonest ones. About a minute |
-//! | `-- model` | the language model that AUTORESEARCH_LLM_URL and AUTORESEARCH_LLM_MODEL name, or else the small local one of `cargo xtask setup --llm` |
+//! | `-- model` | the language model that AUTORESEARCH_LLM_URL and AUTORESEARCH_LLM_MODEL name, or else the small local one of `cargo xtask setup --llm`, which writes nothing that is an edit, and shows that such answers cost no run |
 //! | `-- agent my-agent --flag {prompt}` | an agent's command line, with your rights and your HOME |
 //!
 //! The program `autoresearch` does the same with a task.toml and no Rust.
