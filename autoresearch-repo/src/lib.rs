@@ -14,15 +14,13 @@
 //!
 //! ```no_run
 //! use autoresearch_core::{Limits, SqliteStore};
-//! use autoresearch_llm::{CommandProposer, LocalAgent};
 //! use autoresearch_repo::Task;
 //! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
 //! let task = Task::from_toml("task.toml")?;
 //! for notice in task.notices() {
 //!     eprintln!("{notice}");
 //! }
-//! let agent = CommandProposer::new(LocalAgent::new("my-agent"), task.spec().editable.clone())?;
-//! let report = task.study(agent).store(SqliteStore::open("study.db")?).limits(Limits::new().runs(300)).run().await?;
+//! let report = task.study(task.proposer()?).store(SqliteStore::open("study.db")?).limits(Limits::new().runs(300)).run().await?;
 //! task.finalize(&report, "improved")?;
 //! # Ok(()) }
 //! ```
@@ -31,11 +29,18 @@
 //! Without an `[evaluate]` command the objective is what the edited code prints. With one, it is computed from the run's artifacts by
 //! code that no edit can reach, and held-out data is visible to its commands alone. `docs/sandbox.md` says what that stops, and what not.
 //!
+//! # Without Rust
+//! The program `autoresearch` (feature `cli`): `init`, `run`, `status`, `resume`, `report`, `finalize`, `audit`. README.md shows it.
+//!
 //! # Where it runs
 //! On Linux. Elsewhere the crate is empty.
 
 #![cfg(target_os = "linux")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod error;
 mod git;
@@ -52,7 +57,7 @@ pub use history::{Finalized, HistoryError, Recorded};
 pub use run::{RepoEvaluator, RepoExecutor, RunOutput};
 pub use sandbox::Sandbox;
 pub use task::{
-    Bytes, CommandLine, ConstraintSpec, FidelitySpec, LimitsSpec, Measuring, Objective, Passed, StudySpec,
-    Take, Task, TaskSpec,
+    Bytes, CommandLine, ConstraintSpec, FidelitySpec, LimitsSpec, Measuring, Objective, Passed, ProposerSpec,
+    StudySpec, Take, Task, TaskSpec,
 };
 pub use tree::{GitMerge, GitTree, RepoCodec};

@@ -39,7 +39,9 @@ impl TaskSpec {
         for (key, measuring) in self.measuring() {
             self.check_measuring(key, measuring)?;
         }
-        if let Some((key, why)) = self.limits.problem().or_else(|| self.study.problem()) {
+        if let Some((key, why)) =
+            self.limits.problem().or_else(|| self.study.problem()).or_else(|| self.proposer.problem())
+        {
             return Err(self.wrong(key, why));
         }
         if let Some(fidelity) = &self.fidelity {

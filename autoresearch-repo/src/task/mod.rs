@@ -7,7 +7,9 @@ mod measuring;
 mod objective;
 mod open;
 mod passed;
+mod proposer;
 mod spec;
+mod stored;
 mod study;
 mod units;
 
@@ -15,6 +17,7 @@ pub use limits::LimitsSpec;
 pub use measuring::{ConstraintSpec, Measuring};
 pub use objective::{Objective, Take};
 pub use passed::{FidelitySpec, Passed};
+pub use proposer::ProposerSpec;
 pub use spec::TaskSpec;
 pub use study::StudySpec;
 pub use units::{Bytes, CommandLine};
@@ -112,7 +115,7 @@ impl Task {
     /// A folder for the study's store, inside of the repository's own folder, where no working tree and no sandbox sees it. It is not
     /// made here.
     pub fn home(&self) -> PathBuf {
-        self.0.repo.git.dir().join("autoresearch").join(self.name())
+        spec::home(self.0.repo.git.dir(), self.name())
     }
 
     /// The tree of the base.
@@ -153,13 +156,16 @@ impl Task {
     /// A study of the task: baseline, executor, evaluators, merges, constraints, limits and direction are set, and what happens to
     /// proposals is written into the repository. Everything else of a [`Study`] can still be said.
     pub fn study(&self, proposer: impl Proposer<GitTree> + 'static) -> Study<GitTree, RunOutput> {
-        let spec = self.spec();
         let recorder = Recorder::new(proposer, &self.0.repo, &self.0.merge, self.about());
         let watcher = recorder.watcher();
-        let mut study = Study::new(self.baseline(), recorder, self.executor(), self.evaluator())
-            .compose(self.composer())
-            .observer(watcher)
-            .limits(spec.study.limits());
+        let study = Study::new(self.baseline(), recorder, self.executor(), self.evaluator());
+        self.described(study).observer(watcher)
+    }
+
+    /// With all that the task says of a study.
+    fn described(&self, study: Study<GitTree, RunOutput>) -> Study<GitTree, RunOutput> {
+        let spec = self.spec();
+        let mut study = study.compose(self.composer()).limits(spec.study.limits());
         if spec.objective.direction() == autoresearch_core::Direction::Maximize {
             study = study.maximize();
         }

@@ -4,8 +4,10 @@ use super::limits::LimitsSpec;
 use super::measuring::{ConstraintSpec, Measuring};
 use super::objective::Objective;
 use super::passed::{FidelitySpec, Passed};
+use super::proposer::ProposerSpec;
 use super::study::StudySpec;
 use super::units::CommandLine;
+use crate::git::Git;
 use crate::sandbox::Sandbox;
 use crate::{Task, TaskError};
 use autoresearch_core::{Event, Seq, Store};
@@ -121,6 +123,9 @@ pub struct TaskSpec {
     /// How long the study goes on.
     #[serde(default)]
     pub study: StudySpec,
+    /// Who proposes, for [`Task::proposer`].
+    #[serde(default)]
+    pub proposer: ProposerSpec,
     /// Where it was read, for messages.
     #[serde(skip)]
     pub(crate) origin: Origin,
@@ -175,11 +180,12 @@ impl TaskSpec {
             holdout: None,
             test: None,
             study: StudySpec::default(),
+            proposer: ProposerSpec::default(),
             origin: Origin::default(),
         }
     }
 
-    /// Reads a `task.toml`. Its `repository` and `work` are relative to its folder; data is relative to the repository's top.
+    /// Reads a `task.toml`. Its `repository`, `work` and `proposer.program` are relative to its folder; data is relative to the repository's top.
     ///
     /// # Errors
     /// The file cannot be read or makes no sense; the error names the line.
@@ -210,6 +216,7 @@ impl TaskSpec {
         let folder = folder.as_ref();
         spec.repository = folder.join(&spec.repository);
         spec.work = spec.work.as_ref().map(|work| folder.join(work));
+        spec.proposer.program = spec.proposer.program.as_ref().map(|program| folder.join(program));
         spec.origin.text = text.into();
         Ok(spec)
     }
@@ -220,6 +227,15 @@ impl TaskSpec {
     /// Something is missing or makes no sense; the message says what to do.
     pub fn open(self) -> Result<Task, TaskError> {
         Task::open(self)
+    }
+
+    /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.
+    ///
+    /// # Errors
+    /// git is missing or too old, or there is no repository.
+    pub fn home(&self) -> Result<PathBuf, TaskError> {
+        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
+        Ok(home(found.git.dir(), &self.name))
     }
 
     /// The commit that a stored study began with; nothing if the store is empty. [`base`](Self::base) takes it, so that a study can
@@ -248,6 +264,11 @@ impl TaskSpec {
             None => error,
         }
     }
+}
+
+/// A study's folder within a repository's own.
+pub(super) fn home(repository: &Path, name: &str) -> PathBuf {
+    repository.join("autoresearch").join(name)
 }
 
 /// The line, from 1, that a key stands in: `limits.memory` in `memory = …` below `[limits]`, or in `limits = { memory = … }`.

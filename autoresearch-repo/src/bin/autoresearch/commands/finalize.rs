@@ -1,0 +1,64 @@
+//! `autoresearch finalize`.
+
+use super::failure::Failure;
+use super::store::stored;
+use super::{End, Given};
+use autoresearch_core::SqliteStore;
+use autoresearch_repo::{HistoryError, Sandbox, TaskSpec};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    given: Given,
+    /// The branch's name.
+    #[arg(default_value = "improved")]
+    branch: String,
+    /// The commit to write it on, where the base has moved: HEAD, a branch, a commit.
+    #[arg(long, value_name = "COMMIT")]
+    onto: Option<String>,
+    /// Takes what was kept as the repository has it, whether or not the study's policy certifies anything.
+    #[arg(long)]
+    recorded: bool,
+}
+
+pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, Failure> {
+    let place = stored(&arguments.given)?;
+    let store = SqliteStore::open_read_only(&place.store)?;
+    let Some(base) = TaskSpec::base_of(&store).await? else {
+        return Err(Failure::input(format!("{}: nothing is stored yet", place.store.display())));
+    };
+    // Nothing is run here, so that no sandbox is asked for.
+    let spec = place.spec.sandbox(Sandbox::none());
+    let (named, onto) = (spec.base.clone(), arguments.onto.as_deref());
+    if onto.is_none() {
+        let now = spec.clone().open()?.baseline().base().to_string();
+        if now != base {
+            let place = named.unwrap_or_else(|| "HEAD".into());
+            let moved = HistoryError::BaseMoved { base, place, now };
+            return Err(Failure::work(format!("{moved} (`--onto COMMIT`)")));
+        }
+    }
+    let task = spec.base(base).open()?;
+    let branch = &arguments.branch;
+    let made = if arguments.recorded {
+        task.finalize_recorded(branch, onto)?
+    } else {
+        let report = task.report(&store).await?;
+        match onto {
+            Some(onto) => task.finalize_onto(&report, branch, onto),
+            None => task.finalize(&report, branch),
+        }
+        .map_err(|error| match error {
+            HistoryError::Nothing(_) => {
+                Failure::work(format!("{error} (`--recorded` takes what is recorded)"))
+            }
+            error => error.into(),
+        })?
+    };
+    println!("branch {} with {} commits on {}", made.branch, made.commits.len(), made.onto);
+    made.commits.iter().for_each(|commit| println!("{commit}"));
+    if !quiet {
+        eprintln!("`git log {}..{}` shows them", made.onto, made.branch);
+    }
+    Ok(End::Done)
+}

@@ -1,0 +1,102 @@
+//! `autoresearch init`.
+
+use super::failure::Failure;
+use super::look::Looks;
+use super::noise::noise;
+use super::{End, tell};
+use autoresearch_repo::{Task, TaskSpec};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The repository, or a folder in it.
+    #[arg(default_value = ".")]
+    repository: PathBuf,
+    /// The file to write; one that is there is kept, and tried.
+    #[arg(long, default_value = "task.toml", value_name = "FILE")]
+    task: PathBuf,
+    /// How often the baseline is tried, on different seeds. Two say a little about the noise, eight enough to plan by.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    runs: u64,
+}
+
+pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
+    let path = said.task.display();
+    if !said.task.exists() {
+        write(&said)?;
+    } else if !quiet {
+        eprintln!("{path} is there already: it is kept, and tried");
+    }
+    let task = Task::from_toml(&said.task)?;
+    tell(task.notices(), quiet);
+    let mut runs = Vec::new();
+    for seed in 1..=said.runs {
+        let begun = Instant::now();
+        let tried = tokio::select! {
+            tried = task.try_baseline(seed) => tried,
+            _ = tokio::signal::ctrl_c() => return Ok(End::Stopped),
+        };
+        let measured = tried.map_err(|failure| {
+            Failure::work(format!(
+                "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}"
+            ))
+        })?;
+        println!("baseline, seed {seed}: {} in {:.1} s", measured.objective(), begun.elapsed().as_secs_f64());
+        runs.push((seed, measured));
+    }
+    if !runs.is_empty() {
+        println!("{}", noise(&runs, task.spec().objective.direction.unwrap_or_default()));
+    }
+    match task.proposer() {
+        _ if quiet => {}
+        Err(nobody) => eprintln!("note: before `autoresearch run {path}`: {nobody}"),
+        Ok(_) => eprintln!("`autoresearch run {path}` begins the search"),
+    }
+    Ok(End::Done)
+}
+
+fn write(said: &Arguments) -> Result<(), Failure> {
+    let (path, folder) = (&said.task, &said.repository);
+    let repository = folder.canonicalize().map_err(|why| {
+        Failure::input(format!("{}: {why}; name a folder of a git repository", folder.display()))
+    })?;
+    // A repository that is none is told before anything is written.
+    TaskSpec::new(&repository).home()?;
+    let looks = Looks::at(&repository);
+    let cannot = |why: std::io::Error| Failure::input(format!("{} cannot be written: {why}", path.display()));
+    let here = std::path::absolute(path).map_err(cannot)?;
+    let here = here.parent().and_then(|folder| folder.canonicalize().ok());
+    let relative = if here.as_ref() == Some(&repository) { Path::new(".") } else { &repository };
+    let text = looks.task(&name(&repository), &relative.display().to_string());
+    // Not over a file that appeared meanwhile.
+    let mut file = std::fs::File::create_new(path).map_err(cannot)?;
+    file.write_all(text.as_bytes()).map_err(cannot)?;
+    if looks.original {
+        eprintln!(
+            "{}: the shape of the original autoresearch (train.py is edited, prepare.py is not)",
+            path.display()
+        );
+    } else {
+        eprintln!("{}: written; look through it, it is guessed", path.display());
+    }
+    let missing = looks.missing();
+    if !missing.is_empty() {
+        let path = path.display();
+        return Err(Failure::input(format!(
+            "{path}: fill in what says CHANGE_ME ({}), then run `autoresearch init` again: it keeps the file and tries the baseline",
+            missing.join("; ")
+        )));
+    }
+    Ok(())
+}
+
+/// A name for the study from that of the folder.
+fn name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    let name: String = name.chars().map(plain).take(60).collect();
+    let name = name.trim_start_matches(['-', '_']);
+    if name.is_empty() { "study".into() } else { name.into() }
+}

@@ -1,0 +1,85 @@
+//! What makes no sense is told: what, where, and what to do.
+
+use crate::support::{AGENT, Repo};
+use std::fs;
+
+#[track_caller]
+fn refused(repo: &Repo, words: &[&str], status: i32, told: &[&str]) {
+    let said = repo.says(words);
+    assert_eq!(said.status, Some(status), "{words:?}: {said:?}");
+    assert!(said.err.contains("error: "), "{words:?}: {said:?}");
+    for text in told {
+        assert!(said.err.contains(text), "{words:?}, {text:?}: {said:?}");
+    }
+}
+
+#[test]
+fn files_and_options_that_make_no_sense() {
+    let repo = Repo::new();
+    for command in ["run", "resume", "status", "report", "finalize"] {
+        refused(&repo, &[command], 2, &["task.toml: there is no such file", "autoresearch init"]);
+    }
+    refused(&repo, &["run", "--fast"], 2, &["--fast"]);
+    refused(&repo, &["audit", "results.tsv"], 2, &["results.tsv"]);
+    fs::write(repo.beside("results.tsv"), "a\tb\n").unwrap();
+    refused(&repo, &["audit", "results.tsv"], 2, &[]);
+    refused(&repo, &["audit", "results.tsv", "--df", "3"], 2, &["--noise"]);
+
+    fs::write(repo.task(), "repository = \".\"\neditable = [\n").unwrap();
+    refused(&repo, &["run"], 2, &["task.toml:2: "]);
+    repo.write_task("speed = 3\n");
+    refused(&repo, &["run"], 2, &["task.toml:8: ", "unknown field `speed`"]);
+    repo.write_task("[proposer]\nagent = \" \"\n");
+    refused(&repo, &["run"], 2, &["task.toml:9: proposer.agent: ", "empty"]);
+    repo.write_task("[proposer]\nprogram = \"no.md\"\n");
+    refused(&repo, &["run"], 2, &["task.toml:9: ", "no.md cannot be read"]);
+    repo.write_task("");
+    refused(&repo, &["run"], 2, &["nobody proposes", "agent = ", "AUTORESEARCH_LLM_URL"]);
+    for command in ["resume", "status", "report", "finalize"] {
+        refused(&repo, &[command], 2, &["there is no study at", "autoresearch run task.toml"]);
+    }
+    let text = fs::read_to_string(repo.task()).unwrap();
+    fs::write(repo.task(), text.replace("\"repo\"", "\".\"")).unwrap();
+    refused(&repo, &["run"], 2, &["task.toml:1: repository: "]);
+}
+
+#[test]
+fn repositories_that_cannot_be_begun_with() {
+    let repo = Repo::new();
+    fs::create_dir(repo.beside("plain")).unwrap();
+    refused(&repo, &["init", "plain"], 2, &["repository: "]);
+    refused(&repo, &["init", "nowhere"], 2, &["nowhere: ", "name a folder of a git repository"]);
+    assert!(!repo.task().exists(), "nothing is written for what is no repository");
+    repo.write("train.sh", "exit 3\n");
+    repo.git(&["mv", "train.sh", "go.sh"]);
+    repo.git(&["commit", "-q", "-am", "another name"]);
+    refused(&repo, &["init", "repo"], 2, &["CHANGE_ME", "`editable` and `run`"]);
+    repo.write_task("");
+    let text = fs::read_to_string(repo.task()).unwrap();
+    fs::write(repo.task(), text.replace("train.sh", "go.sh")).unwrap();
+    refused(&repo, &["init", "repo"], 1, &["the baseline gave no number on seed 1", "3"]);
+}
+
+#[test]
+fn a_store_of_another_study_is_not_gone_on_with() {
+    let repo = Repo::new();
+    let more = format!("[study]\nruns = 60\nproposals = 1\n[proposer]\n{AGENT}");
+    repo.write_task(&more);
+    repo.does(&["run", "-q", "--store", "one.db"]);
+    let text = fs::read_to_string(repo.task()).unwrap();
+    fs::write(repo.task(), text.replace("sh train.sh", "sh ./train.sh")).unwrap();
+    for words in [&["resume", "--store", "one.db"][..], &["finalize", "--store", "one.db"]] {
+        refused(&repo, words, 2, &["give the task another `name`"]);
+    }
+    fs::write(repo.beside("no.db"), "this is no database, and long enough to be looked at as one").unwrap();
+    refused(&repo, &["resume", "--store", "no.db"], 2, &["no.db"]);
+}
+
+#[test]
+fn the_readme_shows_a_task() {
+    let readme = include_str!("../../README.md");
+    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let spec = autoresearch_repo::TaskSpec::parse(text, "/r").unwrap();
+    assert!(spec.evaluate.is_some() && spec.holdout.is_some() && spec.proposer.agent.is_some());
+    assert_eq!(spec.proposer.program.as_deref(), Some(std::path::Path::new("/r/program.md")));
+}
