@@ -43,8 +43,8 @@
 //!
 //! # What stays behind
 //! Nothing: a launch that ended, was cancelled or was dropped has no process, folder, control group or lock left. When this process
-//! is killed, its locks go with it, and the next one that launches in the same folder ends what is still running; only a small folder
-//! `autoresearch-worker-*` of each [`WorkerExecutor`] run under way stays under the system's temporary one.
+//! is killed, its locks go with it, and the next one that launches in the same folder ends what is still running and deletes what it
+//! left.
 //! On clusters the next one takes up the same launch or ends it; what is not clean there yet is listed in `docs/clusters.md`.
 //!
 //! # What it costs
