@@ -332,6 +332,41 @@ async fn two_attempts_at_a_run_never_run_at_once() {
     assert!(here.launcher.launch(&again, &sh("true"), &Watch::default()).await.unwrap().success());
 }
 
+/// As `nohup` and scripts start programs: the test below in a process that ignores what ends jobs.
+#[test]
+fn what_the_driver_ignores_its_jobs_do_not() {
+    let again = std::process::Command::new("/bin/sh")
+        .args([
+            "-c",
+            "trap '' HUP INT QUIT TERM; exec \"$0\" --exact --ignored signals_end_what_a_job_starts",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "started by the test above"]
+async fn signals_end_what_a_job_starts() {
+    let here = Here::new();
+    for signal in ["HUP", "INT", "QUIT", "TERM"] {
+        let job = sh(&format!("sh -c 'kill -{signal} $$; sleep 1; exit 5'; [ $? -gt 128 ]"));
+        let exit = here.run(&job).await.unwrap();
+        assert!(exit.success(), "SIG{signal}: {exit:?}");
+        // The driver itself ignores it as before.
+        let own = format!("-{signal}");
+        assert!(
+            std::process::Command::new("kill")
+                .args([own, std::process::id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+}
+
 #[tokio::test]
 async fn each_job_has_cpus_and_gpus_of_its_own() {
     let root = tempfile::tempdir().unwrap();

@@ -84,6 +84,7 @@ pub(super) fn hub() -> io::Result<Arc<Hub>> {
     if let Some(hub) = HUB.get() {
         return Ok(Arc::clone(hub));
     }
+    super::signals::keep_from_jobs();
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let hub = Arc::new(Hub { requests: Mutex::default(), wake });
     let own = Arc::clone(&hub);
