@@ -5,10 +5,10 @@ mod world;
 use autoresearch_core::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use world::{STACKING, Times, settled, worlds};
+use world::{FAILURES, STACKING, Times, settled, worlds};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
     /// Through JSON and back, a stored study is rebuilt to the same state.
     #[test]
@@ -61,7 +61,7 @@ proptest! {
     fn a_limit_that_moves_changes_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64, by in any::<bool>()) {
         (world.capacity, world.test, world.losses) = (1, false, 0);
         world.policy %= STACKING; // the others design what they run by what is left to spend
-        let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(30);
+        let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(FAILURES);
         let whole = world.play(&mut world.open());
         let early = if by { limits.clone().runs(first.min(world.runs)) } else { limits.clone().accepted(accepted) };
         let settings = world.settings().limits(early);
@@ -80,7 +80,7 @@ proptest! {
     /// are not its own.
     #[test]
     fn a_limit_that_moves_breaks_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64) {
-        let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(30);
+        let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(FAILURES);
         world.runs = first + if world.policy >= STACKING { 90 } else { 0 };
         let settings = world.settings();
         let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");

@@ -158,8 +158,10 @@ pub struct StudyState<C: Candidate> {
     phase: Phase,
     finale: Finale<C>,
     next_question: u64,
-    /// Failures in a row; what is lost together counts once.
+    /// Failures of candidates in a row, as they are judged.
     failures: u32,
+    /// Losses in a row, as they come; what is lost together counts once.
+    losses: u32,
     /// The runs that were lost since the last of these was counted.
     lost: BTreeSet<RunId>,
     baseline_runs: bool,

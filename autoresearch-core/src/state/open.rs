@@ -106,6 +106,7 @@ impl<C: Candidate> StudyState<C> {
             finale: Finale::default(),
             next_question: 1,
             failures: 0,
+            losses: 0,
             lost: BTreeSet::new(),
             baseline_runs: false,
             elapsed: 0.0,
