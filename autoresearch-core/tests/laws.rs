@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use world::{FAILURES, STACKING, Times, settled, worlds};
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Through JSON and back, a stored study is rebuilt to the same state.
     #[test]
@@ -37,6 +37,22 @@ proptest! {
         let mut events = whole[..cut].to_vec();
         events.extend(world.play(&mut resumed));
         prop_assert_eq!(events, whole);
+    }
+
+    /// A line in the history changes nothing, whenever it comes: neither what is concluded nor which run has which number.
+    #[test]
+    fn remarks_change_nothing(world in worlds()) {
+        let mut state = world.open();
+        let events = world.play(&mut state);
+        let mut again = world.reopen(&events[..1]);
+        for event in &events[1..] {
+            if !matches!(event, Event::Settled { .. } | Event::Deferred { .. } | Event::Stopped { .. }) {
+                again.replay(&Event::Remarked { text: "by the way".into() }).expect("no conclusion");
+            }
+            again.replay(event).expect("the same conclusions");
+        }
+        prop_assert!(again.take_events().is_empty(), "nothing is left to conclude");
+        prop_assert_eq!(again.stopped(), state.stopped());
     }
 
     /// Runs lost to the infrastructure are repeated with their seed; every conclusion stays.

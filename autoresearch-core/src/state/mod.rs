@@ -156,6 +156,8 @@ pub struct StudyState<C: Candidate> {
     /// With so many runs remembered, those that do not matter any more are forgotten.
     forget_at: usize,
     phase: Phase,
+    /// The acceptor has been asked since the last fact that it can see, and no run can start for what it answers.
+    consulted: bool,
     finale: Finale<C>,
     next_question: u64,
     /// Failures of candidates in a row, as they are judged.

@@ -103,6 +103,7 @@ impl<C: Candidate> StudyState<C> {
             deferred: BTreeSet::new(),
             forget_at: 64,
             phase: Phase::Searching,
+            consulted: false,
             finale: Finale::default(),
             next_question: 1,
             failures: 0,

@@ -120,8 +120,9 @@ impl<C: Candidate> StudyState<C> {
         }
     }
 
-    /// A proposer that waits may have something to say now.
+    /// Something is known that was not: the acceptor, and a proposer that waits, may have something to say now.
     pub(super) fn wake(&mut self) {
+        self.consulted = false;
         if let Some(request) = &mut self.request {
             request.snoozing = false;
         }
