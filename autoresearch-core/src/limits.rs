@@ -110,7 +110,9 @@ impl Limits {
 
     /// Stop when this many runs in a row failed, whoever's fault it was (default 20). Runs that the infrastructure lost
     /// count together, as one failure, until one of them is lost again: an outage takes all that are under way, and it is
-    /// the attempts in a row that tell it from a hiccup (20 of one run take six minutes of pauses).
+    /// the attempts in a row that tell it from a hiccup (20 of one run take six minutes of pauses). Where runs are judged
+    /// in the order of their planning ([`AsProposed`](crate::DecisionOrder::AsProposed)), failures of candidates are
+    /// counted in that order, and lost runs in a row of their own.
     #[must_use]
     pub fn consecutive_failures(mut self, n: u32) -> Self {
         self.consecutive_failures = n.max(1);

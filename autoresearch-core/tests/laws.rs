@@ -5,7 +5,7 @@ mod world;
 use autoresearch_core::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use world::{STACKING, Times, settled, worlds};
+use world::{FAILURES, STACKING, Times, settled, worlds};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
@@ -39,6 +39,22 @@ proptest! {
         prop_assert_eq!(events, whole);
     }
 
+    /// A line in the history changes nothing, whenever it comes: neither what is concluded nor which run has which number.
+    #[test]
+    fn remarks_change_nothing(world in worlds()) {
+        let mut state = world.open();
+        let events = world.play(&mut state);
+        let mut again = world.reopen(&events[..1]);
+        for event in &events[1..] {
+            if !matches!(event, Event::Settled { .. } | Event::Deferred { .. } | Event::Stopped { .. }) {
+                again.replay(&Event::Remarked { text: "by the way".into() }).expect("no conclusion");
+            }
+            again.replay(event).expect("the same conclusions");
+        }
+        prop_assert!(again.take_events().is_empty(), "nothing is left to conclude");
+        prop_assert_eq!(again.stopped(), state.stopped());
+    }
+
     /// Runs lost to the infrastructure are repeated with their seed; every conclusion stays.
     #[test]
     fn lost_runs_change_nothing(mut world in worlds()) {
@@ -61,7 +77,7 @@ proptest! {
     fn a_limit_that_moves_changes_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64, by in any::<bool>()) {
         (world.capacity, world.test, world.losses) = (1, false, 0);
         world.policy %= STACKING; // the others design what they run by what is left to spend
-        let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(30);
+        let limits = Limits::new().runs(world.runs).proposals(world.proposals).consecutive_failures(FAILURES);
         let whole = world.play(&mut world.open());
         let early = if by { limits.clone().runs(first.min(world.runs)) } else { limits.clone().accepted(accepted) };
         let settings = world.settings().limits(early);
@@ -80,7 +96,7 @@ proptest! {
     /// are not its own.
     #[test]
     fn a_limit_that_moves_breaks_nothing(mut world in worlds(), first in 20..60u64, accepted in 1..4u64) {
-        let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(30);
+        let limits = Limits::new().runs(world.runs + 60).proposals(world.proposals).consecutive_failures(FAILURES);
         world.runs = first + if world.policy >= STACKING { 90 } else { 0 };
         let settings = world.settings();
         let mut state = StudyState::composing(2.0, world.acceptor(), Times, settings).expect("settings");

@@ -1,6 +1,6 @@
 //! What each event changes; the same when it happens and when it is replayed.
 
-use super::{Event, Hearing, Job, Live, Outcome, Phase, StudyState};
+use super::{DecisionOrder, Event, Hearing, Job, Live, Outcome, Phase, StudyState};
 use crate::accept::{Pending, Role, RunRecord, UnitInfo};
 use crate::arm::{Arm, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
@@ -73,7 +73,8 @@ impl<C: Candidate> StudyState<C> {
                 self.settings.limits = limits.clone();
                 self.settings.in_flight = *in_flight;
                 self.ledger.capacity = self.settings.width();
-                self.no_failures();
+                self.failures = 0;
+                self.no_losses();
                 self.ledger.exhausted = false; // whoever proposes now may have more to say
                 self.ledger.unaffordable = false;
                 self.phase = Phase::Searching;
@@ -129,19 +130,19 @@ impl<C: Candidate> StudyState<C> {
     pub(super) fn apply_finished(&mut self, mut job: Job<C>, outcome: &Outcome) {
         let spec = &job.spec;
         match outcome {
-            Ok(_) => self.no_failures(),
+            Ok(_) => self.failures = 0,
             Err(failure) if failure.fault() == Fault::Candidate => self.failures += 1,
             Err(_) => self.count_loss(job.spec.id),
         }
-        let limit = self.ledger.limits.consecutive_failures;
-        let too_many = |failure: &crate::RunFailure, failures: u32| {
-            (failures >= limit).then(|| StopReason::ConsecutiveFailures(failure.to_string()))
+        let too_many = self.failed_in_a_row() >= self.ledger.limits.consecutive_failures;
+        let too_many = |failure: &crate::RunFailure| {
+            too_many.then(|| StopReason::ConsecutiveFailures(failure.to_string()))
         };
         let loss = match outcome {
             Err(failure) if failure.fault() != Fault::Candidate => {
                 job.attempt += 1;
                 self.requeue(job);
-                if let Some(reason) = too_many(failure, self.failures) {
+                if let Some(reason) = too_many(failure) {
                     self.halt(reason);
                 }
                 return;
@@ -183,7 +184,7 @@ impl<C: Candidate> StudyState<C> {
             }
         }
         if let Err(failure) = &loss
-            && let Some(reason) = too_many(failure, self.failures)
+            && let Some(reason) = too_many(failure)
         {
             self.halt(reason);
         }
@@ -194,9 +195,18 @@ impl<C: Candidate> StudyState<C> {
         self.keep_record(job, loss.map(|loss| loss - credit));
     }
 
-    /// Something has worked: what failed before it is in no row any more.
-    pub(super) fn no_failures(&mut self) {
-        self.failures = 0;
+    /// How many runs failed in a row. Where runs are judged in order, losses come in between as they happen, so that the
+    /// two together would depend on which run is the faster: each row counts for itself then.
+    fn failed_in_a_row(&self) -> u32 {
+        match self.settings.order {
+            DecisionOrder::AsCompleted => self.failures + self.losses,
+            DecisionOrder::AsProposed => self.failures.max(self.losses),
+        }
+    }
+
+    /// Something has worked: what was lost before it is in no row any more.
+    pub(super) fn no_losses(&mut self) {
+        self.losses = 0;
         self.lost.clear();
     }
 
@@ -207,7 +217,7 @@ impl<C: Candidate> StudyState<C> {
             self.lost.clear();
         }
         if self.lost.is_empty() {
-            self.failures += 1;
+            self.losses += 1;
         }
         self.lost.insert(run);
     }

@@ -156,10 +156,14 @@ pub struct StudyState<C: Candidate> {
     /// With so many runs remembered, those that do not matter any more are forgotten.
     forget_at: usize,
     phase: Phase,
+    /// The acceptor has been asked since the last fact that it can see, and no run can start for what it answers.
+    consulted: bool,
     finale: Finale<C>,
     next_question: u64,
-    /// Failures in a row; what is lost together counts once.
+    /// Failures of candidates in a row, as they are judged.
     failures: u32,
+    /// Losses in a row, as they come; what is lost together counts once.
+    losses: u32,
     /// The runs that were lost since the last of these was counted.
     lost: BTreeSet<RunId>,
     baseline_runs: bool,

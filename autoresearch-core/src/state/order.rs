@@ -18,8 +18,9 @@ pub enum DecisionOrder {
     /// As they were planned, one after the other, and none while the proposer or the holdout is being asked. With a
     /// deterministic executor and proposer the study is the same bit for bit, however long its runs take and however
     /// many of them are under way ([`Settings::ahead`](crate::Settings::ahead) stated), but for what limits on
-    /// time, compute, money and failures in a row cut short. Slots stand idle where a slow
-    /// run, or a slow proposer, is waited for.
+    /// time, compute and money, or lost runs in a row, cut short. Failures of candidates in a row are counted in the
+    /// order of planning. Runs that ended before their turn when the study stopped are stored, and judged first if
+    /// it goes on. Slots stand idle where a slow run, or a slow proposer, is waited for.
     AsProposed,
 }
 
@@ -73,6 +74,9 @@ impl<C: Candidate> StudyState<C> {
     pub(super) fn arrive(&mut self, job: Job<C>, outcome: &Outcome, seconds: f64, elapsed: f64) -> bool {
         let is_final = job.spec.role == Role::Final;
         let as_it_comes = is_final || self.settings.order == DecisionOrder::AsCompleted;
+        if outcome.is_ok() {
+            self.no_losses(); // its turn may be long in coming
+        }
         let lost = outcome.as_ref().is_err_and(|failure| failure.fault() != Fault::Candidate);
         if as_it_comes || lost {
             // The final runs are not the search's: its clock stands still meanwhile.
@@ -81,9 +85,6 @@ impl<C: Candidate> StudyState<C> {
             }
             self.apply_finished(job, outcome);
             return as_it_comes;
-        }
-        if outcome.is_ok() {
-            self.no_failures(); // its turn may be long in coming
         }
         self.elapsed = self.elapsed.max(elapsed);
         self.arrived.insert(job.spec.id, Arrived { job, outcome: outcome.clone(), seconds, elapsed });
@@ -119,8 +120,9 @@ impl<C: Candidate> StudyState<C> {
         }
     }
 
-    /// A proposer that waits may have something to say now.
+    /// Something is known that was not: the acceptor, and a proposer that waits, may have something to say now.
     pub(super) fn wake(&mut self) {
+        self.consulted = false;
         if let Some(request) = &mut self.request {
             request.snoozing = false;
         }

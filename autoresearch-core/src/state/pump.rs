@@ -36,6 +36,11 @@ impl<C: Candidate> StudyState<C> {
             if !draining && self.ledger.outstanding >= self.ledger.capacity {
                 return;
             }
+            // It would plan once more, and take more numbers of runs, for what says nothing to it: a remark, or a run whose
+            // turn has not come.
+            if draining && self.consulted {
+                return;
+            }
             let step = {
                 let workshop = Workshop {
                     incumbent: &self.incumbents[self.incumbents.len() - 1],
@@ -68,6 +73,7 @@ impl<C: Candidate> StudyState<C> {
                     } else if self.court.is_none() {
                         // All of it waits for a holdout that answers no more; asking again would change nothing.
                         if self.ledger.outstanding > 0 {
+                            self.consulted = true;
                             return;
                         }
                         self.end_search();
@@ -85,6 +91,7 @@ impl<C: Candidate> StudyState<C> {
                         self.plan(plans);
                     }
                     if self.ledger.outstanding > 0 {
+                        self.consulted = true;
                         return;
                     }
                     self.end_search();

@@ -34,6 +34,8 @@ pub struct World {
 /// Those from `STACKING` on design whole cohorts, and need runs for it.
 pub const POLICIES: usize = 7;
 pub const STACKING: usize = 5;
+/// A study ends when so many runs in a row failed.
+pub const FAILURES: u32 = 30;
 
 pub fn worlds() -> impl Strategy<Value = World> {
     let size = (0..POLICIES, 1..5usize, 20..90u64, 1..40u64, 0..1000u64);
@@ -88,7 +90,7 @@ impl World {
     }
 
     pub fn settings(&self) -> Settings {
-        let limits = Limits::new().runs(self.runs).proposals(self.proposals).consecutive_failures(30);
+        let limits = Limits::new().runs(self.runs).proposals(self.proposals).consecutive_failures(FAILURES);
         let mut settings = Settings::new().seed(self.seed).in_flight(self.capacity).limits(limits);
         if self.holdout {
             settings = settings.holdout(Holdout::new().queries(6));
