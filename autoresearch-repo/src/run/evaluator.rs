@@ -120,10 +120,11 @@ impl RepoEvaluator {
             let data = workshop.measuring(split).map_or(&[][..], |(_, data)| data);
             let untouched =
                 workshop.sandbox == Some(Sandbox::Bubblewrap) && data.iter().all(|data| data.at.is_none());
-            if !untouched {
-                folder.verify()?;
+            let stuck = if untouched { None } else { folder.verify()?.stuck };
+            if let Some(stuck) = &stuck {
+                tracing::warn!("the command of [{}] left what cannot be removed: {stuck}", split.name());
             }
-            if workshop.keeps_folders() {
+            if stuck.is_none() && workshop.keeps_folders() {
                 workshop.pool.give(folder);
             }
             Ok(())

@@ -48,7 +48,7 @@ impl RepoExecutor {
         let workshop = Arc::clone(&self.0);
         blocking(move || {
             let verified = folder.verify()?;
-            if workshop.keeps_folders() {
+            if verified.stuck.is_none() && workshop.keeps_folders() {
                 workshop.pool.give(folder);
             }
             Ok(verified)
@@ -162,10 +162,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// The run's own folder, without what an earlier attempt has left in it.
 fn prepared(cx: &RunContext) -> std::io::Result<PathBuf> {
     let folder = std::path::absolute(cx.directory()?)?;
-    match fs::remove_dir_all(artifacts(&folder)) {
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
+    autoresearch_jobs::disk::remove(&artifacts(&folder))?;
     fs::create_dir(artifacts(&folder))?;
     Ok(folder)
 }
@@ -194,6 +191,11 @@ impl Executor<GitTree> for RepoExecutor {
             }
         }
         let Some((what, exit)) = exit else { return Err(RunFailure::infrastructure("no command was run")) };
+        if let Some(stuck) = &verified.stuck {
+            let message = format!("the run left in its folder what cannot be removed: {stuck}");
+            let failure = RunFailure::candidate(message).kind(FailureKind::Tampering);
+            return Err(with_log(&failure, &exit, &secrets));
+        }
         let verified = self.verify(folder).await?;
         // What a run has tampered with says more than how it ended.
         let protected: Vec<&String> =
