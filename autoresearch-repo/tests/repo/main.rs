@@ -5,6 +5,7 @@
 
 mod attacks;
 mod edits;
+mod example;
 mod history;
 mod opening;
 mod runs;
