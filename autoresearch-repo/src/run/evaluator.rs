@@ -28,7 +28,12 @@ pub struct RepoEvaluator {
 
 impl RepoEvaluator {
     pub(crate) fn new(workshop: &Arc<Workshop>, split: Split) -> Self {
-        Self { workshop: Arc::clone(workshop), split }
+        Self { workshop: Arc::clone(workshop), split, tells: false }
+    }
+
+    /// For the baseline alone, outside of a study.
+    pub(crate) fn of_baseline(self) -> Self {
+        Self { tells: true, ..self }
     }
 
     async fn measure(
@@ -51,7 +56,7 @@ impl RepoEvaluator {
         if let Some(failure) = exit.failure() {
             return Err(told(failure));
         }
-        let said = Said { stdout: &exit.stdout, files: std::path::Path::new("") };
+        let said = Said { stdout: &exit.stdout, files: std::path::Path::new(""), outside: &[] };
         let objective = self.workshop.objective(measuring);
         let mut measured = metric::objective(objective, &said).map_err(&told)?;
         for (name, place) in self.workshop.spec.metrics.iter().filter(|(_, place)| place.file.is_none()) {
@@ -92,8 +97,8 @@ impl RepoEvaluator {
         let id = JobId::new(study, RunId(cx.run.0), 0);
         let mut exit = workshop.launcher.launch(&id, &job, &Watch::new(&cx.cancel)).await?;
         // All of it, and not only the end.
-        if let Ok(all) = std::fs::read(&stdout) {
-            exit.stdout = String::from_utf8_lossy(&all).into_owned();
+        if let Some(all) = metric::output(&stdout) {
+            exit.stdout = all;
         }
         Ok(through_shell(exit, &measuring.run))
     }

@@ -92,11 +92,10 @@ impl RepoExecutor {
     fn output(&self, exit: &JobExit, into: &Path) -> Result<RunOutput, RunFailure> {
         let spec = &self.0.spec;
         let invalid = |message: String| Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
-        let stdout =
-            fs::read(into.join("stdout.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let stdout = stdout.unwrap_or_else(|_| exit.stdout.clone());
+        let stdout = metric::output(&into.join("stdout.log")).unwrap_or_else(|| exit.stdout.clone());
         let kept = artifacts(into);
-        let said = Said { stdout: &stdout, files: &kept };
+        // What the edited code says of these is not asked, unless the task maps them.
+        let said = Said { stdout: &stdout, files: &kept, outside: &OUTSIDE };
         let apart = self.0.measuring(Split::Validation).is_some();
         let printed = if apart { None } else { Some(metric::objective(&spec.objective, &said)?) };
         let mut metrics = outside(exit);
@@ -126,15 +125,14 @@ enum What {
     Run,
 }
 
-/// What is known of a run without asking it.
+/// The metrics that are known of a run without asking it.
+const OUTSIDE: [&str; 3] = ["seconds", "cpu_seconds", "memory_gb"];
+
 fn outside(exit: &JobExit) -> Vec<(String, f64)> {
     const GIB: f64 = (1_u64 << 30) as f64;
-    let known = [
-        ("seconds", Some(exit.wall_seconds)),
-        ("cpu_seconds", exit.cpu_seconds),
-        ("memory_gb", exit.peak_memory.map(|bytes| bytes as f64 / GIB)),
-    ];
-    known.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
+    let memory = exit.peak_memory.map(|bytes| bytes as f64 / GIB);
+    let known = OUTSIDE.into_iter().zip([Some(exit.wall_seconds), exit.cpu_seconds, memory]);
+    known.filter_map(|(name, value)| Some((name.into(), value?))).collect()
 }
 
 /// The metrics of a run beside those that its measurement has.
@@ -191,13 +189,13 @@ impl Executor<GitTree> for RepoExecutor {
             }
         }
         let Some((what, exit)) = exit else { return Err(RunFailure::infrastructure("no command was run")) };
+        let verified = self.verify(folder).await?;
+        // What a run has tampered with says more than how it ended.
         if let Some(stuck) = &verified.stuck {
             let message = format!("the run left in its folder what cannot be removed: {stuck}");
             let failure = RunFailure::candidate(message).kind(FailureKind::Tampering);
             return Err(with_log(&failure, &exit, &secrets));
         }
-        let verified = self.verify(folder).await?;
-        // What a run has tampered with says more than how it ended.
         let protected: Vec<&String> =
             verified.changed.iter().filter(|path| self.0.repo.protects(path)).collect();
         if let Some(first) = protected.first() {

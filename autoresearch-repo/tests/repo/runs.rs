@@ -142,6 +142,43 @@ async fn units_constraints_and_files_come_through() {
 }
 
 #[tokio::test]
+async fn what_is_measured_from_outside_is_not_what_the_run_says() {
+    let script =
+        "echo '{\"loss\": 2, \"seconds\": -1, \"cpu_seconds\": -1, \"memory_gb\": -1, \"epochs\": 3}'\n";
+    let repo = Repo::new(&[("train.sh", script)]);
+    let spec = repo.spec().objective(Objective::json("loss"));
+    let measured = repo.run(&spec.clone().open().unwrap(), &spec.clone().open().unwrap().baseline(), 1).await;
+    let measured = measured.unwrap();
+    for name in ["seconds", "cpu_seconds", "memory_gb"] {
+        assert!(measured.metrics().get(name).is_none_or(|value| *value >= 0.0), "{name}: {measured:?}");
+    }
+    assert!(measured.metrics()["seconds"] > 0.0);
+    assert_eq!(measured.metrics()["epochs"], 3.0);
+    // A task may say that it wants the run's own.
+    let task = spec.metric("seconds", Objective::json("seconds")).open().unwrap();
+    assert_eq!(repo.run(&task, &task.baseline(), 2).await.unwrap().metrics()["seconds"], -1.0);
+}
+
+/// The most memory that this process has had, in bytes.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[tokio::test]
+async fn many_numbers_take_little_memory() {
+    // 29 MB of output, of which 2.4 million objects were to be kept.
+    let script = "yes '{\"loss\":1}' | head -n 2400000\n";
+    let repo = Repo::new(&[("train.sh", script)]);
+    let task = repo.spec().objective(Objective::json("loss")).open().unwrap();
+    let before = peak();
+    assert_eq!(repo.run(&task, &task.baseline(), 1).await.unwrap().objective(), 1.0);
+    let more = peak() - before;
+    assert!(more < 400 << 20, "{more} bytes more");
+}
+
+#[tokio::test]
 async fn data_beside_the_tree_stands_where_commands_look_for_it() {
     let repo = Repo::new(&[("train.sh", "echo loss: $(cat data/x.txt)\n"), (".gitignore", "data\n")]);
     repo.write("data/x.txt", "5\n");
