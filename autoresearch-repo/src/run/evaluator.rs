@@ -9,7 +9,7 @@ use crate::metric::{self, Said};
 use crate::sandbox::Sandbox;
 use crate::task::Measuring;
 use crate::tree::GitTree;
-use crate::work::Folder;
+use crate::work::{Folder, unique};
 use autoresearch_core::{EvalContext, Evaluator, Fault, Measurement, RunFailure, RunId, async_trait};
 use autoresearch_jobs::{JobExit, JobId, Watch};
 use autoresearch_llm::Secrets;
@@ -93,7 +93,7 @@ impl RepoEvaluator {
         let job = workshop.read_only(job.readable(&artifacts)).output_to(&stdout, stderr);
         // One measures the same run as often as it is asked to, also at the same time.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let study = format!("{}-{}-{}-{number}", workshop.spec.name, self.split.name(), std::process::id());
+        let study = format!("{}-{}-{}-{number}", workshop.spec.name, self.split.name(), unique());
         let id = JobId::new(study, RunId(cx.run.0), 0);
         let mut exit = workshop.launcher.launch(&id, &job, &Watch::new(&cx.cancel)).await?;
         // All of it, and not only the end.

@@ -32,6 +32,7 @@ use crate::run::{RepoEvaluator, RepoExecutor, RunOutput, Split, Workshop};
 use crate::tree::{GitMerge, GitTree, Repo, RepoCodec};
 use autoresearch_core::{
     EvalContext, Evaluator, Executor, Measurement, Proposer, RunContext, RunFailure, Study,
+use crate::work::unique;
 };
 use autoresearch_jobs::Launcher;
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Folders, kept from one run to the next, and cleared away after those that are gone.
 
 use super::Folder;
+use super::{Folder, unique};
 use super::disk;
 use crate::tree::{GitTree, Repo};
 use rustix::fs::{FlockOperation, flock};
@@ -91,8 +92,8 @@ impl Locked {
         flock(&gate, FlockOperation::LockExclusive)?;
         prune(root);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = root.join(format!("{what}-{}-{number}", std::process::id()));
-        disk::remove(&path)?;
+        // A name that is taken already is an error, and never somebody else's folder.
+        let path = root.join(format!("{what}-{}-{number}", unique()));
         fs::create_dir(&path).map_err(failed)?;
         let lock = File::create(path.join(LOCK)).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
