@@ -26,7 +26,7 @@ impl Git {
         words.push("--messages".into());
         words.extend(base.map(|base| format!("--merge-base={base}")));
         words.extend([ours.to_string(), theirs.to_string()]);
-        let output = self.output(&words, &[])?;
+        let output = Self::output_of(self.apart()?, &words, &[])?;
         match output.status.code() {
             Some(0 | 1) => {}
             _ => {

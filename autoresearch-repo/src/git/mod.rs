@@ -2,10 +2,12 @@
 //!
 //! Every call has a clean environment: no `GIT_*` of the caller, no configuration of the system or the user, no hooks, no
 //! attributes of a working tree, no replaced objects. It works on objects and references, and never on a working tree or
-//! an index: nothing that a candidate contains can make it run anything.
+//! an index: nothing that a candidate contains can make it run anything. The repository's own configuration, which its owner has
+//! written, is read, but for merges, which it could change.
 
 mod merge;
 mod objects;
+mod private;
 mod reader;
 mod refs;
 
@@ -186,6 +188,11 @@ impl Git {
     /// What a call prints.
     fn run<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Vec<u8>, GitError> {
         let output = self.output(words, input)?;
+    /// Whether names of objects are SHA-256.
+    fn long_names(&self) -> bool {
+        self.empty == EMPTY_TREE_256
+    }
+
         checked(output, &said(words))
     }
 
@@ -194,6 +201,14 @@ impl Git {
         let failed = |why: std::io::Error| GitError::new(format!("git {}: {why}", said(words)));
         let mut command = self.command();
         command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::output_of(self.command(), words, input)
+    }
+
+    fn output_of<S: AsRef<OsStr>>(
+        mut command: Command,
+        words: &[S],
+        input: &[u8],
+    ) -> Result<Output, GitError> {
         if input.is_empty() {
             return command.stdin(Stdio::null()).output().map_err(failed);
         }
