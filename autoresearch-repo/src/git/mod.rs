@@ -120,8 +120,14 @@ impl Git {
 
     /// The commit that is checked out in a folder.
     pub(crate) fn head(folder: &Path) -> Option<Oid> {
-        let head = asked(folder, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).ok()?;
-        Oid::new(&head).ok()
+        Self::commit_at(folder, "HEAD")
+    }
+
+    /// The commit that a revision means to somebody who is in this folder: each working tree has a `HEAD` of its own.
+    pub(crate) fn commit_at(folder: &Path, revision: &str) -> Option<Oid> {
+        let revision = format!("{revision}^{{commit}}");
+        let words = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
+        Oid::new(&asked(folder, &words).ok()?).ok()
     }
 
     /// Tracked files of a working tree that differ from what is committed. Nothing is refreshed or written.

@@ -35,7 +35,7 @@ impl Task {
         let wrong = |key: &str, why: &dyn std::fmt::Display| spec.wrong(key, why.to_string());
         let Found { git, top, head } =
             Git::find(&spec.repository).map_err(|why| wrong("repository", &why))?;
-        let base = base(&spec, &git, head)?;
+        let base = base(&spec, head)?;
         let scope = scope(&spec)?;
         let mut notices = Vec::new();
         let repo = Arc::new(Repo::open(git, base, scope).map_err(|why| wrong("repository", &why))?);
@@ -56,7 +56,7 @@ impl Task {
 
 fn base(spec: &TaskSpec, git: &Git, head: Option<Oid>) -> Result<Oid, TaskError> {
     match &spec.base {
-        Some(revision) => git.tip(revision).ok_or_else(|| {
+        Some(revision) => Git::commit_at(&spec.repository, revision).ok_or_else(|| {
             spec.wrong(
                 "base",
                 format!("the repository has no commit {revision:?}; name a branch, a tag or a commit"),
