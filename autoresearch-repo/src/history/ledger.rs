@@ -29,12 +29,12 @@ pub(super) struct Ledger {
 }
 
 /// Where a study's lines of commits are.
-pub(super) fn reference(name: &str, line: &str) -> String {
+pub(crate) fn reference(name: &str, line: &str) -> String {
     format!("refs/autoresearch/{name}/{line}")
 }
 
 /// The branch that people look at.
-pub(super) fn branch(name: &str) -> String {
+pub(crate) fn branch(name: &str) -> String {
     format!("refs/heads/autoresearch/{name}")
 }
 
@@ -236,7 +236,11 @@ impl Ledger {
             );
             return Ok(());
         }
-        Ok(git.move_ref(&branch, &tip, shown.as_ref(), "autoresearch")?)
+        // It is for people to look at: what is kept is in the line, whether or not the branch can follow.
+        if let Err(why) = git.move_ref(&branch, &tip, shown.as_ref(), "autoresearch") {
+            tracing::warn!("{branch} does not follow ({why}); what is kept is in {line}");
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod recorder;
 
 pub use error::HistoryError;
 pub use finalize::Finalized;
+pub(crate) use ledger::{branch, reference};
 pub(crate) use message::About;
 pub use recorded::Recorded;
 pub(crate) use recorder::Recorder;

@@ -5,6 +5,7 @@ use super::spec::TaskSpec;
 use super::{Inner, Task};
 use crate::TaskError;
 use crate::git::{Found, Git, Oid};
+use crate::history::{branch, reference};
 use crate::run::Workshop;
 use crate::sandbox::Sandbox;
 use crate::tree::{GitMerge, Repo, RepoCodec, Scope, register};
@@ -40,9 +41,21 @@ impl Task {
         let mut notices = Vec::new();
         let repo = Arc::new(Repo::open(git, base, scope).map_err(|why| wrong("repository", &why))?);
         files(&spec, &repo, &mut notices)?;
-        let data = data(&spec, &repo, top.as_deref())?;
-        let sandbox = Sandbox::chosen(spec.sandbox).map_err(|error| spec.wrong("sandbox", error.message))?;
-        remarks(&spec, &repo, sandbox, top.as_deref(), &mut notices);
+        let work = Pool::root(spec.work.as_deref());
+        let top = top.as_deref();
+        let data = Finder { spec: &spec, repo: &repo, top, work: &work, there: runs }.all()?;
+        let sandbox = match runs {
+            true => Sandbox::chosen(spec.sandbox).map_err(|error| spec.wrong("sandbox", error.message))?,
+            false => Sandbox::None,
+        };
+        let mut devices = Vec::new();
+        if sandbox == Sandbox::Bubblewrap {
+            let globs = super::devices::of(&spec.devices, &spec.gpus);
+            let key = if spec.devices.is_empty() { "gpus" } else { "devices" };
+            devices = super::devices::found(&globs).map_err(|why| spec.wrong(key, why))?;
+        }
+        remarks(&spec, &repo, sandbox, top, &mut notices);
+        names(&spec, &repo, &mut notices)?;
         register(&repo);
         let editable = || Globs::new(spec.editable.iter().cloned());
         editable().map_err(|why| spec.wrong("editable", why))?;
@@ -59,6 +72,22 @@ fn base(spec: &TaskSpec, git: &Git, head: Option<Oid>) -> Result<Oid, TaskError>
         Some(revision) => Git::commit_at(&spec.repository, revision).ok_or_else(|| {
             spec.wrong(
                 "base",
+/// Whether the references of the history can be made.
+fn names(spec: &TaskSpec, repo: &Repo, notices: &mut Vec<String>) -> Result<(), TaskError> {
+    let kept = reference(&spec.name, "kept");
+    if let Some(other) = repo.git.in_the_way(&kept) {
+        return Err(spec.wrong("name", format!("{other} is in the way of {kept}; choose another name")));
+    }
+    let branch = branch(&spec.name);
+    if let Some(other) = repo.git.in_the_way(&branch) {
+        notices.push(format!(
+            "{other} is in the way of {branch}, which will not be there: what is kept is in {kept}; rename the one (`git branch -m`), \
+             or choose another `name`"
+        ));
+    }
+    Ok(())
+}
+
                 format!("the repository has no commit {revision:?}; name a branch, a tag or a commit"),
             )
         }),
