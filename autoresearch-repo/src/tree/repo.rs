@@ -75,6 +75,22 @@ impl Repo {
         self.shows_all || self.scope.always_shows(path)
     }
 
+    /// Whether the base has a file at a path or below it.
+    pub(crate) fn has_within(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        self.listing.contains_key(path)
+            || self.listing.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below))
+    }
+
+    /// Data that stands at a path, above it or below it, and is no part of the base.
+    pub(super) fn data_at(&self, path: &str) -> Option<&String> {
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let meets = |data: &&String| within(path, data) || within(data, path);
+        self.scope.data.iter().filter(meets).find(|data| !self.has_within(data))
+    }
+
     /// Whether no run may change this file.
     pub(crate) fn protects(&self, path: &str) -> bool {
         self.scope.protects(path, &self.listing)
