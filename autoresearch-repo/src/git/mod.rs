@@ -185,28 +185,22 @@ impl Git {
         ] {
             command.args(["-c", setting]);
         }
-        if self.dir.as_os_str().is_empty() {
-            command.current_dir(".");
-        }
         command
     }
 
-    /// What a call prints.
-    fn run<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Vec<u8>, GitError> {
-        let output = self.output(words, input)?;
     /// Whether names of objects are SHA-256.
     fn long_names(&self) -> bool {
         self.empty == EMPTY_TREE_256
     }
 
+    /// What a call prints.
+    fn run<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Vec<u8>, GitError> {
+        let output = self.output(words, input)?;
         checked(output, &said(words))
     }
 
     /// How a call ends, also when it does not end well.
     fn output<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Output, GitError> {
-        let failed = |why: std::io::Error| GitError::new(format!("git {}: {why}", said(words)));
-        let mut command = self.command();
-        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::output_of(self.command(), words, input)
     }
 
@@ -215,6 +209,8 @@ impl Git {
         words: &[S],
         input: &[u8],
     ) -> Result<Output, GitError> {
+        let failed = |why: std::io::Error| GitError::new(format!("git {}: {why}", said(words)));
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         if input.is_empty() {
             return command.stdin(Stdio::null()).output().map_err(failed);
         }

@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RepoEvaluator {
     workshop: Arc<Workshop>,
     split: Split,
+    /// Whether what a command for held-out data prints may be told: where it measures the user's own code.
+    tells: bool,
 }
 
 impl RepoEvaluator {
@@ -110,7 +112,7 @@ impl RepoEvaluator {
             return failure;
         }
         let kind = failure.what();
-        if self.split == Split::Validation {
+        if self.split == Split::Validation || self.tells {
             let message = format!("the command of [{name}]: {}", failure.message());
             return with_log(&RunFailure::candidate(message).kind(kind), exit, secrets);
         }

@@ -75,6 +75,12 @@ impl Workshop {
         for data in data {
             job = job.readable(&data.from);
         }
+        for device in self.devices.iter() {
+            job = job.writable(device);
+        }
+        if !spec.gpus.is_empty() {
+            job = job.gpus(1);
+        }
         match self.sandbox {
             // The tree is there before the job is, and is none of what it adds.
             Some(_) => {

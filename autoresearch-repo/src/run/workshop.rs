@@ -7,6 +7,7 @@ use crate::work::{Pool, Scratch};
 use autoresearch_jobs::Launcher;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// On what a run is measured.
@@ -36,18 +37,27 @@ pub(crate) struct Workshop {
     /// `None`: a launcher of the user's own, of which nothing is known.
     pub(super) sandbox: Option<Sandbox>,
     pub(super) data: Arc<AllData>,
+    /// Device files that commands may use.
+    pub(super) devices: Arc<[PathBuf]>,
 }
 
 impl Workshop {
-    pub(crate) fn new(spec: &TaskSpec, repo: &Arc<Repo>, data: AllData, sandbox: Sandbox) -> Self {
+    pub(crate) fn new(
+        spec: &TaskSpec,
+        repo: &Arc<Repo>,
+        data: AllData,
+        devices: Vec<PathBuf>,
+        sandbox: Sandbox,
+    ) -> Self {
         let pool = Arc::new(Pool::new(repo, spec.work.as_deref()));
         Self {
             spec: Arc::new(spec.clone()),
             repo: Arc::clone(repo),
-            launcher: sandbox.launcher(&pool.jobs()),
+            launcher: sandbox.launcher(&pool.jobs(), &spec.gpus),
             pool,
             sandbox: Some(sandbox),
             data: Arc::new(data),
+            devices: devices.into(),
         }
     }
 
@@ -59,6 +69,7 @@ impl Workshop {
             launcher,
             sandbox: None,
             data: Arc::clone(&self.data),
+            devices: Arc::clone(&self.devices),
         }
     }
 
@@ -68,7 +79,7 @@ impl Workshop {
     }
 
     /// The command that measures on a split, if one does.
-    pub(super) fn measuring(&self, split: Split) -> Option<(&Measuring, &[Data])> {
+    pub(crate) fn measuring(&self, split: Split) -> Option<(&Measuring, &[Data])> {
         let (measuring, data) = match split {
             Split::Validation => (&self.spec.evaluate, &self.data.evaluate),
             Split::Holdout => (&self.spec.holdout, &self.data.holdout),

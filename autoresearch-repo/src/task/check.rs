@@ -5,7 +5,6 @@ use super::spec::TaskSpec;
 use crate::TaskError;
 use autoresearch_jobs::Job;
 use autoresearch_llm::Globs;
-use std::path::Path;
 
 impl TaskSpec {
     /// # Errors
@@ -57,6 +56,7 @@ impl TaskSpec {
                 return Err(self.wrong("constraints", why));
             }
         }
+        super::devices::check(&self.devices).map_err(|why| self.wrong("devices", why))?;
         Globs::new(self.artifacts.iter().cloned()).map_err(|why| self.wrong("artifacts", why))?;
         // The rules for names of variables and for what is collected are those of a job.
         let passed = [Some(&self.seed), self.fidelity.as_ref().map(|f| f.passed()).as_ref()]
@@ -116,9 +116,4 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('.')
         && !name.ends_with(".lock")
         && !name.contains("..")
-}
-
-/// Whether one path is the other, or within it.
-pub(super) fn within(inner: &Path, outer: &Path) -> bool {
-    inner.starts_with(outer)
 }

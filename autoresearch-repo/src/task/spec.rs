@@ -85,6 +85,14 @@ pub struct TaskSpec {
     /// stands at that path in the folder of the run, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<PathBuf>,
+    /// Device files that all commands may use, as globs below `/dev`: `["/dev/nvidia*"]`, `["/dev/kfd", "/dev/dri/*"]`. A sandbox has
+    /// no others than `/dev/null` and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// The GPUs, as `CUDA_VISIBLE_DEVICES` names them: each command has one of them to itself, and so many runs are under way at
+    /// once unless `study.in_flight` says otherwise. Unless [`devices`](Self::devices) says otherwise, commands may use `/dev/nvidia*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::devices::names")]
+    pub gpus: Vec<String>,
     /// What is kept of a run for the commands that measure: files relative to its folder, or globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
@@ -167,6 +175,8 @@ impl TaskSpec {
             seed: Passed::default(),
             fidelity: None,
             data: Vec::new(),
+            devices: Vec::new(),
+            gpus: Vec::new(),
             artifacts: Vec::new(),
             objective: Objective::default(),
             metrics: BTreeMap::new(),
@@ -226,7 +236,25 @@ impl TaskSpec {
     /// # Errors
     /// Something is missing or makes no sense; the message says what to do.
     pub fn open(self) -> Result<Task, TaskError> {
-        Task::open(self)
+        Task::open(self, true)
+    }
+
+    /// The same without asking for a sandbox, or whether data is there: for the report and the branch of a study that is stored.
+    /// Nothing can be run with it but without a sandbox.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_read(self) -> Result<Task, TaskError> {
+        Task::open(self, false)
+    }
+
+    /// The commit that the task would start from now: [`base`](Self::base), or what is checked out in its folder. Only that is looked at.
+    ///
+    /// # Errors
+    /// git is missing or too old, or there is no repository or no such commit.
+    pub fn base_now(&self) -> Result<String, TaskError> {
+        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
+        Ok(super::open::base(self, found.head)?.to_string())
     }
 
     /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.
@@ -254,6 +282,11 @@ impl TaskSpec {
             Event::Opened { baseline, .. } => Some(baseline.base().into()),
             _ => None,
         }))
+    }
+
+    /// How many runs are under way at once, where the task says it.
+    pub(crate) fn at_once(&self) -> Option<usize> {
+        self.study.in_flight.or(Some(self.gpus.len()).filter(|n| *n > 0))
     }
 
     /// An error about a key, with its line where it is known.

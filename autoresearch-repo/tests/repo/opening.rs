@@ -42,6 +42,15 @@ fn a_file_is_read_and_its_mistakes_are_told_by_line() {
 }
 
 #[test]
+fn cards_are_named_by_number_or_name() {
+    let text = GOOD.replace("name = ", "gpus = [0, \"1\"]\nname = ");
+    let spec = TaskSpec::parse(&text, "/r").unwrap();
+    assert_eq!(spec.gpus, ["0", "1"]);
+    let again: TaskSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+    assert_eq!(again, spec);
+}
+
+#[test]
 fn what_its_user_should_know_is_said() {
     let repo = Repo::usual();
     repo.write("README", "changed\n");

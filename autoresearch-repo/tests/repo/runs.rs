@@ -194,6 +194,45 @@ async fn data_beside_the_tree_stands_where_commands_look_for_it() {
 }
 
 #[tokio::test]
+async fn devices_are_handed_into_the_sandbox() {
+    let known = ["fuse", "kvm", "net/tun", "hwrng", "loop-control"].map(|name| format!("/dev/{name}"));
+    let Some(device) = known.iter().find(|path| std::path::Path::new(path).exists()) else {
+        return println!("SKIPPED: none of the devices that this looks for");
+    };
+    if !has_sandbox() {
+        return;
+    }
+    let repo = Repo::new(&[("train.sh", &format!("test -c {device} && echo loss: 1 || echo loss: 0\n"))]);
+    for (devices, there) in [(vec![], 0.0), (vec![device.clone()], 1.0)] {
+        let task = repo.spec().devices(devices).sandbox(Sandbox::bubblewrap()).open().unwrap();
+        assert_eq!(repo.run(&task, &task.baseline(), 1).await.unwrap().objective(), there);
+    }
+    for (devices, gpus, key) in
+        [(vec!["/dev/no-such-card*"], vec![], "devices"), (vec!["/etc/hosts"], vec![], "devices")]
+    {
+        let spec = repo.spec().devices(devices).gpus::<&str>(gpus).sandbox(Sandbox::bubblewrap());
+        assert_eq!(spec.open().unwrap_err().key, key);
+    }
+}
+
+#[tokio::test]
+async fn each_run_has_a_card_to_itself() {
+    let repo = Repo::new(&[(
+        "train.sh",
+        "mkdir $1/$CUDA_VISIBLE_DEVICES || exit 1; sleep 0.2; rmdir $1/$CUDA_VISIBLE_DEVICES; echo loss: $CUDA_VISIBLE_DEVICES\n",
+    )]);
+    fs::create_dir(repo.beside("cards")).unwrap();
+    let run = format!("sh train.sh {}", repo.beside("cards").display());
+    let task = repo.spec().run(run).gpus(["3", "5"]).open().unwrap();
+    let baseline = task.baseline();
+    let run = |seed| repo.run(&task, &baseline, seed);
+    let (a, b, c) = tokio::join!(run(1), run(2), run(3));
+    for run in [a, b, c] {
+        assert!([3.0, 5.0].contains(&run.unwrap().objective()));
+    }
+}
+
+#[tokio::test]
 async fn two_runs_at_once_do_not_see_each_other() {
     let script = "echo $AUTORESEARCH_SEED >mine; sleep 0.3; echo loss: $(cat mine); ls | wc -l >&2\n";
     let repo = Repo::new(&[("train.sh", script)]);

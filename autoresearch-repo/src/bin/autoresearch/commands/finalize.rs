@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::store::stored;
 use super::{End, Given};
 use autoresearch_core::SqliteStore;
-use autoresearch_repo::{HistoryError, Sandbox, TaskSpec};
+use autoresearch_repo::{HistoryError, TaskSpec};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -27,18 +27,18 @@ pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, F
     let Some(base) = TaskSpec::base_of(&store).await? else {
         return Err(Failure::input(format!("{}: nothing is stored yet", place.store.display())));
     };
-    // Nothing is run here, so that no sandbox is asked for.
-    let spec = place.spec.sandbox(Sandbox::none());
+    let spec = place.spec;
     let (named, onto) = (spec.base.clone(), arguments.onto.as_deref());
     if onto.is_none() {
-        let now = spec.clone().open()?.baseline().base().to_string();
+        // Before anything else: what is checked out now need not have the task's files.
+        let now = spec.base_now()?;
         if now != base {
             let place = named.unwrap_or_else(|| "HEAD".into());
             let moved = HistoryError::BaseMoved { base, place, now };
             return Err(Failure::work(format!("{moved} (`--onto COMMIT`)")));
         }
     }
-    let task = spec.base(base).open()?;
+    let task = spec.base(base).open_to_read()?;
     let branch = &arguments.branch;
     let made = if arguments.recorded {
         task.finalize_recorded(branch, onto)?
