@@ -135,7 +135,15 @@ impl Git {
         let told =
             asked(top, &["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]);
         let told = told.unwrap_or_default();
-        told.split('\0').filter_map(|line| line.get(3..)).map(String::from).collect()
+        let (mut lines, mut paths) = (told.split('\0'), Vec::new());
+        while let Some(line) = lines.next() {
+            paths.extend(line.get(3..).map(String::from));
+            // Of what was renamed or copied the old path follows.
+            if line.get(..2).is_some_and(|state| state.contains(['R', 'C'])) {
+                lines.next();
+            }
+        }
+        paths
     }
 
     /// The folder with objects and references.

@@ -6,6 +6,7 @@ mod ledger;
 mod message;
 mod recorded;
 mod recorder;
+mod runs;
 
 pub use error::HistoryError;
 pub use finalize::Finalized;

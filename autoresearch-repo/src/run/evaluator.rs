@@ -158,12 +158,13 @@ impl Evaluator<RunOutput> for RepoEvaluator {
 
     /// The command, what it reads, and where its number stands.
     fn identity(&self) -> String {
-        let place = serde_json::json!(self.workshop.spec.objective);
+        let spec = &self.workshop.spec;
+        let place = serde_json::json!([spec.objective, spec.metrics, spec.env]);
         match self.workshop.measuring(self.split) {
             None => format!("as printed, {place}"),
             Some((measuring, data)) => {
                 let data: Vec<String> = data.iter().map(|data| data.from.display().to_string()).collect();
-                let place = serde_json::json!(self.workshop.objective(measuring));
+                let place = serde_json::json!([self.workshop.objective(measuring), spec.metrics, spec.env]);
                 format!("`{}` reading {data:?}, {place}", measuring.run)
             }
         }

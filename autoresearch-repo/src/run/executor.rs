@@ -230,16 +230,19 @@ impl Executor<GitTree> for RepoExecutor {
         RunOutput::noted(&folder, &self.identity(), candidate, cx)
     }
 
-    /// The base, the commands with what they are told, the data, and the limits that decide which runs fail.
+    /// The base, the commands with what they are told, the data, where numbers stand, what is protected, and the limits that decide
+    /// which runs fail. What data holds is not looked at, nor the values of variables.
     fn identity(&self) -> String {
         let spec = &self.0.spec;
         let setup = spec.setup.as_ref().map(|setup| format!(" after `{setup}`")).unwrap_or_default();
         let data: Vec<String> = self.0.data.run.iter().map(|data| data.from.display().to_string()).collect();
-        let told =
+        let said =
             serde_json::json!([spec.set, spec.seed, spec.fidelity, spec.artifacts, data, spec.objective]);
+        let more =
+            serde_json::json!([spec.metrics, spec.env, spec.network, spec.setup_network, spec.protected]);
         let limits = &spec.limits;
         format!(
-            "`{}`{setup} on {}, told {told}, within {:?} min, {:?} min of CPU, {:?} bytes",
+            "`{}`{setup} on {}, told {said} and {more}, within {:?} min, {:?} min of CPU, {:?} bytes",
             spec.run,
             self.0.repo.base,
             limits.minutes,

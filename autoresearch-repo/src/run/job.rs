@@ -71,7 +71,7 @@ impl Workshop {
             .folder(folder.path())
             .inherit(spec.env.iter().cloned());
         job.env = env;
-        job = spec.limits.on(job, minutes);
+        job = spec.limits.on(job, minutes, self.share);
         for data in data {
             job = job.readable(&data.from);
         }

@@ -1,7 +1,7 @@
 //! What all runs of a task share.
 
 use crate::sandbox::Sandbox;
-use crate::task::{AllData, Data, Measuring, Objective, TaskSpec};
+use crate::task::{AllData, Data, Measuring, Objective, TaskSpec, share_of_memory};
 use crate::tree::Repo;
 use crate::work::{Pool, Scratch};
 use autoresearch_jobs::Launcher;
@@ -39,6 +39,8 @@ pub(crate) struct Workshop {
     pub(super) data: Arc<AllData>,
     /// Device files that commands may use.
     pub(super) devices: Arc<[PathBuf]>,
+    /// The memory of a command for which the task says no limit, where it runs on this machine.
+    pub(super) share: Option<u64>,
 }
 
 impl Workshop {
@@ -58,6 +60,7 @@ impl Workshop {
             sandbox: Some(sandbox),
             data: Arc::new(data),
             devices: devices.into(),
+            share: share_of_memory(spec.at_once().unwrap_or(1)),
         }
     }
 
@@ -70,6 +73,7 @@ impl Workshop {
             sandbox: None,
             data: Arc::clone(&self.data),
             devices: Arc::clone(&self.devices),
+            share: None,
         }
     }
 

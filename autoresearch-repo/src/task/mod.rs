@@ -27,6 +27,12 @@ pub use units::{Bytes, CommandLine};
 pub(crate) use data::{AllData, Data};
 pub(crate) use objective::Place;
 pub(crate) use passed::number;
+pub(crate) use spec::home;
+
+/// The memory that each of so many runs at once may have, in bytes.
+pub(crate) fn share_of_memory(at_once: usize) -> Option<u64> {
+    Some(limits::memory_here()? / 10 * 9 / at_once.max(1) as u64)
+}
 
 use crate::TaskError;
 use crate::history::{About, Recorder};
@@ -118,7 +124,7 @@ impl Task {
     /// A folder for the study's store, inside of the repository's own folder, where no working tree and no sandbox sees it. It is not
     /// made here.
     pub fn home(&self) -> PathBuf {
-        spec::home(self.0.repo.git.dir(), self.name())
+        home(self.0.repo.git.dir(), self.name())
     }
 
     /// The tree of the base.

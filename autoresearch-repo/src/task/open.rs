@@ -14,6 +14,7 @@ use autoresearch_llm::{EditCodec, Globs, TreeMerge};
 use std::path::Path;
 use std::sync::Arc;
 
+const PARTIAL: &str = "this is a partial clone, and nothing is fetched here: fetch what is missing first (`git fetch --refetch --no-filter`)";
 const NO_HOLDOUT: &str = "there is no [holdout]: what is kept was tested on fresh runs, but on the same data that steered the search, so \
                           that gains may be those of this split alone; hold data out and name a command that measures on it";
 const NO_EVALUATE: &str = "there is no [evaluate]: the objective is what the edited code itself says, and an edit that prints a better \
@@ -29,7 +30,12 @@ impl Task {
         let base = base(&spec, head)?;
         let scope = scope(&spec)?;
         let mut notices = Vec::new();
-        let repo = Arc::new(Repo::open(git, base, scope).map_err(|why| wrong("repository", &why))?);
+        let partial = is_partial(&git);
+        let repo = Repo::open(git, base, scope).map_err(|why| match partial {
+            true => wrong("repository", &format!("{why}; {PARTIAL}")),
+            false => wrong("repository", &why),
+        })?;
+        let repo = Arc::new(repo);
         files(&spec, &repo, &mut notices)?;
         let work = Pool::root(spec.work.as_deref());
         let top = top.as_deref();
@@ -70,6 +76,12 @@ pub(super) fn base(spec: &TaskSpec, head: Option<Oid>) -> Result<Oid, TaskError>
             spec.wrong("repository", "it has no commit yet; commit what is to be the baseline")
         }),
     }
+}
+
+/// Whether objects were left out when the repository was cloned.
+fn is_partial(git: &Git) -> bool {
+    let config = std::fs::read_to_string(git.dir().join("config")).unwrap_or_default().to_lowercase();
+    config.contains("promisor") || config.contains("partialclone")
 }
 
 /// Whether the references of the history can be made.
@@ -176,6 +188,18 @@ fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, n
     }
     if repo.listing.values().any(|entry| entry.mode == crate::git::Mode::Submodule) {
         notices.push("submodules are empty folders in runs".into());
+    }
+    let filters = |path: &&String| {
+        let text = repo.listing.get(*path).and_then(|entry| repo.text(&entry.oid).ok().flatten());
+        let plain = |line: &str| !line.trim_start().starts_with('#') && line.contains("filter=");
+        text.is_some_and(|text| text.lines().any(plain))
+    };
+    let of_attributes = |path: &&String| path.rsplit('/').next() == Some(".gitattributes");
+    if let Some(path) = repo.listing.keys().filter(of_attributes).find(filters) {
+        notices.push(format!(
+            "`{path}` names filters (as git LFS does), which do not run here: of such a file runs have what git stores, such as a \
+             pointer; name the files themselves in `data`"
+        ));
     }
     if sandbox == Sandbox::Bubblewrap
         && let Some(system) = SYSTEM.iter().find(|system| repo.git.dir().starts_with(system))

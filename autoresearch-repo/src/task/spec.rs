@@ -300,7 +300,7 @@ impl TaskSpec {
 }
 
 /// A study's folder within a repository's own.
-pub(super) fn home(repository: &Path, name: &str) -> PathBuf {
+pub(crate) fn home(repository: &Path, name: &str) -> PathBuf {
     repository.join("autoresearch").join(name)
 }
 

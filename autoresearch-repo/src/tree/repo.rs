@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// With more files than this, or more bytes, proposers see only what the task names.
 const ALL_FILES: usize = 2000;
-const ALL_BYTES: usize = 8 << 20;
+const ALL_BYTES: u64 = 8 << 20;
 /// Larger files are no source files.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 /// Texts that are remembered.
@@ -61,12 +61,7 @@ impl Repo {
         if self.listing.len() > ALL_FILES {
             return Ok(false);
         }
-        let mut bytes = 0;
-        let files = self.listing.values().filter(|entry| entry.mode.is_file()).map(|entry| &entry.oid);
-        self.git.read_each(files, |_, content| {
-            bytes += content.len();
-            Ok(())
-        })?;
+        let bytes = self.git.bytes(&self.base_tree)?;
         Ok(bytes <= ALL_BYTES)
     }
 
@@ -109,7 +104,7 @@ impl Repo {
     }
 
     /// A blob as text; nothing where it is none, or too large to be a source file.
-    pub(super) fn text(&self, name: &Oid) -> Result<Option<Arc<str>>, GitError> {
+    pub(crate) fn text(&self, name: &Oid) -> Result<Option<Arc<str>>, GitError> {
         let known = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(known) = known {
             return Ok(known);

@@ -278,3 +278,27 @@ async fn what_lies_deep_is_taken_away_and_what_cannot_be_is_the_candidates_failu
     drop(task);
     assert_eq!(repo.left(), [""; 0]);
 }
+
+#[tokio::test]
+async fn merges_know_no_attributes_or_drivers_of_the_configuration() {
+    use autoresearch_core::Compose;
+    let repo = Repo::new(&[("train.sh", "rate=1\necho loss: 1\n")]);
+    let evil = repo.beside("evil");
+    repo.git(&["config", "merge.evil.driver", &format!("touch {}", evil.display())]);
+    let before = snapshot(&repo.path());
+    for attributes in ["* merge=evil\n", "* merge=union\n", "* merge=ours\n", "* -merge\n"] {
+        repo.write(".git/info/attributes", attributes);
+        let task = repo.task();
+        let edit = |text: &str| edited(&task.baseline(), "train.sh", text);
+        let conflict = task
+            .composer()
+            .apply(&edit("rate=2\necho loss: 1\n"), &task.baseline(), &edit("rate=3\necho loss: 1\n"))
+            .unwrap_err();
+        assert_eq!(conflict.place, "train.sh:1", "{attributes}: {conflict:?}");
+        assert!(!evil.exists(), "{attributes}");
+    }
+    let config = |files: &[(std::path::PathBuf, Vec<u8>)]| {
+        files.iter().find(|(path, _)| path.ends_with(".git/config")).cloned()
+    };
+    assert_eq!(config(&snapshot(&repo.path())), config(&before));
+}

@@ -228,3 +228,29 @@ async fn what_a_policy_does_not_promise_is_not_finalized() {
     assert!(matches!(named.finalize(&report, "improved"), Err(HistoryError::Nothing(_))));
     assert!(matches!(named.finalize_recorded("improved", None), Err(HistoryError::Nothing(_))));
 }
+
+#[tokio::test]
+async fn a_branch_in_the_way_of_the_shown_one_ends_nothing() {
+    for other in ["autoresearch", "autoresearch/study/old"] {
+        let repo = Repo::usual();
+        repo.git(&["branch", other]);
+        let task = repo.task();
+        let told = task.notices().join("\n");
+        assert!(told.contains(&format!("refs/heads/{other} is in the way")), "{told}");
+        let report = study(&task, MemoryStore::new(), 200).await;
+        assert_eq!(report.kept.len(), 2, "{report}");
+        assert_eq!(task.recorded().unwrap().len(), 2);
+        assert_eq!(
+            repo.git(&["rev-parse", "refs/autoresearch/study/kept"]),
+            task.recorded().unwrap()[1].commit
+        );
+        task.finalize(&report, "improved").unwrap();
+    }
+    let repo = Repo::usual();
+    repo.git(&["update-ref", "refs/autoresearch/study", "HEAD"]);
+    let error = repo.spec().open().unwrap_err();
+    assert!(
+        error.key == "name" && error.message.contains("refs/autoresearch/study is in the way"),
+        "{error}"
+    );
+}

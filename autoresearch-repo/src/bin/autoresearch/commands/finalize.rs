@@ -10,9 +10,8 @@ use autoresearch_repo::{HistoryError, TaskSpec};
 pub(super) struct Arguments {
     #[command(flatten)]
     given: Given,
-    /// The branch's name.
-    #[arg(default_value = "improved")]
-    branch: String,
+    /// The branch's name (default: improved). Alone, without a task's file before it, it is taken for that, too.
+    branch: Option<String>,
     /// The commit to write it on, where the base has moved: HEAD, a branch, a commit.
     #[arg(long, value_name = "COMMIT")]
     onto: Option<String>,
@@ -21,7 +20,14 @@ pub(super) struct Arguments {
     recorded: bool,
 }
 
-pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, Failure> {
+pub(super) async fn finalize(mut arguments: Arguments, quiet: bool) -> Result<End, Failure> {
+    // `autoresearch finalize better` means a branch.
+    let first = &mut arguments.given.task;
+    let is_branch = arguments.branch.is_none() && first.extension().is_none() && !first.exists();
+    if is_branch {
+        let name = std::mem::replace(first, "task.toml".into());
+        arguments.branch = name.into_os_string().into_string().ok();
+    }
     let place = stored(&arguments.given)?;
     let store = SqliteStore::open_read_only(&place.store)?;
     let Some(base) = TaskSpec::base_of(&store).await? else {
@@ -39,7 +45,7 @@ pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, F
         }
     }
     let task = spec.base(base).open_to_read()?;
-    let branch = &arguments.branch;
+    let branch = arguments.branch.as_deref().unwrap_or("improved");
     let made = if arguments.recorded {
         task.finalize_recorded(branch, onto)?
     } else {
