@@ -60,8 +60,8 @@ use std::sync::Arc;
 /// ```
 ///
 /// # What it writes
-/// Into the repository: objects, the branch `autoresearch/<name>`, and three references below `refs/autoresearch/<name>/`. Never the
-/// branch that is checked out, an index, a working tree, the configuration. Elsewhere: folders of runs below
+/// Into the repository: objects, the branch `autoresearch/<name>`, three references below `refs/autoresearch/<name>/`, and in the folder
+/// `autoresearch` of its own folder notes of runs and the empty repository in which merges are made. Never the branch that is checked out, an index, a working tree, the configuration. Elsewhere: folders of runs below
 /// [`work`](TaskSpec::work), which are gone when the runs are.
 #[derive(Clone)]
 pub struct Task(Arc<Inner>);

@@ -251,7 +251,7 @@ async fn what_lies_deep_is_taken_away_and_what_cannot_be_is_the_candidates_failu
         let task = repo.spec().sandbox(sandbox).open().unwrap();
         for script in [
             "n=$(printf %0250d 0); for i in $(seq 30); do mkdir $n; cd -P $n; done; chmod 0 .; echo loss: 1",
-            "for i in $(seq 3000); do mkdir d; cd -P d; done; echo loss: 1",
+            "n=$(printf d/%.0s $(seq 100)); for i in $(seq 30); do mkdir -p $n; cd -P $n; done; echo loss: 1",
         ] {
             let tree = edited(&task.baseline(), "train.sh", &format!("set -e\n{script}\n"));
             assert_eq!(repo.run(&task, &tree, 1).await.unwrap().objective(), 1.0, "{script}");

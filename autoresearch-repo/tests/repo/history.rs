@@ -177,6 +177,12 @@ async fn a_resumed_study_goes_on_with_its_history() {
     let recorded = task.recorded().unwrap();
     assert_eq!(recorded.len(), 2, "{report}");
     assert_eq!(recorded[..so_far.len()], so_far[..]);
+    // Runs of before the stop are named like those after it.
+    for entry in &recorded {
+        let told = &entry.trailers["Runs"];
+        let (count, ids) = told.split_once(' ').unwrap();
+        assert_eq!(ids.matches('r').count().to_string(), count, "{told}");
+    }
     assert_eq!(recorded[1].tree, report.certified().tree());
     let settled =
         repo.git(&["rev-list", "--count", "--first-parent", "main~1..refs/autoresearch/study/settled"]);
