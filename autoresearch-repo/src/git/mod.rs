@@ -5,6 +5,7 @@
 //! an index: nothing that a candidate contains can make it run anything. The repository's own configuration, which its owner has
 //! written, is read, but for merges, which it could change.
 
+mod asked;
 mod merge;
 mod objects;
 mod private;
@@ -15,6 +16,7 @@ pub(crate) use merge::Merged;
 pub(crate) use objects::{Entry, Mode, TreeChange};
 pub(crate) use refs::Message;
 
+use asked::{asked, version};
 use reader::Reader;
 use std::ffi::OsStr;
 use std::fmt;
@@ -243,24 +245,6 @@ impl fmt::Debug for Git {
     }
 }
 
-/// What git says of a folder of the user's, with the user's own configuration: it says which repositories of others are
-/// trusted.
-fn asked(folder: &Path, words: &[&str]) -> Result<String, GitError> {
-    let mut command = Command::new("git");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_git(name)) {
-        command.env_remove(name);
-    }
-    command.arg("--no-optional-locks").arg("-C").arg(folder);
-    command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
-    command.args(words).stdin(Stdio::null());
-    let output = command.output().map_err(|why| GitError::new(format!("git cannot be started: {why}")))?;
-    text(checked(output, &words.join(" "))?)
-}
-
-fn is_of_git(name: &OsStr) -> bool {
-    name.to_string_lossy().starts_with("GIT_")
-}
-
 fn said<S: AsRef<OsStr>>(words: &[S]) -> String {
     words.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
@@ -279,24 +263,4 @@ fn text(bytes: Vec<u8>) -> Result<String, GitError> {
         String::from_utf8(bytes).map_err(|_| GitError::new("git said something that is no UTF-8"))?;
     text.truncate(text.trim_end_matches('\n').len());
     Ok(text)
-}
-
-fn version() -> Result<(u32, u32), GitError> {
-    let output = Command::new("git").arg("--version").stdin(Stdio::null()).output();
-    let output = output.map_err(|why| {
-        GitError::new(format!(
-            "git cannot be started ({why}); install git {}.{} or later",
-            OLDEST.0, OLDEST.1
-        ))
-    })?;
-    let said = text(checked(output, "--version")?)?;
-    let mut numbers = said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < OLDEST {
-        return Err(GitError::new(format!(
-            "this is {said}, and merging needs git {}.{} or later; install a newer one",
-            OLDEST.0, OLDEST.1
-        )));
-    }
-    Ok(version)
 }

@@ -8,6 +8,7 @@ mod limits;
 mod measuring;
 mod objective;
 mod open;
+mod origin;
 mod passed;
 mod proposer;
 mod spec;

@@ -7,6 +7,8 @@ mod attacks;
 mod edits;
 mod example;
 mod history;
+mod means;
 mod opening;
 mod runs;
 mod support;
+mod traps;
