@@ -8,10 +8,8 @@ use super::passed::{FidelitySpec, Passed};
 use super::proposer::ProposerSpec;
 use super::study::StudySpec;
 use super::units::CommandLine;
-use crate::git::Git;
 use crate::sandbox::Sandbox;
 use crate::{Task, TaskError};
-use autoresearch_core::{Event, Seq, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -225,51 +223,6 @@ impl TaskSpec {
     /// Something is missing or makes no sense; the message says what to do.
     pub fn open(self) -> Result<Task, TaskError> {
         Task::open(self, true)
-    }
-
-    /// The same without asking for a sandbox, or whether data is there: for the report and the branch of a study that is stored.
-    /// Nothing can be run with it but without a sandbox.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_to_read(self) -> Result<Task, TaskError> {
-        Task::open(self, false)
-    }
-
-    /// The commit that the task would start from now: [`base`](Self::base), or what is checked out in its folder. Only that is looked at.
-    ///
-    /// # Errors
-    /// git is missing or too old, or there is no repository or no such commit.
-    pub fn base_now(&self) -> Result<String, TaskError> {
-        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
-        Ok(super::open::base(self, found.head)?.to_string())
-    }
-
-    /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.
-    ///
-    /// # Errors
-    /// git is missing or too old, or there is no repository.
-    pub fn home(&self) -> Result<PathBuf, TaskError> {
-        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
-        Ok(home(found.git.dir(), &self.name))
-    }
-
-    /// The commit that a stored study began with; nothing if the store is empty. [`base`](Self::base) takes it, so that a study can
-    /// be resumed after something else was checked out.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    ///
-    /// # Cancel safety
-    /// It only reads.
-    pub async fn base_of(
-        store: &impl Store<crate::GitTree>,
-    ) -> Result<Option<String>, autoresearch_core::StoreError> {
-        let first = store.read(Seq(0), 1).await?;
-        Ok(first.into_iter().find_map(|(_, event)| match event {
-            Event::Opened { baseline, .. } => Some(baseline.base().into()),
-            _ => None,
-        }))
     }
 
     /// How many runs are under way at once, where the task says it.
