@@ -9,6 +9,7 @@ use autoresearch_core::{
     Cancellation, Event, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure,
     Seq, Store, Study, StudyError, async_trait, proposer_fn,
 };
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How many events are read at a time.
