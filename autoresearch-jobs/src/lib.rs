@@ -75,6 +75,12 @@ mod slurm;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+/// Deleting what jobs have left.
+#[cfg(target_os = "linux")]
+pub mod disk {
+    pub use crate::local::files::remove;
+}
+
 #[cfg(target_os = "linux")]
 pub use bubblewrap::Bubblewrap;
 pub use error::LaunchError;

@@ -29,9 +29,9 @@ impl Sandbox {
         Self::None
     }
 
-    /// What runs jobs in it, with its own files in this folder.
-    pub(crate) fn launcher(self, folder: &Path) -> Arc<dyn Launcher> {
-        let local = LocalProcess::new().folder(folder);
+    /// What runs jobs in it, with its own files in this folder, on these GPUs.
+    pub(crate) fn launcher(self, folder: &Path, gpus: &[String]) -> Arc<dyn Launcher> {
+        let local = LocalProcess::new().folder(folder).gpus(gpus);
         match self {
             Self::Bubblewrap => Arc::new(Bubblewrap::on(local)),
             Self::None => Arc::new(local),

@@ -9,6 +9,8 @@
 //! | `-- model` | the language model that AUTORESEARCH_LLM_URL and AUTORESEARCH_LLM_MODEL name, or else the small local one of `cargo xtask setup --llm`, which writes nothing that is an edit, and shows that such answers cost no run |
 //! | `-- agent my-agent --flag {prompt}` | an agent's command line, with your rights and your HOME |
 //!
+//! Each run is behind bubblewrap; where there is none, `-- --no-sandbox` before all else says that what is proposed may have your rights.
+//!
 //! The program `autoresearch` does the same with a task.toml and no Rust.
 
 #[cfg(target_os = "linux")]
@@ -48,11 +50,15 @@ mod improve {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/improve_repo").canonicalize()?;
         let folder = tempfile::Builder::new().prefix("improve_repo-").tempdir()?.keep();
         let repository = repository(&here.join("repository"), &folder.join("repository"))?;
-        let task = open(task(&repository, &here.join("held")))?;
+        let mut words: Vec<String> = std::env::args().skip(1).collect();
+        let bare = words.first().is_some_and(|word| word == "--no-sandbox");
+        let sandbox = if bare { Sandbox::none() } else { Sandbox::bubblewrap() };
+        words.drain(..usize::from(bare));
+        let task = open(task(&repository, &here.join("held")), sandbox)?;
         task.notices().iter().for_each(|notice| eprintln!("note: {notice}"));
 
         // The local model's server ends with this.
-        let (proposer, _server) = proposer(&task, &here)?;
+        let (proposer, _server) = proposer(&task, &here, words)?;
         let store = SqliteStore::open(folder.join("study.db"))?;
         let report = task.study(proposer).store(store).observer(Progress::bar()).run().await?;
         println!("{report}");
@@ -111,21 +117,18 @@ mod improve {
         spec
     }
 
-    /// Behind a sandbox; without one where there is none, which is said aloud.
-    fn open(spec: TaskSpec) -> Result<Task, Box<dyn Error>> {
-        match spec.clone().open() {
-            Err(error) if error.key == "sandbox" => {
-                eprintln!("WITHOUT A SANDBOX: {}", error.message);
-                Ok(spec.sandbox(Sandbox::none()).open()?)
-            }
-            opened => Ok(opened?),
-        }
+    /// Behind a sandbox; without one only where that is said.
+    fn open(spec: TaskSpec, sandbox: Sandbox) -> Result<Task, Box<dyn Error>> {
+        spec.sandbox(sandbox).open().map_err(|error| match error.key.as_str() {
+            "sandbox" => format!("{}; here: `-- --no-sandbox`, before all else", error.message).into(),
+            _ => error.into(),
+        })
     }
 
     type Chosen = (Box<dyn Proposer<GitTree>>, Option<local_model::Server>);
 
-    fn proposer(task: &Task, here: &Path) -> Result<Chosen, Box<dyn Error>> {
-        let mut words = std::env::args().skip(1);
+    fn proposer(task: &Task, here: &Path, words: Vec<String>) -> Result<Chosen, Box<dyn Error>> {
+        let mut words = words.into_iter();
         let program = std::fs::read_to_string(here.join("repository/program.md"))?;
         match words.next().as_deref() {
             None => Ok((Box::new(script::proposer()), None)),

@@ -5,13 +5,18 @@ use autoresearch_llm::SourceTree;
 use autoresearch_repo::GitTree;
 
 /// Title, what stands in `train.py`, and what is to stand there instead.
-const EDITS: [(&str, &str, &str); 9] = [
+const EDITS: [(&str, &str, &str); 10] = [
     ("A higher rate", "RATE = 0.05", "RATE = 0.3"),
     ("Say more at the end", "letters\")", "letters, seed or no seed\")"),
     ("Smaller initial weights", "SCALE = 0.5 ", "SCALE = 0.05 "),
     ("Print a better score", "print(f\"trained", "print('{\"bits\": 0.1}')\nprint(f\"trained"),
     ("Look back at two letters", "CONTEXT = 1", "CONTEXT = 2"),
     ("A table with a column too many", "for _ in range(size)] for", "for _ in range(size + 1)] for"),
+    (
+        "Scores too large for a float to tell apart",
+        "json.dump({\"tables\": tables}",
+        "json.dump({\"tables\": [[[1e17] * size] * size]}",
+    ),
     ("Let the rate fall", "DECAY = False", "DECAY = True"),
     (
         "Learn from the beginning of the text alone",

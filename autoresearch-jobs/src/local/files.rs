@@ -1,6 +1,6 @@
 //! Files into a job's folder, and out of it.
 
-pub(crate) use super::remove::remove;
+pub use super::remove::remove;
 use crate::error::LaunchError;
 use crate::job::{FileIn, Job};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};

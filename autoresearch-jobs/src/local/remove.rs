@@ -23,7 +23,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 ///
 /// # Errors
 /// Something cannot be deleted; all else is gone.
-pub(crate) fn remove(folder: &Path) -> io::Result<()> {
+pub fn remove(folder: &Path) -> io::Result<()> {
     let Some(name) = folder.file_name() else { return Err(Errno::INVAL.into()) };
     let name = CString::new(name.as_bytes())?;
     let parent = match folder.parent() {

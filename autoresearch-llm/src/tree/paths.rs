@@ -8,6 +8,7 @@ pub fn problem(path: &str) -> Option<&'static str> {
     match path {
         "" => Some("it is empty"),
         _ if path.len() > 1024 => Some("it is too long"),
+        _ if path.split('/').any(|part| part.len() > 255) => Some("a part of it is longer than 255 bytes"),
         _ if path.starts_with('/') || path.starts_with('~') || drive => {
             Some("it must be relative to the top of the tree")
         }
@@ -118,6 +119,8 @@ mod tests {
         for path in ["a.", "a ", "a./b", "src /b", "a/b ", "..."] {
             assert!(problem(path).is_some_and(|said| said.contains("ends in")), "{path}");
         }
+        assert!(problem(&format!("a/{}", "b".repeat(256))).is_some_and(|said| said.contains("255 bytes")));
+        assert_eq!(problem(&format!("a/{}", "b".repeat(255))), None);
         for path in [".a", "a.b", " a", "a b/c.d"] {
             assert_eq!(problem(path), None, "{path}");
         }

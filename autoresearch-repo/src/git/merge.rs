@@ -26,7 +26,7 @@ impl Git {
         words.push("--messages".into());
         words.extend(base.map(|base| format!("--merge-base={base}")));
         words.extend([ours.to_string(), theirs.to_string()]);
-        let output = self.output(&words, &[])?;
+        let output = Self::output_of(self.apart()?, &words, &[])?;
         match output.status.code() {
             Some(0 | 1) => {}
             _ => {
@@ -78,4 +78,37 @@ impl Git {
 
 fn utf8_lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git::{Entry, Mode, TreeChange};
+    use std::process::Command;
+
+    /// Also as with git 2.38 to 2.44, which merge commits alone.
+    #[test]
+    fn trees_merge_the_same_with_older_gits() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Command::new("git").arg("init").arg("-q").arg(folder.path()).status().unwrap().success());
+        let mut git = Git::find(folder.path()).unwrap().git;
+        let tree = |git: &Git, text: &str| {
+            let entry = Entry { mode: Mode::File, oid: git.write_blob(text.as_bytes()).unwrap() };
+            let change = TreeChange::from([("a".to_string(), Some(entry))]);
+            git.changed(&Oid::new(git.empty).unwrap(), &change).unwrap()
+        };
+        let text = |first: &str, last: &str| format!("{first}\n\n\n\n\n{last}\n");
+        let all = |git: &Git| {
+            let base = tree(git, &text("1", "1"));
+            let (ours, theirs) = (tree(git, &text("2", "1")), tree(git, &text("1", "3")));
+            let clean = git.merge(&base, &ours, &theirs).unwrap();
+            assert_eq!(clean, Merged::Clean(tree(git, &text("2", "3"))));
+            let clash = git.merge(&base, &ours, &tree(git, &text("4", "1"))).unwrap();
+            assert!(matches!(&clash, Merged::Conflict { place, .. } if place == "a:1"), "{clash:?}");
+            (clean, clash)
+        };
+        let now = all(&git);
+        git.version = crate::git::OLDEST;
+        assert_eq!(all(&git), now);
+    }
 }

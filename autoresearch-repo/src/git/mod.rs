@@ -2,10 +2,13 @@
 //!
 //! Every call has a clean environment: no `GIT_*` of the caller, no configuration of the system or the user, no hooks, no
 //! attributes of a working tree, no replaced objects. It works on objects and references, and never on a working tree or
-//! an index: nothing that a candidate contains can make it run anything.
+//! an index: nothing that a candidate contains can make it run anything. The repository's own configuration, which its owner has
+//! written, is read, but for merges, which it could change.
 
+mod asked;
 mod merge;
 mod objects;
+mod private;
 mod reader;
 mod refs;
 
@@ -13,6 +16,7 @@ pub(crate) use merge::Merged;
 pub(crate) use objects::{Entry, Mode, TreeChange};
 pub(crate) use refs::Message;
 
+use asked::{asked, version};
 use reader::Reader;
 use std::ffi::OsStr;
 use std::fmt;
@@ -118,8 +122,14 @@ impl Git {
 
     /// The commit that is checked out in a folder.
     pub(crate) fn head(folder: &Path) -> Option<Oid> {
-        let head = asked(folder, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).ok()?;
-        Oid::new(&head).ok()
+        Self::commit_at(folder, "HEAD")
+    }
+
+    /// The commit that a revision means to somebody who is in this folder: each working tree has a `HEAD` of its own.
+    pub(crate) fn commit_at(folder: &Path, revision: &str) -> Option<Oid> {
+        let revision = format!("{revision}^{{commit}}");
+        let words = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
+        Oid::new(&asked(folder, &words).ok()?).ok()
     }
 
     /// Tracked files of a working tree that differ from what is committed. Nothing is refreshed or written.
@@ -127,7 +137,15 @@ impl Git {
         let told =
             asked(top, &["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=all"]);
         let told = told.unwrap_or_default();
-        told.split('\0').filter_map(|line| line.get(3..)).map(String::from).collect()
+        let (mut lines, mut paths) = (told.split('\0'), Vec::new());
+        while let Some(line) = lines.next() {
+            paths.extend(line.get(3..).map(String::from));
+            // Of what was renamed or copied the old path follows.
+            if line.get(..2).is_some_and(|state| state.contains(['R', 'C'])) {
+                lines.next();
+            }
+        }
+        paths
     }
 
     /// The folder with objects and references.
@@ -177,10 +195,12 @@ impl Git {
         ] {
             command.args(["-c", setting]);
         }
-        if self.dir.as_os_str().is_empty() {
-            command.current_dir(".");
-        }
         command
+    }
+
+    /// Whether names of objects are SHA-256.
+    fn long_names(&self) -> bool {
+        self.empty == EMPTY_TREE_256
     }
 
     /// What a call prints.
@@ -191,8 +211,15 @@ impl Git {
 
     /// How a call ends, also when it does not end well.
     fn output<S: AsRef<OsStr>>(&self, words: &[S], input: &[u8]) -> Result<Output, GitError> {
+        Self::output_of(self.command(), words, input)
+    }
+
+    fn output_of<S: AsRef<OsStr>>(
+        mut command: Command,
+        words: &[S],
+        input: &[u8],
+    ) -> Result<Output, GitError> {
         let failed = |why: std::io::Error| GitError::new(format!("git {}: {why}", said(words)));
-        let mut command = self.command();
         command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         if input.is_empty() {
             return command.stdin(Stdio::null()).output().map_err(failed);
@@ -218,24 +245,6 @@ impl fmt::Debug for Git {
     }
 }
 
-/// What git says of a folder of the user's, with the user's own configuration: it says which repositories of others are
-/// trusted.
-fn asked(folder: &Path, words: &[&str]) -> Result<String, GitError> {
-    let mut command = Command::new("git");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_git(name)) {
-        command.env_remove(name);
-    }
-    command.arg("--no-optional-locks").arg("-C").arg(folder);
-    command.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
-    command.args(words).stdin(Stdio::null());
-    let output = command.output().map_err(|why| GitError::new(format!("git cannot be started: {why}")))?;
-    text(checked(output, &words.join(" "))?)
-}
-
-fn is_of_git(name: &OsStr) -> bool {
-    name.to_string_lossy().starts_with("GIT_")
-}
-
 fn said<S: AsRef<OsStr>>(words: &[S]) -> String {
     words.iter().map(|word| word.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
@@ -254,24 +263,4 @@ fn text(bytes: Vec<u8>) -> Result<String, GitError> {
         String::from_utf8(bytes).map_err(|_| GitError::new("git said something that is no UTF-8"))?;
     text.truncate(text.trim_end_matches('\n').len());
     Ok(text)
-}
-
-fn version() -> Result<(u32, u32), GitError> {
-    let output = Command::new("git").arg("--version").stdin(Stdio::null()).output();
-    let output = output.map_err(|why| {
-        GitError::new(format!(
-            "git cannot be started ({why}); install git {}.{} or later",
-            OLDEST.0, OLDEST.1
-        ))
-    })?;
-    let said = text(checked(output, "--version")?)?;
-    let mut numbers = said.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < OLDEST {
-        return Err(GitError::new(format!(
-            "this is {said}, and merging needs git {}.{} or later; install a newer one",
-            OLDEST.0, OLDEST.1
-        )));
-    }
-    Ok(version)
 }

@@ -57,6 +57,21 @@ impl Git {
         entries.map(|line| named(line).map(|(path, mode, oid)| (path, Entry { mode, oid }))).collect()
     }
 
+    /// How many bytes all files of a tree have together; none is read.
+    pub(crate) fn bytes(&self, tree: &Oid) -> Result<u64, GitError> {
+        let listed = self.run(&["ls-tree", "-r", "-l", "-z", "--full-tree", tree.as_str()], &[])?;
+        let size = |line: &[u8]| {
+            let head = line.split(|byte| *byte == b'\t').next().unwrap_or_default();
+            // A submodule has none.
+            String::from_utf8_lossy(head)
+                .rsplit(' ')
+                .next()
+                .and_then(|size| size.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
+        Ok(listed.split(|byte| *byte == 0).map(size).sum())
+    }
+
     /// What turns one tree into the other.
     pub(crate) fn difference(&self, from: &Oid, to: &Oid) -> Result<TreeChange, GitError> {
         if from == to {

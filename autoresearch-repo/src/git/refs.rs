@@ -47,6 +47,17 @@ impl Git {
         asked.is_ok_and(|output| output.status.success())
     }
 
+    /// A reference that keeps one of this name from being made: one that would have to be a folder, or that is in a folder of its name.
+    pub(crate) fn in_the_way(&self, reference: &str) -> Option<String> {
+        let above = reference.match_indices('/').filter_map(|(end, _)| reference.get(..end));
+        let above: Vec<&str> = above.collect();
+        let listed =
+            self.run(&["for-each-ref", "--format=%(refname)", "refs/heads", "refs/autoresearch"], &[]);
+        let listed = listed.and_then(text).unwrap_or_default();
+        let below = format!("{reference}/");
+        listed.lines().find(|name| above.contains(name) || name.starts_with(&below)).map(String::from)
+    }
+
     /// Whether some working tree stands on a branch.
     pub(crate) fn is_checked_out(&self, reference: &str) -> bool {
         let listed = self.run(&["worktree", "list", "--porcelain"], &[]).and_then(text).unwrap_or_default();

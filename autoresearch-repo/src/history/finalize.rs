@@ -184,11 +184,7 @@ impl Task {
                 "the repository has no commit {revision:?}; name a branch or a commit"
             ))
         };
-        let found = match revision {
-            "HEAD" => Git::head(&self.spec().repository),
-            revision => self.repo().git.tip(revision),
-        };
-        found.ok_or_else(none)
+        Git::commit_at(&self.spec().repository, revision).ok_or_else(none)
     }
 
     /// The base, if it is where it was.

@@ -2,10 +2,12 @@
 
 use super::error::HistoryError;
 use super::message::{self, About};
+use super::runs::Runs;
 use crate::git::{Message, Oid};
+use crate::task::home;
 use crate::tree::{GitMerge, GitTree, Repo};
 use autoresearch_core::{Compose, Fate, Proposal, ProposalId, RunId, TrialRecord};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Appends to three lines of commits below `refs/autoresearch/<name>/`, however many proposals there are:
@@ -23,18 +25,18 @@ pub(super) struct Ledger {
     told: usize,
     /// Trees that a reference reaches already.
     reached: HashSet<Oid>,
-    runs: BTreeMap<ProposalId, Vec<RunId>>,
+    runs: Runs,
     /// Why nothing more is written.
     broken: Option<HistoryError>,
 }
 
 /// Where a study's lines of commits are.
-pub(super) fn reference(name: &str, line: &str) -> String {
+pub(crate) fn reference(name: &str, line: &str) -> String {
     format!("refs/autoresearch/{name}/{line}")
 }
 
 /// The branch that people look at.
-pub(super) fn branch(name: &str) -> String {
+pub(crate) fn branch(name: &str) -> String {
     format!("refs/heads/autoresearch/{name}")
 }
 
@@ -47,16 +49,14 @@ impl Ledger {
             known: None,
             told: 0,
             reached: HashSet::from([repo.base_tree.clone()]),
-            runs: BTreeMap::new(),
+            runs: Runs::default(),
             broken: None,
         }
     }
 
     /// A run of these proposals has ended.
     pub(super) fn ran(&mut self, run: RunId, proposals: impl Iterator<Item = ProposalId>) {
-        for proposal in proposals {
-            self.runs.entry(proposal).or_default().push(run);
-        }
+        self.runs.ran(run, proposals);
     }
 
     /// Proposals were made on this.
@@ -125,16 +125,13 @@ impl Ledger {
                 self.about.name
             )));
         }
-        let runs = self.runs.remove(&record.id).unwrap_or_default();
+        let runs = self.runs.settled(record.id, record.fate == Fate::SetAside);
         let text = message::settled(record, &runs, &self.about, told + 1);
         // First what is kept: it is found again by its number if this is the last that happens.
         match record.fate {
             Fate::Kept => self.keep(record, told + 1, &text, false)?,
             Fate::Revoked => self.keep(record, told + 1, &text, true)?,
             _ => {}
-        }
-        if record.fate == Fate::SetAside {
-            self.runs.insert(record.id, runs);
         }
         self.append("settled", record.proposal.candidate.tree_oid(), None, &text)
     }
@@ -158,6 +155,8 @@ impl Ledger {
                     known.push((get("Proposal"), get("Fate")));
                 }
             }
+            let goes_on = self.repo.git.tip(&reference(&self.about.name, "proposals")).is_some();
+            self.runs = Runs::open(&home(self.repo.git.dir(), &self.about.name), goes_on);
             self.known = Some(known);
         }
         Ok(self.known.as_deref().unwrap_or_default())
@@ -236,7 +235,11 @@ impl Ledger {
             );
             return Ok(());
         }
-        Ok(git.move_ref(&branch, &tip, shown.as_ref(), "autoresearch")?)
+        // It is for people to look at: what is kept is in the line, whether or not the branch can follow.
+        if let Err(why) = git.move_ref(&branch, &tip, shown.as_ref(), "autoresearch") {
+            tracing::warn!("{branch} does not follow ({why}); what is kept is in {line}");
+        }
+        Ok(())
     }
 }
 

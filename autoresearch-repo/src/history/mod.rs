@@ -6,9 +6,11 @@ mod ledger;
 mod message;
 mod recorded;
 mod recorder;
+mod runs;
 
 pub use error::HistoryError;
 pub use finalize::Finalized;
+pub(crate) use ledger::{branch, reference};
 pub(crate) use message::About;
 pub use recorded::Recorded;
 pub(crate) use recorder::Recorder;

@@ -1,16 +1,17 @@
 //! From what a command printed and left to a measurement.
 
 mod json;
+mod object;
 mod text;
 
 use crate::task::{Objective, Place, Take};
 use autoresearch_core::{FailureKind, Measurement, RunFailure};
-use serde_json::Value;
-use std::fs::File;
+use object::Json;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-/// Files with a number are smaller than this.
+/// Files with a number are smaller than this, and lines that are JSON.
 const MOST_FILE: u64 = 16 << 20;
 
 /// What a command has left.
@@ -18,13 +19,21 @@ pub(crate) struct Said<'a> {
     pub(crate) stdout: &'a str,
     /// Where its files were collected, with nothing but plain files in it.
     pub(crate) files: &'a Path,
+    /// Metrics that are measured from outside: what the command's objects say of them does not count.
+    pub(crate) outside: &'a [&'a str],
+}
+
+/// All of a command's output; nothing where it was not written down.
+pub(crate) fn output(path: &Path) -> Option<String> {
+    let text = String::from_utf8(fs::read(path).ok()?);
+    Some(text.unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned()))
 }
 
 /// One number that was found, with the object that it stands in.
 #[derive(Debug, Clone, PartialEq)]
 struct Hit {
     text: String,
-    object: Option<Value>,
+    object: Option<Json>,
     key: String,
 }
 
@@ -34,7 +43,7 @@ struct Hit {
 /// In words: it is not there, is there several times, is no number, or is not finite.
 pub(crate) fn objective(place: &Objective, said: &Said<'_>) -> Result<Measurement, RunFailure> {
     let found = find(place, said).and_then(|hit| hit.ok_or_else(|| missing(place, said)));
-    let measured = found.and_then(|hit| json::measurement(hit.object.as_ref(), &hit.key, number(&hit.text)?));
+    let measured = found.and_then(|hit| json::measurement(&hit, number(&hit.text)?, said.outside));
     measured.map_err(|why| RunFailure::candidate(why).kind(FailureKind::InvalidMetric))
 }
 
@@ -53,29 +62,55 @@ pub(crate) fn metric(name: &str, place: &Objective, said: &Said<'_>) -> Result<O
     })
 }
 
+/// How many different numbers are shown where one was to be.
+const SHOWN: usize = 5;
+
+/// What was found one after another: however much is printed, no more is kept than what is told of it.
+#[derive(Default)]
+struct Found {
+    times: usize,
+    /// The first different ones.
+    different: Vec<String>,
+    more: bool,
+    last: Option<Hit>,
+}
+
+impl Found {
+    fn of(hits: impl Iterator<Item = Hit>) -> Self {
+        let mut found = Self::default();
+        for hit in hits {
+            found.times += 1;
+            if found.last.as_ref() == Some(&hit) {
+                continue;
+            }
+            match found.different.len() {
+                SHOWN.. => found.more = true,
+                _ => found.different.push(short(&hit.text)),
+            }
+            found.last = Some(hit);
+        }
+        found
+    }
+}
+
 fn find(objective: &Objective, said: &Said<'_>) -> Result<Option<Hit>, String> {
     let place = objective.place()?;
-    let hits = match &place {
-        Place::Line(prefix) => text::lines(said.stdout, prefix),
-        Place::Regex(expression) => text::matches(said.stdout, expression),
-        Place::Json(key) => json::lines(said.stdout, key),
+    let found = match &place {
+        Place::Line(prefix) => Found::of(text::lines(said.stdout, prefix)),
+        Place::Regex(expression) => Found::of(text::matches(said.stdout, expression)),
+        Place::Json(key) => Found::of(json::lines(said.stdout, key)),
         Place::File { path, key } => return file(said.files, path, key.as_deref()),
     };
-    let mut different = hits.clone();
-    different.dedup();
-    match (objective.take, different.as_slice()) {
-        (Take::Only, [_, _, ..]) => {
-            let shown: Vec<&str> = different.iter().take(5).map(|hit| hit.text.as_str()).collect();
-            Err(format!(
-                "the objective's place was found {} times, with different values ({}{}); have it printed once, or say `take = \
-                 \"last\"`",
-                hits.len(),
-                shown.join(", "),
-                if different.len() > 5 { ", …" } else { "" }
-            ))
-        }
-        _ => Ok(hits.into_iter().next_back()),
+    if objective.take == Take::Only && found.different.len() > 1 {
+        return Err(format!(
+            "the objective's place was found {} times, with different values ({}{}); have it printed once, or say `take = \
+             \"last\"`",
+            found.times,
+            found.different.join(", "),
+            if found.more { ", …" } else { "" }
+        ));
     }
+    Ok(found.last)
 }
 
 fn file(folder: &Path, path: &str, key: Option<&str>) -> Result<Option<Hit>, String> {
@@ -94,7 +129,7 @@ fn file(folder: &Path, path: &str, key: Option<&str>) -> Result<Option<Hit>, Str
     let Some(key) = key else {
         return Ok(Some(Hit { text: content.trim().into(), object: None, key: String::new() }));
     };
-    let object: Value = serde_json::from_str(&content)
+    let object: Json = serde_json::from_str(&content)
         .map_err(|why| format!("`{path}` is no JSON ({why}); NaN and Infinity are none"))?;
     Ok(json::hit(object, key))
 }
@@ -107,8 +142,11 @@ fn missing(place: &Objective, said: &Said<'_>) -> String {
                 .stdout
                 .lines()
                 .any(|line| line.trim_start().starts_with('{') && line.contains(key.as_str()));
-            let hint =
-                if broken { " (a line that names it is no JSON; NaN and Infinity are none)" } else { "" };
+            let hint = if broken {
+                " (a line that names it is no JSON, or is longer than 16 MiB; NaN and Infinity are none)"
+            } else {
+                ""
+            };
             format!("no line of its output is a JSON object with a number {key:?}{hint}")
         }
         (_, _, Some(expression), _) => format!("nothing in its output matches {expression:?}"),
@@ -122,10 +160,11 @@ fn missing(place: &Objective, said: &Said<'_>) -> String {
 
 fn number(text: &str) -> Result<f64, String> {
     let word = text.split_whitespace().next().unwrap_or_default().trim_end_matches([',', ';']);
-    word.parse().map_err(|_| {
-        let shown: String = text.chars().take(60).collect();
-        format!("{shown:?} is no number")
-    })
+    word.parse().map_err(|_| format!("{:?} is no number", short(text)))
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
 }
 
 #[cfg(test)]
@@ -133,7 +172,7 @@ mod tests {
     use super::*;
 
     fn read(place: &Objective, stdout: &str) -> Result<Measurement, String> {
-        let said = Said { stdout, files: Path::new("/nonexistent") };
+        let said = Said { stdout, files: Path::new("/nonexistent"), outside: &["seconds"] };
         objective(place, &said).map_err(|failure| {
             assert_eq!(failure.what(), FailureKind::InvalidMetric);
             failure.message().to_string()
@@ -182,6 +221,9 @@ mod tests {
         assert_eq!((m.objective(), m.metrics()["speed"]), (2.5, 7.0));
         let units = m.units().unwrap();
         assert_eq!((units.values(), units.clusters()), (&[2.0, 4.0][..], Some(&[0, 1][..])));
+        let timed = r#"{"loss": 1, "seconds": 0, "speed": 7}"#;
+        let m = read(&Objective::json("loss"), timed).unwrap();
+        assert!(m.metrics().contains_key("speed") && !m.metrics().contains_key("seconds"), "{m:?}");
         let lie = r#"{"score": {"mean": 0.1}, "values": [2, 4]}"#;
         assert!(read(&place, lie).unwrap_err().contains("mean of its values"));
         assert!(
@@ -194,7 +236,7 @@ mod tests {
     #[test]
     fn a_file_has_a_number() {
         let folder = tempfile::tempdir().unwrap();
-        let said = Said { stdout: "", files: folder.path() };
+        let said = Said { stdout: "", files: folder.path(), outside: &[] };
         let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         put("r.json", r#"{"a": {"b": 3}, "c": 4}"#);
         put("r.txt", " 5\n");

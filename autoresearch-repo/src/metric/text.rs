@@ -4,10 +4,10 @@ use super::Hit;
 use regex::Regex;
 
 /// What stands behind a prefix, line by line.
-pub(super) fn lines(stdout: &str, prefix: &str) -> Vec<Hit> {
+pub(super) fn lines(stdout: &str, prefix: &str) -> impl Iterator<Item = Hit> {
     // `loss` is not the beginning of `loss_total`.
     let open = prefix.ends_with(|c: char| !c.is_alphanumeric() && c != '_');
-    let after = |line: &str| {
+    let after = move |line: &str| {
         let rest = line.trim_start().strip_prefix(prefix)?;
         let parted = open || rest.starts_with(|c: char| c.is_whitespace() || c == ':' || c == '=');
         parted.then(|| {
@@ -16,13 +16,13 @@ pub(super) fn lines(stdout: &str, prefix: &str) -> Vec<Hit> {
                 .to_string()
         })
     };
-    stdout.lines().filter_map(after).map(hit).collect()
+    stdout.lines().filter_map(after).map(hit)
 }
 
 /// What the group of an expression holds, match by match.
-pub(super) fn matches(stdout: &str, expression: &Regex) -> Vec<Hit> {
+pub(super) fn matches(stdout: &str, expression: &Regex) -> impl Iterator<Item = Hit> {
     let group = |found: regex::Captures<'_>| found.get(1).map(|group| group.as_str().trim().to_string());
-    expression.captures_iter(stdout).filter_map(group).map(hit).collect()
+    expression.captures_iter(stdout).filter_map(group).map(hit)
 }
 
 fn hit(text: String) -> Hit {

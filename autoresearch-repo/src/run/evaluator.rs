@@ -9,7 +9,7 @@ use crate::metric::{self, Said};
 use crate::sandbox::Sandbox;
 use crate::task::Measuring;
 use crate::tree::GitTree;
-use crate::work::Folder;
+use crate::work::{Folder, unique};
 use autoresearch_core::{EvalContext, Evaluator, Fault, Measurement, RunFailure, RunId, async_trait};
 use autoresearch_jobs::{JobExit, JobId, Watch};
 use autoresearch_llm::Secrets;
@@ -24,11 +24,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RepoEvaluator {
     workshop: Arc<Workshop>,
     split: Split,
+    /// Whether what a command for held-out data prints may be told: where it measures the user's own code.
+    tells: bool,
 }
 
 impl RepoEvaluator {
     pub(crate) fn new(workshop: &Arc<Workshop>, split: Split) -> Self {
-        Self { workshop: Arc::clone(workshop), split }
+        Self { workshop: Arc::clone(workshop), split, tells: false }
+    }
+
+    /// For the baseline alone, outside of a study.
+    pub(crate) fn of_baseline(self) -> Self {
+        Self { tells: true, ..self }
     }
 
     async fn measure(
@@ -51,7 +58,7 @@ impl RepoEvaluator {
         if let Some(failure) = exit.failure() {
             return Err(told(failure));
         }
-        let said = Said { stdout: &exit.stdout, files: std::path::Path::new("") };
+        let said = Said { stdout: &exit.stdout, files: std::path::Path::new(""), outside: &[] };
         let objective = self.workshop.objective(measuring);
         let mut measured = metric::objective(objective, &said).map_err(&told)?;
         for (name, place) in self.workshop.spec.metrics.iter().filter(|(_, place)| place.file.is_none()) {
@@ -88,12 +95,12 @@ impl RepoEvaluator {
         let job = workshop.read_only(job.readable(&artifacts)).output_to(&stdout, stderr);
         // One measures the same run as often as it is asked to, also at the same time.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let study = format!("{}-{}-{}-{number}", workshop.spec.name, self.split.name(), std::process::id());
+        let study = format!("{}-{}-{}-{number}", workshop.spec.name, self.split.name(), unique());
         let id = JobId::new(study, RunId(cx.run.0), 0);
         let mut exit = workshop.launcher.launch(&id, &job, &Watch::new(&cx.cancel)).await?;
         // All of it, and not only the end.
-        if let Ok(all) = std::fs::read(&stdout) {
-            exit.stdout = String::from_utf8_lossy(&all).into_owned();
+        if let Some(all) = metric::output(&stdout) {
+            exit.stdout = all;
         }
         Ok(through_shell(exit, &measuring.run))
     }
@@ -105,7 +112,7 @@ impl RepoEvaluator {
             return failure;
         }
         let kind = failure.what();
-        if self.split == Split::Validation {
+        if self.split == Split::Validation || self.tells {
             let message = format!("the command of [{name}]: {}", failure.message());
             return with_log(&RunFailure::candidate(message).kind(kind), exit, secrets);
         }
@@ -120,10 +127,11 @@ impl RepoEvaluator {
             let data = workshop.measuring(split).map_or(&[][..], |(_, data)| data);
             let untouched =
                 workshop.sandbox == Some(Sandbox::Bubblewrap) && data.iter().all(|data| data.at.is_none());
-            if !untouched {
-                folder.verify()?;
+            let stuck = if untouched { None } else { folder.verify()?.stuck };
+            if let Some(stuck) = &stuck {
+                tracing::warn!("the command of [{}] left what cannot be removed: {stuck}", split.name());
             }
-            if workshop.keeps_folders() {
+            if stuck.is_none() && workshop.keeps_folders() {
                 workshop.pool.give(folder);
             }
             Ok(())
@@ -150,12 +158,13 @@ impl Evaluator<RunOutput> for RepoEvaluator {
 
     /// The command, what it reads, and where its number stands.
     fn identity(&self) -> String {
-        let place = serde_json::json!(self.workshop.spec.objective);
+        let spec = &self.workshop.spec;
+        let place = serde_json::json!([spec.objective, spec.metrics, spec.env]);
         match self.workshop.measuring(self.split) {
             None => format!("as printed, {place}"),
             Some((measuring, data)) => {
                 let data: Vec<String> = data.iter().map(|data| data.from.display().to_string()).collect();
-                let place = serde_json::json!(self.workshop.objective(measuring));
+                let place = serde_json::json!([self.workshop.objective(measuring), spec.metrics, spec.env]);
                 format!("`{}` reading {data:?}, {place}", measuring.run)
             }
         }

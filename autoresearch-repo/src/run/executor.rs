@@ -48,7 +48,7 @@ impl RepoExecutor {
         let workshop = Arc::clone(&self.0);
         blocking(move || {
             let verified = folder.verify()?;
-            if workshop.keeps_folders() {
+            if verified.stuck.is_none() && workshop.keeps_folders() {
                 workshop.pool.give(folder);
             }
             Ok(verified)
@@ -92,11 +92,10 @@ impl RepoExecutor {
     fn output(&self, exit: &JobExit, into: &Path) -> Result<RunOutput, RunFailure> {
         let spec = &self.0.spec;
         let invalid = |message: String| Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
-        let stdout =
-            fs::read(into.join("stdout.log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let stdout = stdout.unwrap_or_else(|_| exit.stdout.clone());
+        let stdout = metric::output(&into.join("stdout.log")).unwrap_or_else(|| exit.stdout.clone());
         let kept = artifacts(into);
-        let said = Said { stdout: &stdout, files: &kept };
+        // What the edited code says of these is not asked, unless the task maps them.
+        let said = Said { stdout: &stdout, files: &kept, outside: &OUTSIDE };
         let apart = self.0.measuring(Split::Validation).is_some();
         let printed = if apart { None } else { Some(metric::objective(&spec.objective, &said)?) };
         let mut metrics = outside(exit);
@@ -126,15 +125,14 @@ enum What {
     Run,
 }
 
-/// What is known of a run without asking it.
+/// The metrics that are known of a run without asking it.
+const OUTSIDE: [&str; 3] = ["seconds", "cpu_seconds", "memory_gb"];
+
 fn outside(exit: &JobExit) -> Vec<(String, f64)> {
     const GIB: f64 = (1_u64 << 30) as f64;
-    let known = [
-        ("seconds", Some(exit.wall_seconds)),
-        ("cpu_seconds", exit.cpu_seconds),
-        ("memory_gb", exit.peak_memory.map(|bytes| bytes as f64 / GIB)),
-    ];
-    known.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
+    let memory = exit.peak_memory.map(|bytes| bytes as f64 / GIB);
+    let known = OUTSIDE.into_iter().zip([Some(exit.wall_seconds), exit.cpu_seconds, memory]);
+    known.filter_map(|(name, value)| Some((name.into(), value?))).collect()
 }
 
 /// The metrics of a run beside those that its measurement has.
@@ -162,10 +160,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// The run's own folder, without what an earlier attempt has left in it.
 fn prepared(cx: &RunContext) -> std::io::Result<PathBuf> {
     let folder = std::path::absolute(cx.directory()?)?;
-    match fs::remove_dir_all(artifacts(&folder)) {
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
+    autoresearch_jobs::disk::remove(&artifacts(&folder))?;
     fs::create_dir(artifacts(&folder))?;
     Ok(folder)
 }
@@ -196,6 +191,11 @@ impl Executor<GitTree> for RepoExecutor {
         let Some((what, exit)) = exit else { return Err(RunFailure::infrastructure("no command was run")) };
         let verified = self.verify(folder).await?;
         // What a run has tampered with says more than how it ended.
+        if let Some(stuck) = &verified.stuck {
+            let message = format!("the run left in its folder what cannot be removed: {stuck}");
+            let failure = RunFailure::candidate(message).kind(FailureKind::Tampering);
+            return Err(with_log(&failure, &exit, &secrets));
+        }
         let protected: Vec<&String> =
             verified.changed.iter().filter(|path| self.0.repo.protects(path)).collect();
         if let Some(first) = protected.first() {
@@ -230,16 +230,19 @@ impl Executor<GitTree> for RepoExecutor {
         RunOutput::noted(&folder, &self.identity(), candidate, cx)
     }
 
-    /// The base, the commands with what they are told, the data, and the limits that decide which runs fail.
+    /// The base, the commands with what they are told, the data, where numbers stand, what is protected, and the limits that decide
+    /// which runs fail. What data holds is not looked at, nor the values of variables.
     fn identity(&self) -> String {
         let spec = &self.0.spec;
         let setup = spec.setup.as_ref().map(|setup| format!(" after `{setup}`")).unwrap_or_default();
         let data: Vec<String> = self.0.data.run.iter().map(|data| data.from.display().to_string()).collect();
-        let told =
+        let said =
             serde_json::json!([spec.set, spec.seed, spec.fidelity, spec.artifacts, data, spec.objective]);
+        let more =
+            serde_json::json!([spec.metrics, spec.env, spec.network, spec.setup_network, spec.protected]);
         let limits = &spec.limits;
         format!(
-            "`{}`{setup} on {}, told {told}, within {:?} min, {:?} min of CPU, {:?} bytes",
+            "`{}`{setup} on {}, told {said} and {more}, within {:?} min, {:?} min of CPU, {:?} bytes",
             spec.run,
             self.0.repo.base,
             limits.minutes,

@@ -71,9 +71,15 @@ impl Workshop {
             .folder(folder.path())
             .inherit(spec.env.iter().cloned());
         job.env = env;
-        job = spec.limits.on(job, minutes);
+        job = spec.limits.on(job, minutes, self.share);
         for data in data {
             job = job.readable(&data.from);
+        }
+        for device in self.devices.iter() {
+            job = job.writable(device);
+        }
+        if !spec.gpus.is_empty() {
+            job = job.gpus(1);
         }
         match self.sandbox {
             // The tree is there before the job is, and is none of what it adds.

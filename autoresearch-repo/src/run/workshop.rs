@@ -1,12 +1,13 @@
 //! What all runs of a task share.
 
 use crate::sandbox::Sandbox;
-use crate::task::{AllData, Data, Measuring, Objective, TaskSpec};
+use crate::task::{AllData, Data, Measuring, Objective, TaskSpec, share_of_memory};
 use crate::tree::Repo;
 use crate::work::{Pool, Scratch};
 use autoresearch_jobs::Launcher;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// On what a run is measured.
@@ -36,18 +37,30 @@ pub(crate) struct Workshop {
     /// `None`: a launcher of the user's own, of which nothing is known.
     pub(super) sandbox: Option<Sandbox>,
     pub(super) data: Arc<AllData>,
+    /// Device files that commands may use.
+    pub(super) devices: Arc<[PathBuf]>,
+    /// The memory of a command for which the task says no limit, where it runs on this machine.
+    pub(super) share: Option<u64>,
 }
 
 impl Workshop {
-    pub(crate) fn new(spec: &TaskSpec, repo: &Arc<Repo>, data: AllData, sandbox: Sandbox) -> Self {
+    pub(crate) fn new(
+        spec: &TaskSpec,
+        repo: &Arc<Repo>,
+        data: AllData,
+        devices: Vec<PathBuf>,
+        sandbox: Sandbox,
+    ) -> Self {
         let pool = Arc::new(Pool::new(repo, spec.work.as_deref()));
         Self {
             spec: Arc::new(spec.clone()),
             repo: Arc::clone(repo),
-            launcher: sandbox.launcher(&pool.jobs()),
+            launcher: sandbox.launcher(&pool.jobs(), &spec.gpus),
             pool,
             sandbox: Some(sandbox),
             data: Arc::new(data),
+            devices: devices.into(),
+            share: share_of_memory(spec.at_once().unwrap_or(1)),
         }
     }
 
@@ -59,6 +72,8 @@ impl Workshop {
             launcher,
             sandbox: None,
             data: Arc::clone(&self.data),
+            devices: Arc::clone(&self.devices),
+            share: None,
         }
     }
 
@@ -68,7 +83,7 @@ impl Workshop {
     }
 
     /// The command that measures on a split, if one does.
-    pub(super) fn measuring(&self, split: Split) -> Option<(&Measuring, &[Data])> {
+    pub(crate) fn measuring(&self, split: Split) -> Option<(&Measuring, &[Data])> {
         let (measuring, data) = match split {
             Split::Validation => (&self.spec.evaluate, &self.data.evaluate),
             Split::Holdout => (&self.spec.holdout, &self.data.holdout),

@@ -122,6 +122,20 @@ impl TaskSpec {
         self
     }
 
+    /// Device files that all commands may use.
+    #[must_use]
+    pub fn devices<S: Into<String>>(mut self, globs: impl IntoIterator<Item = S>) -> Self {
+        self.devices.extend(globs.into_iter().map(Into::into));
+        self
+    }
+
+    /// GPUs, of which each command has one to itself.
+    #[must_use]
+    pub fn gpus<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.gpus.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// What is kept of a run for the commands that measure.
     #[must_use]
     pub fn artifacts<S: Into<String>>(mut self, globs: impl IntoIterator<Item = S>) -> Self {

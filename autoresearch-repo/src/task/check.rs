@@ -5,7 +5,6 @@ use super::spec::TaskSpec;
 use crate::TaskError;
 use autoresearch_jobs::Job;
 use autoresearch_llm::Globs;
-use std::path::Path;
 
 impl TaskSpec {
     /// # Errors
@@ -16,6 +15,12 @@ impl TaskSpec {
                 "name",
                 "letters, digits, `-`, `_` and `.` make a name, and it begins with a letter or digit",
             ));
+        }
+        let paths = [("repository", Some(&self.repository)), ("work", self.work.as_ref())];
+        for (key, path) in paths {
+            if let Some(hint) = path.and_then(|path| super::data::home_hint(path)) {
+                return Err(self.wrong(key, hint));
+            }
         }
         if self.editable.is_empty() {
             return Err(self.wrong(
@@ -45,7 +50,12 @@ impl TaskSpec {
             return Err(self.wrong(key, why));
         }
         if let Some(fidelity) = &self.fidelity {
-            fidelity.fidelity().map_err(|why| self.wrong("fidelity", why))?;
+            let said = fidelity.fidelity().map_err(|why| self.wrong("fidelity", why))?;
+            if said.is_none() {
+                return Err(
+                    self.wrong("fidelity", "say how much: one of `steps`, `tokens`, `flops` and `seconds`")
+                );
+            }
         }
         for spec in &self.constraints {
             let bounds = [spec.at_most, spec.at_least, spec.within];
@@ -57,16 +67,17 @@ impl TaskSpec {
                 return Err(self.wrong("constraints", why));
             }
         }
+        super::devices::check(&self.devices).map_err(|why| self.wrong("devices", why))?;
         Globs::new(self.artifacts.iter().cloned()).map_err(|why| self.wrong("artifacts", why))?;
         // The rules for names of variables and for what is collected are those of a job.
+        let collects = Job::new(["true"]).collect(self.artifacts.iter(), "/");
+        collects.check().map_err(|why| self.wrong("artifacts", why.to_string()))?;
         let passed = [Some(&self.seed), self.fidelity.as_ref().map(|f| f.passed()).as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|passed| passed.env.clone())
             .collect::<Vec<_>>();
-        let job = Job::new(["true"])
-            .inherit(self.env.iter().cloned().chain(passed))
-            .collect(self.artifacts.iter(), "/");
+        let job = Job::new(["true"]).inherit(self.env.iter().cloned().chain(passed));
         let job = self.set.iter().fold(job, |job, (name, value)| job.env(name, value));
         job.check().map_err(|why| self.wrong("env", why.to_string()))
     }
@@ -116,9 +127,4 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('.')
         && !name.ends_with(".lock")
         && !name.contains("..")
-}
-
-/// Whether one path is the other, or within it.
-pub(super) fn within(inner: &Path, outer: &Path) -> bool {
-    inner.starts_with(outer)
 }

@@ -7,15 +7,19 @@ use std::time::Duration;
 
 /// What each command may use, in human units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table of limits, as in `{ minutes = 10, memory = \"8 GiB\" }`"
+)]
 pub struct LimitsSpec {
-    /// Elapsed time in minutes; unless said, none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Elapsed time in minutes (240); in code, `None` is no limit.
     pub minutes: Option<f64>,
     /// Processor time of all processes together, in minutes; unless said, none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_minutes: Option<f64>,
-    /// Memory of all processes together; unless said, as much as there is.
+    /// Memory of all processes together. Unless said: of nine tenths of the machine's (or of the control group's that this process is
+    /// in) an equal share for each of the runs that the task has at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Bytes>,
     /// Standard output and standard error together (64 MiB).
@@ -30,7 +34,7 @@ pub struct LimitsSpec {
 impl Default for LimitsSpec {
     fn default() -> Self {
         let (output, disk) = (Bytes(64 << 20), Bytes(16 << 30));
-        Self { minutes: None, cpu_minutes: None, memory: None, output, disk, processes: 4096 }
+        Self { minutes: Some(240.0), cpu_minutes: None, memory: None, output, disk, processes: 4096 }
     }
 }
 
@@ -59,8 +63,8 @@ impl LimitsSpec {
         None
     }
 
-    /// A job with these limits.
-    pub(crate) fn on(&self, job: Job, minutes: Option<f64>) -> Job {
+    /// A job with these limits; `share` is of memory, where no limit is said.
+    pub(crate) fn on(&self, job: Job, minutes: Option<f64>, share: Option<u64>) -> Job {
         let time = |minutes: f64| Duration::from_secs_f64((minutes * 60.0).clamp(0.001, MOST_MINUTES * 60.0));
         let mut job = job.output(self.output.0).file_size(self.disk.0);
         if let Some(minutes) = minutes.or(self.minutes) {
@@ -69,11 +73,23 @@ impl LimitsSpec {
         if let Some(minutes) = self.cpu_minutes {
             job = job.cpu_time(time(minutes));
         }
-        if let Some(memory) = self.memory {
-            job = job.memory(memory.0);
+        if let Some(memory) = self.memory.map(|memory| memory.0).or(share) {
+            job = job.memory(memory);
         }
         job
     }
+}
+
+/// The memory of the machine, or less where the control group of this process has a limit, in bytes; nothing where neither is known.
+pub(super) fn memory_here() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let all = line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()?.checked_mul(1024)?;
+    // In a container these are its own.
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limits =
+        groups.iter().filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());
+    Some(limits.fold(all, u64::min))
 }
 
 pub(super) fn is_time(minutes: f64) -> bool {

@@ -12,7 +12,10 @@ use std::path::PathBuf;
 /// run's artifacts in the folder that `{artifacts}` and the variable `AUTORESEARCH_ARTIFACTS` name, read-only as well. `data` is visible
 /// to it and to no run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a command, as in `{ run = \"python3 evaluate.py {artifacts}\" }`"
+)]
 pub struct Measuring {
     /// The command.
     pub run: CommandLine,
@@ -51,7 +54,10 @@ impl Measuring {
 
 /// A bound on a metric: `at_most` and `at_least` hold for every run, `within` (a share: 0.1 for 10 %) for every change that is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a metric and its bound, as in `{ metric = \"seconds\", at_most = 60 }`"
+)]
 pub struct ConstraintSpec {
     /// The metric's name.
     pub metric: String,

@@ -2,10 +2,13 @@
 
 mod build;
 mod check;
+mod data;
+mod devices;
 mod limits;
 mod measuring;
 mod objective;
 mod open;
+mod origin;
 mod passed;
 mod proposer;
 mod spec;
@@ -22,16 +25,23 @@ pub use spec::TaskSpec;
 pub use study::StudySpec;
 pub use units::{Bytes, CommandLine};
 
+pub(crate) use data::{AllData, Data};
 pub(crate) use objective::Place;
-pub(crate) use open::{AllData, Data};
 pub(crate) use passed::number;
+pub(crate) use spec::home;
+
+/// The memory that each of so many runs at once may have, in bytes.
+pub(crate) fn share_of_memory(at_once: usize) -> Option<u64> {
+    Some(limits::memory_here()? / 10 * 9 / at_once.max(1) as u64)
+}
 
 use crate::TaskError;
 use crate::history::{About, Recorder};
 use crate::run::{RepoEvaluator, RepoExecutor, RunOutput, Split, Workshop};
 use crate::tree::{GitMerge, GitTree, Repo, RepoCodec};
+use crate::work::unique;
 use autoresearch_core::{
-    EvalContext, Evaluator, Executor, Measurement, Proposer, RunContext, RunFailure, Study,
+    EvalContext, Evaluator, Executor, FailureKind, Measurement, Proposer, RunContext, RunFailure, Study,
 };
 use autoresearch_jobs::Launcher;
 use std::fmt;
@@ -51,8 +61,8 @@ use std::sync::Arc;
 /// ```
 ///
 /// # What it writes
-/// Into the repository: objects, the branch `autoresearch/<name>`, and three references below `refs/autoresearch/<name>/`. Never the
-/// branch that is checked out, an index, a working tree, the configuration. Elsewhere: folders of runs below
+/// Into the repository: objects, the branch `autoresearch/<name>`, three references below `refs/autoresearch/<name>/`, and in the folder
+/// `autoresearch` of its own folder notes of runs and the empty repository in which merges are made. Never the branch that is checked out, an index, a working tree, the configuration. Elsewhere: folders of runs below
 /// [`work`](TaskSpec::work), which are gone when the runs are.
 #[derive(Clone)]
 pub struct Task(Arc<Inner>);
@@ -115,7 +125,7 @@ impl Task {
     /// A folder for the study's store, inside of the repository's own folder, where no working tree and no sandbox sees it. It is not
     /// made here.
     pub fn home(&self) -> PathBuf {
-        spec::home(self.0.repo.git.dir(), self.name())
+        home(self.0.repo.git.dir(), self.name())
     }
 
     /// The tree of the base.
@@ -183,7 +193,7 @@ impl Task {
         {
             study = study.fidelity(fidelity);
         }
-        if let Some(n) = spec.study.in_flight {
+        if let Some(n) = spec.at_once() {
             study = study.in_flight(n);
         }
         if let Some(seed) = spec.study.seed {
@@ -200,12 +210,49 @@ impl Task {
     /// # Cancel safety
     /// Dropping the future ends the run and leaves nothing.
     pub async fn try_baseline(&self, seed: u64) -> Result<Measurement, RunFailure> {
+        self.tried(seed, &[Split::Validation]).await
+    }
+
+    /// The same, and measures what the run leaves with every command that the task has, so that one that cannot work is found before
+    /// a study depends on it. The failure shows what a command printed, of held-out data, too: the baseline is the user's own. Their
+    /// numbers are not told.
+    ///
+    /// # Errors
+    /// The run or one of the commands gave no number, or a constraint is on a metric that there is not.
+    ///
+    /// # Cancel safety
+    /// As [`try_baseline`](Self::try_baseline).
+    pub async fn try_everything(&self, seed: u64) -> Result<Measurement, RunFailure> {
+        let measured = self.tried(seed, &[Split::Validation, Split::Holdout, Split::Test]).await?;
+        let missing = |spec: &&ConstraintSpec| !measured.metrics().contains_key(&spec.metric);
+        if let Some(spec) = self.spec().constraints.iter().find(missing) {
+            let there: Vec<&str> = measured.metrics().keys().map(AsRef::as_ref).collect();
+            let message = format!(
+                "the task bounds the metric {:?}, and the baseline has none of that name; it has: {}",
+                spec.metric,
+                there.join(", ")
+            );
+            return Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
+        }
+        Ok(measured)
+    }
+
+    /// What the first of the splits says.
+    async fn tried(&self, seed: u64, splits: &[Split]) -> Result<Measurement, RunFailure> {
         let folder = self.0.workshop.scratch()?;
         let mut cx = RunContext::for_test(seed).in_directory(folder.path());
-        cx.study = format!("{}-try-{}-{}", self.name(), std::process::id(), folder.number()).into();
+        cx.study = format!("{}-try-{}-{}", self.name(), unique(), folder.number()).into();
         cx.fidelity = self.spec().fidelity.as_ref().and_then(|fidelity| fidelity.fidelity().ok().flatten());
         let output = self.executor().execute(self.baseline(), cx).await?;
-        self.evaluator().evaluate(&output, EvalContext::for_test(seed)).await
+        let evaluator = |split| RepoEvaluator::new(&self.0.workshop, split).of_baseline();
+        let mut first = None;
+        for &split in splits {
+            if split == Split::Validation || self.0.workshop.measuring(split).is_some() {
+                let measured = evaluator(split).evaluate(&output, EvalContext::for_test(seed)).await?;
+                first.get_or_insert(measured);
+            }
+        }
+        first.ok_or_else(|| RunFailure::infrastructure("nothing was measured"))
     }
 
     pub(crate) fn about(&self) -> About {

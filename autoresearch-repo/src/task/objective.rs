@@ -31,7 +31,11 @@ pub enum Take {
 /// With `values` the study can tell the split's own noise; the holdout needs them for that. The objective is then their weighted
 /// mean, and a key that says otherwise is a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table that says where the number stands, as in `{ line = \"loss:\" }`"
+)]
 pub struct Objective {
     /// What stands before the number in its line, such as `val_bpb:`.
     #[serde(skip_serializing_if = "Option::is_none")]

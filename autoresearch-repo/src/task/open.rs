@@ -1,62 +1,72 @@
 //! Opening a task: its repository, its files, its data, its sandbox.
 
-use super::check::within;
+use super::data::{Finder, SYSTEM, places};
 use super::spec::TaskSpec;
 use super::{Inner, Task};
 use crate::TaskError;
 use crate::git::{Found, Git, Oid};
+use crate::history::{branch, reference};
 use crate::run::Workshop;
 use crate::sandbox::Sandbox;
 use crate::tree::{GitMerge, Repo, RepoCodec, Scope, register};
+use crate::work::Pool;
 use autoresearch_llm::{EditCodec, Globs, TreeMerge};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Something that commands may read besides the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Data {
-    /// Where it is.
-    pub(crate) from: PathBuf,
-    /// Where it stands in the folder of the command, too.
-    pub(crate) at: Option<String>,
-}
-
-/// Folders that every job sees.
-const SYSTEM: [&str; 4] = ["/usr", "/opt", "/nix/store", "/gnu/store"];
-
+const PARTIAL: &str = "this is a partial clone, and nothing is fetched here: fetch what is missing first (`git fetch --refetch --no-filter`)";
 const NO_HOLDOUT: &str = "there is no [holdout]: what is kept was tested on fresh runs, but on the same data that steered the search, so \
                           that gains may be those of this split alone; hold data out and name a command that measures on it";
 const NO_EVALUATE: &str = "there is no [evaluate]: the objective is what the edited code itself says, and an edit that prints a better \
                            number is believed; name a command that computes it from the run's artifacts";
 
 impl Task {
-    pub(super) fn open(spec: TaskSpec) -> Result<Self, TaskError> {
+    /// `runs`: whether anything will be run, so that there must be data and a sandbox.
+    pub(super) fn open(spec: TaskSpec, runs: bool) -> Result<Self, TaskError> {
         spec.check()?;
         let wrong = |key: &str, why: &dyn std::fmt::Display| spec.wrong(key, why.to_string());
         let Found { git, top, head } =
             Git::find(&spec.repository).map_err(|why| wrong("repository", &why))?;
-        let base = base(&spec, &git, head)?;
+        let base = base(&spec, head)?;
         let scope = scope(&spec)?;
         let mut notices = Vec::new();
-        let repo = Arc::new(Repo::open(git, base, scope).map_err(|why| wrong("repository", &why))?);
+        let partial = is_partial(&git);
+        let repo = Repo::open(git, base, scope).map_err(|why| match partial {
+            true => wrong("repository", &format!("{why}; {PARTIAL}")),
+            false => wrong("repository", &why),
+        })?;
+        let repo = Arc::new(repo);
         files(&spec, &repo, &mut notices)?;
-        let data = data(&spec, &repo, top.as_deref())?;
-        let sandbox = Sandbox::chosen(spec.sandbox).map_err(|error| spec.wrong("sandbox", error.message))?;
-        remarks(&spec, &repo, sandbox, top.as_deref(), &mut notices);
+        let work = Pool::root(spec.work.as_deref());
+        let top = top.as_deref();
+        let data = Finder { spec: &spec, repo: &repo, top, work: &work, there: runs }.all()?;
+        let sandbox = match runs {
+            true => Sandbox::chosen(spec.sandbox).map_err(|error| spec.wrong("sandbox", error.message))?,
+            false => Sandbox::None,
+        };
+        let mut devices = Vec::new();
+        if sandbox == Sandbox::Bubblewrap {
+            let globs = super::devices::of(&spec.devices, &spec.gpus);
+            let key = if spec.devices.is_empty() { "gpus" } else { "devices" };
+            devices = super::devices::found(&globs).map_err(|why| spec.wrong(key, why))?;
+        }
+        remarks(&spec, &repo, sandbox, top, &mut notices);
+        names(&spec, &repo, &mut notices)?;
         register(&repo);
         let editable = || Globs::new(spec.editable.iter().cloned());
         editable().map_err(|why| spec.wrong("editable", why))?;
         let merge = TreeMerge::over(spec.editable.iter().cloned()).map_err(|why| wrong("editable", &why))?;
         let merge = GitMerge::new(merge);
         let codec = codec(&spec, &merge).map_err(|why| wrong("editable", &why))?;
-        let workshop = Arc::new(Workshop::new(&spec, &repo, data, sandbox));
+        let workshop = Arc::new(Workshop::new(&spec, &repo, data, devices, sandbox));
         Ok(Self(Arc::new(Inner { spec, repo, merge, codec, workshop, notices })))
     }
 }
 
-fn base(spec: &TaskSpec, git: &Git, head: Option<Oid>) -> Result<Oid, TaskError> {
+/// The commit to start from.
+pub(super) fn base(spec: &TaskSpec, head: Option<Oid>) -> Result<Oid, TaskError> {
     match &spec.base {
-        Some(revision) => git.tip(revision).ok_or_else(|| {
+        Some(revision) => Git::commit_at(&spec.repository, revision).ok_or_else(|| {
             spec.wrong(
                 "base",
                 format!("the repository has no commit {revision:?}; name a branch, a tag or a commit"),
@@ -68,6 +78,28 @@ fn base(spec: &TaskSpec, git: &Git, head: Option<Oid>) -> Result<Oid, TaskError>
     }
 }
 
+/// Whether objects were left out when the repository was cloned.
+fn is_partial(git: &Git) -> bool {
+    let config = std::fs::read_to_string(git.dir().join("config")).unwrap_or_default().to_lowercase();
+    config.contains("promisor") || config.contains("partialclone")
+}
+
+/// Whether the references of the history can be made.
+fn names(spec: &TaskSpec, repo: &Repo, notices: &mut Vec<String>) -> Result<(), TaskError> {
+    let kept = reference(&spec.name, "kept");
+    if let Some(other) = repo.git.in_the_way(&kept) {
+        return Err(spec.wrong("name", format!("{other} is in the way of {kept}; choose another name")));
+    }
+    let branch = branch(&spec.name);
+    if let Some(other) = repo.git.in_the_way(&branch) {
+        notices.push(format!(
+            "{other} is in the way of {branch}, which will not be there: what is kept is in {kept}; rename the one (`git branch -m`), \
+             or choose another `name`"
+        ));
+    }
+    Ok(())
+}
+
 fn scope(spec: &TaskSpec) -> Result<Scope, TaskError> {
     let globs =
         |key: &str, globs: &[String]| Globs::new(globs.iter().cloned()).map_err(|why| spec.wrong(key, why));
@@ -77,6 +109,7 @@ fn scope(spec: &TaskSpec) -> Result<Scope, TaskError> {
         shown: spec.show.as_deref().map(|shown| globs("show", shown)).transpose()?,
         create: spec.create,
         delete: spec.delete,
+        data: places(spec),
         most_bytes: 1 << 20,
     })
 }
@@ -133,103 +166,6 @@ fn files(spec: &TaskSpec, repo: &Repo, notices: &mut Vec<String>) -> Result<(), 
     Ok(())
 }
 
-/// What each kind of command may read: of the run, and of the three that measure.
-pub(crate) struct AllData {
-    pub(crate) run: Vec<Data>,
-    pub(crate) evaluate: Vec<Data>,
-    pub(crate) holdout: Vec<Data>,
-    pub(crate) test: Vec<Data>,
-}
-
-fn data(spec: &TaskSpec, repo: &Repo, top: Option<&Path>) -> Result<AllData, TaskError> {
-    let find = |key: &str, path: &Path| -> Result<Data, TaskError> {
-        let at = path.is_relative().then(|| plain(path)).flatten();
-        if path.is_relative() && at.is_none() {
-            return Err(spec.wrong(
-                key,
-                format!("{} leads out of the repository; give an absolute path", path.display()),
-            ));
-        }
-        let whole = match (&at, top) {
-            (Some(at), Some(top)) => top.join(at),
-            _ => path.into(),
-        };
-        let from = whole.canonicalize().map_err(|why| {
-            spec.wrong(
-                key,
-                format!("{} cannot be found ({why}); make it first, or leave it out", whole.display()),
-            )
-        })?;
-        let tracked = at.as_ref().is_some_and(|at| {
-            let below = format!("{at}/");
-            repo.listing.keys().any(|path| path == at || path.starts_with(&below))
-        });
-        // What is part of the tree stands in every folder anyway.
-        Ok(Data { from, at: at.filter(|_| !tracked) })
-    };
-    let all = |key: &str, paths: &[PathBuf]| {
-        paths.iter().map(|path| find(key, path)).collect::<Result<Vec<_>, _>>()
-    };
-    let run = all("data", &spec.data)?;
-    let mut held = Vec::new();
-    for (key, measuring) in [("evaluate", &spec.evaluate), ("holdout", &spec.holdout), ("test", &spec.test)] {
-        let paths = measuring.as_ref().map_or(&[][..], |measuring| &measuring.data);
-        let found = all(&format!("{key}.data"), paths)?;
-        for data in found.iter().filter(|_| key != "evaluate") {
-            apart(spec, key, data, &run, repo, top)?;
-        }
-        held.push(found);
-    }
-    let mut held = held.into_iter();
-    let mut next = || held.next().unwrap_or_default();
-    Ok(AllData { run, evaluate: next(), holdout: next(), test: next() })
-}
-
-/// # Errors
-/// Held-out data can be seen by a run.
-fn apart(
-    spec: &TaskSpec,
-    key: &str,
-    data: &Data,
-    run: &[Data],
-    repo: &Repo,
-    top: Option<&Path>,
-) -> Result<(), TaskError> {
-    let from = &data.from;
-    let wrong = |why: String| Err(spec.wrong(&format!("{key}.data"), format!("{} {why}", from.display())));
-    if let Some(shared) = run.iter().find(|run| within(from, &run.from)) {
-        return wrong(format!(
-            "is within {}, which every run may read; keep the two apart",
-            shared.from.display()
-        ));
-    }
-    if let Some(system) = SYSTEM.iter().find(|system| within(from, Path::new(system))) {
-        return wrong(format!("is within {system}, which every sandbox sees; keep it elsewhere"));
-    }
-    let inside = top.and_then(|top| from.strip_prefix(top).ok()).and_then(Path::to_str);
-    if let Some(inside) = inside {
-        let below = format!("{inside}/");
-        if repo.listing.keys().any(|path| path == inside || path.starts_with(&below)) {
-            return wrong(
-                "is committed, so that every run has it in its folder; keep it out of the repository".into(),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// A relative path of a file below a folder, written plainly.
-fn plain(path: &Path) -> Option<String> {
-    let parts = path.components().filter(|part| !matches!(part, Component::CurDir));
-    let parts: Option<Vec<&str>> = parts
-        .map(|part| match part {
-            Component::Normal(name) => name.to_str(),
-            _ => None,
-        })
-        .collect();
-    parts.filter(|parts| !parts.is_empty()).map(|parts| parts.join("/"))
-}
-
 /// What the user should know.
 fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, notices: &mut Vec<String>) {
     if spec.holdout.is_none() {
@@ -252,6 +188,18 @@ fn remarks(spec: &TaskSpec, repo: &Repo, sandbox: Sandbox, top: Option<&Path>, n
     }
     if repo.listing.values().any(|entry| entry.mode == crate::git::Mode::Submodule) {
         notices.push("submodules are empty folders in runs".into());
+    }
+    let filters = |path: &&String| {
+        let text = repo.listing.get(*path).and_then(|entry| repo.text(&entry.oid).ok().flatten());
+        let plain = |line: &str| !line.trim_start().starts_with('#') && line.contains("filter=");
+        text.is_some_and(|text| text.lines().any(plain))
+    };
+    let of_attributes = |path: &&String| path.rsplit('/').next() == Some(".gitattributes");
+    if let Some(path) = repo.listing.keys().filter(of_attributes).find(filters) {
+        notices.push(format!(
+            "`{path}` names filters (as git LFS does), which do not run here: of such a file runs have what git stores, such as a \
+             pointer; name the files themselves in `data`"
+        ));
     }
     if sandbox == Sandbox::Bubblewrap
         && let Some(system) = SYSTEM.iter().find(|system| repo.git.dir().starts_with(system))

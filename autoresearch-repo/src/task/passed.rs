@@ -7,7 +7,11 @@ use std::time::Duration;
 /// How a value is passed to the run command: as a variable, as an argument at its end, or both. Unless said, as the variable
 /// `AUTORESEARCH_SEED` or `AUTORESEARCH_FIDELITY`, which is always set. A place for it in the command is `{seed}` or `{fidelity}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table that says how the value is passed, as in `{ argument = \"--seed\" }`"
+)]
 pub struct Passed {
     /// The variable's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,7 +23,11 @@ pub struct Passed {
 
 /// How much a run is given, and how the run command is told.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table that says how much a run is given, as in `{ steps = 1000, argument = \"--steps\" }`"
+)]
 pub struct FidelitySpec {
     /// Optimiser steps.
     #[serde(skip_serializing_if = "Option::is_none")]

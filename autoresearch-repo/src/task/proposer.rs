@@ -27,7 +27,11 @@ use std::time::Duration;
 /// # Ok::<(), autoresearch_repo::TaskError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table that says who proposes, as in `{ agent = [\"my-agent\", \"{prompt}\"] }`"
+)]
 pub struct ProposerSpec {
     /// A coding agent's command: it starts in a folder with the candidate's files and edits them. `{prompt}` stands for the file
     /// with its prompt (`PROMPT.md` of that folder), `{folder}` for the folder. It runs with the rights of the user, in no sandbox.

@@ -3,14 +3,13 @@
 use super::limits::LimitsSpec;
 use super::measuring::{ConstraintSpec, Measuring};
 use super::objective::Objective;
+use super::origin::{Origin, line_of};
 use super::passed::{FidelitySpec, Passed};
 use super::proposer::ProposerSpec;
 use super::study::StudySpec;
 use super::units::CommandLine;
-use crate::git::Git;
 use crate::sandbox::Sandbox;
 use crate::{Task, TaskError};
-use autoresearch_core::{Event, Seq, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,6 +84,14 @@ pub struct TaskSpec {
     /// stands at that path in the folder of the run, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<PathBuf>,
+    /// Device files that all commands may use, as globs below `/dev`: `["/dev/nvidia*"]`, `["/dev/kfd", "/dev/dri/*"]`. A sandbox has
+    /// no others than `/dev/null` and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
+    /// The GPUs, as `CUDA_VISIBLE_DEVICES` names them: each command has one of them to itself, and so many runs are under way at
+    /// once unless `study.in_flight` says otherwise. Unless [`devices`](Self::devices) says otherwise, commands may use `/dev/nvidia*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "super::devices::names")]
+    pub gpus: Vec<String>,
     /// What is kept of a run for the commands that measure: files relative to its folder, or globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
@@ -131,19 +138,6 @@ pub struct TaskSpec {
     pub(crate) origin: Origin,
 }
 
-/// A file with a task. Equal to any other: where a task was written down is no part of it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Origin {
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) text: String,
-}
-
-impl PartialEq for Origin {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
 fn study() -> String {
     "study".into()
 }
@@ -167,6 +161,8 @@ impl TaskSpec {
             seed: Passed::default(),
             fidelity: None,
             data: Vec::new(),
+            devices: Vec::new(),
+            gpus: Vec::new(),
             artifacts: Vec::new(),
             objective: Objective::default(),
             metrics: BTreeMap::new(),
@@ -226,34 +222,12 @@ impl TaskSpec {
     /// # Errors
     /// Something is missing or makes no sense; the message says what to do.
     pub fn open(self) -> Result<Task, TaskError> {
-        Task::open(self)
+        Task::open(self, true)
     }
 
-    /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.
-    ///
-    /// # Errors
-    /// git is missing or too old, or there is no repository.
-    pub fn home(&self) -> Result<PathBuf, TaskError> {
-        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
-        Ok(home(found.git.dir(), &self.name))
-    }
-
-    /// The commit that a stored study began with; nothing if the store is empty. [`base`](Self::base) takes it, so that a study can
-    /// be resumed after something else was checked out.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    ///
-    /// # Cancel safety
-    /// It only reads.
-    pub async fn base_of(
-        store: &impl Store<crate::GitTree>,
-    ) -> Result<Option<String>, autoresearch_core::StoreError> {
-        let first = store.read(Seq(0), 1).await?;
-        Ok(first.into_iter().find_map(|(_, event)| match event {
-            Event::Opened { baseline, .. } => Some(baseline.base().into()),
-            _ => None,
-        }))
+    /// How many runs are under way at once, where the task says it.
+    pub(crate) fn at_once(&self) -> Option<usize> {
+        self.study.in_flight.or(Some(self.gpus.len()).filter(|n| *n > 0))
     }
 
     /// An error about a key, with its line where it is known.
@@ -267,53 +241,13 @@ impl TaskSpec {
 }
 
 /// A study's folder within a repository's own.
-pub(super) fn home(repository: &Path, name: &str) -> PathBuf {
+pub(crate) fn home(repository: &Path, name: &str) -> PathBuf {
     repository.join("autoresearch").join(name)
-}
-
-/// The line, from 1, that a key stands in: `limits.memory` in `memory = …` below `[limits]`, or in `limits = { memory = … }`.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let mut parts = key.split('.');
-    let (first, second) = (parts.next()?, parts.next());
-    let key_of = |line: &str| line.split(['=', '#']).next().unwrap_or_default().trim().to_string();
-    let mut table = String::new();
-    let mut found = None;
-    for (i, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            table = name.trim_matches(['[', ' ']).into();
-            if table == first {
-                found = found.or(Some(i + 1));
-            }
-        } else if table == first && second.is_some_and(|second| key_of(line) == second) {
-            return Some(i + 1);
-        } else if table.is_empty() && key_of(line).split('.').next() == Some(first) {
-            found = found.or(Some(i + 1));
-        }
-    }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_line_of_a_key_is_found() {
-        let text =
-            "run = 'x'\nlimits = { minutes = 0 }\n\n[evaluate]\nrun = 'y'\n\n[[constraints]]\nmetric = 'm'\n";
-        let cases = [
-            ("run", 1),
-            ("limits.minutes", 2),
-            ("evaluate.run", 5),
-            ("evaluate.data", 4),
-            ("constraints.metric", 8),
-        ];
-        for (key, line) in cases {
-            assert_eq!(line_of(text, key), Some(line), "{key}");
-        }
-        assert_eq!(line_of(text, "holdout"), None);
-    }
 
     #[test]
     fn a_mistake_is_told_with_its_line() {

@@ -1,12 +1,15 @@
-//! The report of a study that is stored, without going on with it.
+//! A study that is stored: where, on which base, and its report without going on with it.
 
-use super::Task;
+use super::{Task, TaskSpec, home, open};
+use crate::TaskError;
+use crate::git::Git;
 use crate::run::{RepoExecutor, RunOutput};
 use crate::tree::GitTree;
 use autoresearch_core::{
-    Cancellation, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure, Seq,
-    Store, Study, StudyError, async_trait, proposer_fn,
+    Cancellation, Event, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure,
+    Seq, Store, Study, StudyError, async_trait, proposer_fn,
 };
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How many events are read at a time.
@@ -45,6 +48,53 @@ impl Task {
         let study = self.described(study).store(copy).cancelled_by(&stop).grace(Duration::ZERO);
         // Its own folder is another session's, which may be at work in it.
         study.scratch(self.home().join("replayed")).run().await
+    }
+}
+
+impl TaskSpec {
+    /// [`open`](Self::open) without asking for a sandbox, or whether data is there: for the report and the branch of a study that is stored.
+    /// Nothing can be run with it but without a sandbox.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_read(self) -> Result<Task, TaskError> {
+        Task::open(self, false)
+    }
+
+    /// The commit that the task would start from now: [`base`](Self::base), or what is checked out in its folder. Only that is looked at.
+    ///
+    /// # Errors
+    /// git is missing or too old, or there is no repository or no such commit.
+    pub fn base_now(&self) -> Result<String, TaskError> {
+        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
+        Ok(open::base(self, found.head)?.to_string())
+    }
+
+    /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.
+    ///
+    /// # Errors
+    /// git is missing or too old, or there is no repository.
+    pub fn home(&self) -> Result<PathBuf, TaskError> {
+        let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
+        Ok(home(found.git.dir(), &self.name))
+    }
+
+    /// The commit that a stored study began with; nothing if the store is empty. [`base`](Self::base) takes it, so that a study can
+    /// be resumed after something else was checked out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    pub async fn base_of(
+        store: &impl Store<crate::GitTree>,
+    ) -> Result<Option<String>, autoresearch_core::StoreError> {
+        let first = store.read(Seq(0), 1).await?;
+        Ok(first.into_iter().find_map(|(_, event)| match event {
+            Event::Opened { baseline, .. } => Some(baseline.base().into()),
+            _ => None,
+        }))
     }
 }
 

@@ -4,9 +4,12 @@ use autoresearch_core::Limits;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// More runs than this no machine and no cluster has at once.
+const MOST_AT_ONCE: usize = 10_000;
+
 /// When the study ends, and how it goes about its runs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of limits of the study, as in `{ runs = 300 }`")]
 pub struct StudySpec {
     /// At most so many runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +39,8 @@ impl StudySpec {
         if self.money.is_some_and(|money| !(money.is_finite() && money >= 0.0)) {
             return Some(("study.money", "give a number of 0 or more, or leave it out".into()));
         }
-        (self.in_flight == Some(0)).then(|| ("study.in_flight", "give 1 or more, or leave it out".into()))
+        let at_once = self.in_flight.filter(|n| !(1..=MOST_AT_ONCE).contains(n));
+        at_once.map(|_| ("study.in_flight", format!("give 1 to {MOST_AT_ONCE}, or leave it out")))
     }
 
     /// As the study has them.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// With more files than this, or more bytes, proposers see only what the task names.
 const ALL_FILES: usize = 2000;
-const ALL_BYTES: usize = 8 << 20;
+const ALL_BYTES: u64 = 8 << 20;
 /// Larger files are no source files.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 /// Texts that are remembered.
@@ -61,18 +61,29 @@ impl Repo {
         if self.listing.len() > ALL_FILES {
             return Ok(false);
         }
-        let mut bytes = 0;
-        let files = self.listing.values().filter(|entry| entry.mode.is_file()).map(|entry| &entry.oid);
-        self.git.read_each(files, |_, content| {
-            bytes += content.len();
-            Ok(())
-        })?;
+        let bytes = self.git.bytes(&self.base_tree)?;
         Ok(bytes <= ALL_BYTES)
     }
 
     /// Whether proposers see a file at this path, if it is a text.
     pub(super) fn shows(&self, path: &str) -> bool {
         self.shows_all || self.scope.always_shows(path)
+    }
+
+    /// Whether the base has a file at a path or below it.
+    pub(crate) fn has_within(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        self.listing.contains_key(path)
+            || self.listing.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below))
+    }
+
+    /// Data that stands at a path, above it or below it, and is no part of the base.
+    pub(super) fn data_at(&self, path: &str) -> Option<&String> {
+        let within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let meets = |data: &&String| within(path, data) || within(data, path);
+        self.scope.data.iter().filter(meets).find(|data| !self.has_within(data))
     }
 
     /// Whether no run may change this file.
@@ -93,7 +104,7 @@ impl Repo {
     }
 
     /// A blob as text; nothing where it is none, or too large to be a source file.
-    pub(super) fn text(&self, name: &Oid) -> Result<Option<Arc<str>>, GitError> {
+    pub(crate) fn text(&self, name: &Oid) -> Result<Option<Arc<str>>, GitError> {
         let known = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(known) = known {
             return Ok(known);

@@ -14,6 +14,8 @@ pub(crate) struct Scope {
     pub(crate) shown: Option<Globs>,
     pub(crate) create: bool,
     pub(crate) delete: bool,
+    /// Where data stands in the folders of runs, beside the tree.
+    pub(crate) data: Vec<String>,
     /// The most bytes that an edited file may have, unless it had more before.
     pub(crate) most_bytes: usize,
 }

@@ -130,6 +130,9 @@ impl Known {
         if scope.protected.as_ref().is_some_and(|protected| protected.matches(path)) {
             return Some("is protected".into());
         }
+        if let Some(data) = self.repo.data_at(path) {
+            return Some(format!("is where the task's data stands in each run (`{data}`)"));
+        }
         match self.entry(path).map(|entry| entry.mode) {
             Some(Mode::Link) => return Some("is a symbolic link, and those are not edited".into()),
             Some(Mode::Submodule) => return Some("belongs to another repository (a submodule)".into()),

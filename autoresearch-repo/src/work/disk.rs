@@ -1,9 +1,11 @@
-//! Writing and removing in folders that others have written to: no link is followed.
+//! Reading and writing in folders that others have written to: no link is followed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+pub(super) use autoresearch_jobs::disk::remove;
 
 /// Makes a file with these bytes, where none is.
 pub(super) fn write(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
@@ -20,36 +22,6 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(i32::try_from(flags).unwrap_or(0)).open(path)
 }
 
-/// Removes whatever is there, also what its owner has locked himself out of.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    let gone = |done: io::Result<()>| match done {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    };
-    match fs::symlink_metadata(path) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(why) => Err(why),
-        Ok(about) if !about.is_dir() => gone(fs::remove_file(path)),
-        Ok(_) => match gone(fs::remove_dir_all(path)) {
-            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
-                unlock(path);
-                gone(fs::remove_dir_all(path))
-            }
-            done => done,
-        },
-    }
-}
-
-/// Gives the owner all rights to a folder and to the folders in it.
-fn unlock(folder: &Path) {
-    let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlock(&entry.path());
-        }
-    }
-}
-
 /// What is in a folder, after the owner was given the right to look.
 pub(super) fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     let listed = match fs::read_dir(folder) {
@@ -60,4 +32,22 @@ pub(super) fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
         listed => listed?,
     };
     listed.collect()
+}
+
+/// Whether an error is of the kind that somebody makes who leaves files behind (rights that were taken away, flags, mounts), and none of
+/// the disk's own, such as one that is full or broken.
+pub(super) fn is_left(why: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        why.kind(),
+        Kind::PermissionDenied
+            | Kind::ResourceBusy
+            | Kind::CrossesDevices
+            | Kind::DirectoryNotEmpty
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidFilename
+            | Kind::TooManyLinks
+            | Kind::Other
+    )
 }

@@ -3,8 +3,10 @@
 mod disk;
 mod folder;
 mod pool;
+mod unique;
 mod verify;
 
 pub(crate) use folder::Folder;
 pub(crate) use pool::{Pool, Scratch};
+pub(crate) use unique::unique;
 pub(crate) use verify::Verified;

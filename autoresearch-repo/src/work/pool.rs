@@ -1,7 +1,7 @@
 //! Folders, kept from one run to the next, and cleared away after those that are gone.
 
-use super::Folder;
 use super::disk;
+use super::{Folder, unique};
 use crate::tree::{GitTree, Repo};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File};
@@ -25,8 +25,12 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(repo: &Arc<Repo>, root: Option<&Path>) -> Self {
-        let root = root.map_or_else(default_root, Path::to_path_buf);
-        Self { repo: Arc::clone(repo), root, free: Mutex::default() }
+        Self { repo: Arc::clone(repo), root: Self::root(root), free: Mutex::default() }
+    }
+
+    /// Where the folders are made, in this place or, unless one is said, in the system's for temporary files.
+    pub(crate) fn root(said: Option<&Path>) -> PathBuf {
+        said.map_or_else(default_root, Path::to_path_buf)
     }
 
     /// Where what runs jobs keeps its own files.
@@ -91,8 +95,8 @@ impl Locked {
         flock(&gate, FlockOperation::LockExclusive)?;
         prune(root);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = root.join(format!("{what}-{}-{number}", std::process::id()));
-        disk::remove(&path)?;
+        // A name that is taken already is an error, and never somebody else's folder.
+        let path = root.join(format!("{what}-{}-{number}", unique()));
         fs::create_dir(&path).map_err(failed)?;
         let lock = File::create(path.join(LOCK)).map_err(failed)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;

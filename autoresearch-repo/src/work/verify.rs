@@ -17,6 +17,8 @@ use std::path::Path;
 pub(crate) struct Verified {
     /// Files of the tree that are gone, or are something else now, in order.
     pub(crate) changed: Vec<String>,
+    /// What it has left and nobody can take away: the folder is not to be used again.
+    pub(crate) stuck: Option<String>,
 }
 
 /// What a file was found to be.
@@ -34,6 +36,19 @@ impl Folder {
     /// # Errors
     /// The disk, or git: the folder is not to be used again.
     pub(crate) fn verify(&mut self) -> io::Result<Verified> {
+        let (verified, again) = match self.clear() {
+            Err(why) if disk::is_left(&why) => {
+                return Ok(Verified { changed: Vec::new(), stuck: Some(why.to_string()) });
+            }
+            cleared => cleared?,
+        };
+        let again: Vec<(&String, &Entry)> = again.iter().map(|(path, entry)| (path, entry)).collect();
+        self.put(&again)?;
+        Ok(verified)
+    }
+
+    /// Leaves what is as it was, and nothing else; returns also what is to be written again.
+    fn clear(&mut self) -> io::Result<(Verified, Vec<(String, Entry)>)> {
         let top = self.path();
         let mut there = BTreeSet::new();
         self.sweep(&top, "", &mut there)?;
@@ -77,9 +92,7 @@ impl Folder {
                 fs::create_dir(&path)?;
             }
         }
-        let entries: Vec<(&String, &Entry)> = entries.iter().map(|(path, entry)| (path, entry)).collect();
-        self.put(&entries)?;
-        Ok(verified)
+        Ok((verified, entries))
     }
 
     /// Removes what is not of the tree; what is left are files and folders where files and folders belong.

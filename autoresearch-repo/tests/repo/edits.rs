@@ -266,3 +266,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_edit_is_made_where_data_stands() {
+    let repo = Repo::new(&[("train.sh", "true\n"), ("kept/x", "1\n"), (".gitignore", "data\n")]);
+    repo.write("data/in/x.txt", "5\n");
+    let spec = repo.spec().editable(["train.sh", "data/**", "data", "kept/**", "more/**"]).creating();
+    let base = spec.data("data/in").data("kept").open().unwrap().baseline();
+    let make = |path: &str| base.with([(path.to_string(), Some("x\n".into()))].into()).map(drop);
+    for path in ["data", "data/in", "data/in/x.txt", "data/in/new/y"] {
+        assert!(make(path).unwrap_err().contains("the task's data stands"), "{path}");
+    }
+    // Beside it, and where data is part of the tree.
+    for path in ["data/inner", "data/out/x", "kept/y", "more/z"] {
+        assert_eq!(make(path), Ok(()), "{path}");
+    }
+    assert!(make(&format!("more/{}", "n".repeat(256))).unwrap_err().contains("255 bytes"));
+}

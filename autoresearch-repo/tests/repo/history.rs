@@ -177,6 +177,12 @@ async fn a_resumed_study_goes_on_with_its_history() {
     let recorded = task.recorded().unwrap();
     assert_eq!(recorded.len(), 2, "{report}");
     assert_eq!(recorded[..so_far.len()], so_far[..]);
+    // Runs of before the stop are named like those after it.
+    for entry in &recorded {
+        let told = &entry.trailers["Runs"];
+        let (count, ids) = told.split_once(' ').unwrap();
+        assert_eq!(ids.matches('r').count().to_string(), count, "{told}");
+    }
     assert_eq!(recorded[1].tree, report.certified().tree());
     let settled =
         repo.git(&["rev-list", "--count", "--first-parent", "main~1..refs/autoresearch/study/settled"]);
@@ -227,4 +233,30 @@ async fn what_a_policy_does_not_promise_is_not_finalized() {
     let report = named.study(none).acceptor(FixedPaired::new()).run().await.unwrap();
     assert!(matches!(named.finalize(&report, "improved"), Err(HistoryError::Nothing(_))));
     assert!(matches!(named.finalize_recorded("improved", None), Err(HistoryError::Nothing(_))));
+}
+
+#[tokio::test]
+async fn a_branch_in_the_way_of_the_shown_one_ends_nothing() {
+    for other in ["autoresearch", "autoresearch/study/old"] {
+        let repo = Repo::usual();
+        repo.git(&["branch", other]);
+        let task = repo.task();
+        let told = task.notices().join("\n");
+        assert!(told.contains(&format!("refs/heads/{other} is in the way")), "{told}");
+        let report = study(&task, MemoryStore::new(), 200).await;
+        assert_eq!(report.kept.len(), 2, "{report}");
+        assert_eq!(task.recorded().unwrap().len(), 2);
+        assert_eq!(
+            repo.git(&["rev-parse", "refs/autoresearch/study/kept"]),
+            task.recorded().unwrap()[1].commit
+        );
+        task.finalize(&report, "improved").unwrap();
+    }
+    let repo = Repo::usual();
+    repo.git(&["update-ref", "refs/autoresearch/study", "HEAD"]);
+    let error = repo.spec().open().unwrap_err();
+    assert!(
+        error.key == "name" && error.message.contains("refs/autoresearch/study is in the way"),
+        "{error}"
+    );
 }

@@ -5,7 +5,10 @@
 
 mod attacks;
 mod edits;
+mod example;
 mod history;
+mod means;
 mod opening;
 mod runs;
 mod support;
+mod traps;

@@ -42,6 +42,15 @@ fn a_file_is_read_and_its_mistakes_are_told_by_line() {
 }
 
 #[test]
+fn cards_are_named_by_number_or_name() {
+    let text = GOOD.replace("name = ", "gpus = [0, \"1\"]\nname = ");
+    let spec = TaskSpec::parse(&text, "/r").unwrap();
+    assert_eq!(spec.gpus, ["0", "1"]);
+    let again: TaskSpec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+    assert_eq!(again, spec);
+}
+
+#[test]
 fn what_its_user_should_know_is_said() {
     let repo = Repo::usual();
     repo.write("README", "changed\n");
@@ -114,4 +123,53 @@ fn a_sandbox_is_had_or_the_task_is_refused() {
         (false, Err(error)) => assert!(error.to_string().contains("sandbox = \"none\""), "{error}"),
         (has, opened) => panic!("{has}: {opened:?}"),
     }
+}
+
+#[test]
+fn data_of_runs_lies_apart_from_the_repository_and_other_runs() {
+    let repo = Repo::usual();
+    std::fs::create_dir_all(repo.beside("held/part")).unwrap();
+    std::fs::create_dir_all(repo.beside("work")).unwrap();
+    let open = |data: std::path::PathBuf| {
+        let spec =
+            repo.spec().artifacts(["m"]).data(data).holdout(Measuring::new("true").data(repo.beside("held")));
+        spec.open().map(drop).map_err(|error| (error.key.clone(), error.message))
+    };
+    for data in [
+        repo.path(),
+        repo.path().join(".git"),
+        repo.path().join(".git/objects"),
+        repo.beside("work"),
+        repo.beside("."),
+    ] {
+        let (key, told) = open(data.clone()).unwrap_err();
+        assert!(key == "data" && told.contains("are not apart"), "{}: {key}: {told}", data.display());
+    }
+    let (key, told) = open(repo.beside("held/part")).unwrap_err();
+    assert!(key == "holdout.data" && told.contains("has in it"), "{key}: {told}");
+    let (_, told) = open("~/data".into()).unwrap_err();
+    assert!(told.contains("write the home folder out"), "{told}");
+    let (_, told) = open("/nowhere/~".into()).unwrap_err();
+    assert!(told.contains("write the home folder out"), "{told}");
+    std::fs::create_dir_all(repo.beside("train")).unwrap();
+    assert_eq!(open(repo.beside("train")), Ok(()));
+}
+
+#[test]
+fn revisions_are_those_of_the_folder_that_the_task_names() {
+    let repo = Repo::usual();
+    let linked = repo.beside("linked");
+    repo.git(&["worktree", "add", "-q", "-b", "side", linked.to_str().unwrap()]);
+    repo.commit(&[("README", "main goes on\n")]);
+    repo.commit(&[("README", "and on\n")]);
+    let side = repo.git(&["rev-parse", "side"]);
+    let mut spec = repo.spec();
+    spec.repository = linked;
+    for base in [None, Some("HEAD"), Some("@"), Some("side"), Some("HEAD~0")] {
+        spec.base = base.map(String::from);
+        assert_eq!(spec.clone().open().unwrap().baseline().base(), side, "{base:?}");
+        assert_eq!(spec.base_now().unwrap(), side, "{base:?}");
+    }
+    spec.base = Some("HEAD~1".into());
+    assert!(spec.open().unwrap_err().to_string().contains("no commit \"HEAD~1\""));
 }

@@ -201,6 +201,46 @@ async fn what_a_process_that_is_gone_has_left_is_cleared_away() {
     assert_eq!(repo.left().len(), 1);
 }
 
+/// In containers that share a folder, processes have the same numbers.
+#[tokio::test]
+async fn a_folder_of_another_process_with_the_same_number_is_let_alone() {
+    let repo = Repo::usual();
+    let task = repo.task();
+    // As it was named once, by the number of the process and a count.
+    let mut held = Vec::new();
+    for n in 0..300 {
+        let other = repo.beside("work").join(format!("tree-{}-{n}", std::process::id()));
+        fs::create_dir_all(other.join("tree")).unwrap();
+        let lock = fs::File::create(other.join("lock")).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        held.push((other, lock));
+    }
+    assert_eq!(repo.run(&task, &task.baseline(), 1).await.unwrap().objective(), 901.0);
+    assert!(held.iter().all(|(other, _)| other.join("tree").exists()));
+}
+
+#[tokio::test]
+async fn everything_that_a_task_says_is_tried_on_the_baseline() {
+    let repo = Repo::new(&[
+        ("train.sh", "echo 3 >model; echo loss: 0\n"),
+        ("score.sh", "echo loss: $(cat $1/model)\n"),
+    ]);
+    let score = || Measuring::new("sh score.sh {artifacts}");
+    let spec = repo.spec().artifacts(["model"]).evaluate(score());
+    let task = spec.clone().holdout(score()).test(score()).at_most("seconds", 1e6).open().unwrap();
+    assert_eq!(task.try_everything(1).await.unwrap().objective(), 3.0);
+    let broken = || Measuring::new("echo a word of it >&2; sh scroe.sh {artifacts}");
+    let wrong = |name: &str, spec: autoresearch_repo::TaskSpec| (format!("[{name}]"), spec);
+    for (name, spec) in
+        [wrong("holdout", spec.clone().holdout(broken())), wrong("test", spec.clone().test(broken()))]
+    {
+        let told = spec.open().unwrap().try_everything(1).await.unwrap_err().to_string();
+        assert!(told.contains(&name) && told.contains("a word of it"), "{told}");
+    }
+    let told = spec.at_most("secnods", 9.0).open().unwrap().try_everything(1).await.unwrap_err().to_string();
+    assert!(told.contains("\"secnods\"") && told.contains("seconds"), "{told}");
+}
+
 #[tokio::test]
 async fn links_modes_and_odd_names_are_as_in_the_tree() {
     let repo = Repo::usual();

@@ -11,12 +11,22 @@ from prepare import LETTERS, read
 
 PASSAGE = 400
 MOST = 4
+LARGEST = 1e6  # far from where a float is too coarse to tell scores apart
 
 with open(f"{sys.argv[1]}/model.json") as file:
     tables = json.load(file)["tables"]
 size = len(LETTERS)
-if not 1 <= len(tables) <= MOST or any(len(table) != size or any(len(row) != size for row in table) for table in tables):
-    sys.exit(f"a model has 1 to {MOST} tables of {size} × {size} numbers")
+
+
+def fits(model, *lengths):
+    """Whether it is lists of these lengths in one another, with numbers in the innermost: nothing else, no NaN, none too large."""
+    if not lengths:
+        return type(model) in (int, float) and abs(model) <= LARGEST
+    return type(model) is list and len(model) == lengths[0] and all(fits(part, *lengths[1:]) for part in model)
+
+
+if not any(fits(tables, count, size, size) for count in range(1, MOST + 1)):
+    sys.exit(f"a model has 1 to {MOST} tables of {size} × {size} numbers, none beyond {LARGEST:.0e}")
 
 
 def bits(text, at):
@@ -24,7 +34,8 @@ def bits(text, at):
     scores = [sum(column) for column in columns]
     top = max(scores)
     total = sum(math.exp(score - top) for score in scores)
-    return (top + math.log(total) - scores[text[at]]) / math.log(2)
+    # In this order, so that what is large cancels first.
+    return (math.log(total) - (scores[text[at]] - top)) / math.log(2)
 
 
 text = read(sys.argv[2])

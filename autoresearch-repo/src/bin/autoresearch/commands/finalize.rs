@@ -4,15 +4,14 @@ use super::failure::Failure;
 use super::store::stored;
 use super::{End, Given};
 use autoresearch_core::SqliteStore;
-use autoresearch_repo::{HistoryError, Sandbox, TaskSpec};
+use autoresearch_repo::{HistoryError, TaskSpec};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     given: Given,
-    /// The branch's name.
-    #[arg(default_value = "improved")]
-    branch: String,
+    /// The branch's name (default: improved). Alone, without a task's file before it, it is taken for that, too.
+    branch: Option<String>,
     /// The commit to write it on, where the base has moved: HEAD, a branch, a commit.
     #[arg(long, value_name = "COMMIT")]
     onto: Option<String>,
@@ -21,25 +20,32 @@ pub(super) struct Arguments {
     recorded: bool,
 }
 
-pub(super) async fn finalize(arguments: Arguments, quiet: bool) -> Result<End, Failure> {
+pub(super) async fn finalize(mut arguments: Arguments, quiet: bool) -> Result<End, Failure> {
+    // `autoresearch finalize better` means a branch.
+    let first = &mut arguments.given.task;
+    let is_branch = arguments.branch.is_none() && first.extension().is_none() && !first.exists();
+    if is_branch {
+        let name = std::mem::replace(first, "task.toml".into());
+        arguments.branch = name.into_os_string().into_string().ok();
+    }
     let place = stored(&arguments.given)?;
     let store = SqliteStore::open_read_only(&place.store)?;
     let Some(base) = TaskSpec::base_of(&store).await? else {
         return Err(Failure::input(format!("{}: nothing is stored yet", place.store.display())));
     };
-    // Nothing is run here, so that no sandbox is asked for.
-    let spec = place.spec.sandbox(Sandbox::none());
+    let spec = place.spec;
     let (named, onto) = (spec.base.clone(), arguments.onto.as_deref());
     if onto.is_none() {
-        let now = spec.clone().open()?.baseline().base().to_string();
+        // Before anything else: what is checked out now need not have the task's files.
+        let now = spec.base_now()?;
         if now != base {
             let place = named.unwrap_or_else(|| "HEAD".into());
             let moved = HistoryError::BaseMoved { base, place, now };
             return Err(Failure::work(format!("{moved} (`--onto COMMIT`)")));
         }
     }
-    let task = spec.base(base).open()?;
-    let branch = &arguments.branch;
+    let task = spec.base(base).open_to_read()?;
+    let branch = arguments.branch.as_deref().unwrap_or("improved");
     let made = if arguments.recorded {
         task.finalize_recorded(branch, onto)?
     } else {

@@ -3,17 +3,17 @@
 use super::failure::Failure;
 use super::look::Looks;
 use super::noise::noise;
+use super::python::hint;
 use super::{End, tell};
-use autoresearch_repo::{Task, TaskSpec};
+use autoresearch_repo::{Sandbox, Task, TaskSpec};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The repository, or a folder in it.
-    #[arg(default_value = ".")]
-    repository: PathBuf,
+    /// The repository, or a folder in it (default: where you are).
+    repository: Option<PathBuf>,
     /// The file to write; one that is there is kept, and tried.
     #[arg(long, default_value = "task.toml", value_name = "FILE")]
     task: PathBuf,
@@ -26,8 +26,11 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
     let path = said.task.display();
     if !said.task.exists() {
         write(&said)?;
-    } else if !quiet {
-        eprintln!("{path} is there already: it is kept, and tried");
+    } else {
+        is_of(&said)?;
+        if !quiet {
+            eprintln!("{path} is there already: it is kept, and tried");
+        }
     }
     let task = Task::from_toml(&said.task)?;
     tell(task.notices(), quiet);
@@ -35,12 +38,17 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
     for seed in 1..=said.runs {
         let begun = Instant::now();
         let tried = tokio::select! {
-            tried = task.try_baseline(seed) => tried,
+            // Every command once: one that cannot work would be found in the middle of a study.
+            tried = async {
+                if seed == 1 { task.try_everything(seed).await } else { task.try_baseline(seed).await }
+            } => tried,
             _ = tokio::signal::ctrl_c() => return Ok(End::Stopped),
         };
         let measured = tried.map_err(|failure| {
+            let hint = hint(failure.message()).filter(|_| task.spec().sandbox != Some(Sandbox::None));
+            let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
             Failure::work(format!(
-                "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}"
+                "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}{hint}"
             ))
         })?;
         println!("baseline, seed {seed}: {} in {:.1} s", measured.objective(), begun.elapsed().as_secs_f64());
@@ -57,8 +65,27 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
     Ok(End::Done)
 }
 
+/// # Errors
+/// The file is there, and of another repository than the one that was named.
+fn is_of(said: &Arguments) -> Result<(), Failure> {
+    let Some(folder) = &said.repository else { return Ok(()) };
+    let spec = TaskSpec::read(&said.task)?;
+    let (named, home) = (TaskSpec::new(folder).home()?, TaskSpec::new(&spec.repository).home()?);
+    // Each within the folder of its repository.
+    match named.parent() == home.parent() {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "{} is there already, and of the repository {}; for {} name another file with `--task`",
+            said.task.display(),
+            spec.repository.display(),
+            folder.display()
+        ))),
+    }
+}
+
 fn write(said: &Arguments) -> Result<(), Failure> {
-    let (path, folder) = (&said.task, &said.repository);
+    let path = &said.task;
+    let folder = said.repository.as_deref().unwrap_or(Path::new("."));
     let repository = folder.canonicalize().map_err(|why| {
         Failure::input(format!("{}: {why}; name a folder of a git repository", folder.display()))
     })?;

@@ -1,6 +1,7 @@
 //! What a repository looks like, and the task file for it.
 
-use std::path::{Path, PathBuf};
+use super::python::Python;
+use std::path::Path;
 
 /// Programs that are likely to be the experiment, the likeliest first.
 const PROGRAMS: [&str; 10] = [
@@ -50,7 +51,9 @@ pub(super) struct Looks {
     /// A program that measures.
     pub(super) evaluator: Option<String>,
     /// How Python is called here.
-    pub(super) python: &'static str,
+    pub(super) python: Python,
+    /// The way from the repository's top to the folder, with `/` at its end; empty where it is the top.
+    pub(super) within: String,
 }
 
 impl Looks {
@@ -71,13 +74,19 @@ impl Looks {
                 names.filter_map(|name| text(&folder.join(name))).find_map(|text| number(&text))
             }
         };
-        Self { original, program, number, evaluator: first(&EVALUATORS), python: python() }
+        let within = within(folder);
+        let python = Python::of(folder, &within);
+        Self { original, program, number, evaluator: first(&EVALUATORS), python, within }
     }
 
     fn command(&self, program: &str) -> String {
-        match program.ends_with(".py") {
-            true => format!("{} {program}", self.python),
+        let command = match program.ends_with(".py") {
+            true => format!("{} {program}", self.python.command),
             false => format!("sh {program}"),
+        };
+        match self.within.trim_end_matches('/') {
+            "" => command,
+            folder => format!("cd {} && {command}", word(folder)),
         }
     }
 
@@ -96,21 +105,31 @@ impl Looks {
         let run = self.command(program);
         let (place, higher) = self.number.clone().unwrap_or_else(|| ("line = \"CHANGE_ME:\"".into(), false));
         let direction = if higher { "maximize" } else { "minimize" };
-        let protected =
-            if self.original { "protected  = [\"prepare.py\"]" } else { "# protected = [\"prepare.py\"]" };
+        let quoted = |text: &str| serde_json::Value::from(text).to_string(); // as TOML has them, too
+        let here = |name: &str| quoted(&format!("{}{name}", self.within));
+        let prepare = here("prepare.py");
+        let protected = if self.original {
+            format!("protected  = [{prepare}]")
+        } else {
+            format!("# protected = [{prepare}]")
+        };
         let minutes = if self.original { "10" } else { "30" };
         let evaluator = self.evaluator.as_deref().unwrap_or("evaluate.py");
         let evaluate = format!("{} {{artifacts}}", self.command(evaluator));
-        let data = match self.original {
-            true => {
+        let data = match (self.python.data.as_slice(), self.original) {
+            ([], true) => {
                 "# The original keeps its data in ~/.cache/autoresearch, which no run sees unless it is named; and a run's HOME is\n\
-                     # another one: point prepare.py at this path.\n# data = [\"/home/you/.cache/autoresearch\"]"
+                     # another one: point prepare.py at this path.\n# data = [\"/home/you/.cache/autoresearch\"]".into()
             }
-            false => "# data = [\"data\"]",
+            ([], false) => format!("# data = [{}]", here("data")),
+            (folders, _) => {
+                let folders: Vec<String> = folders.iter().map(|folder| quoted(folder)).collect();
+                format!("# These are of the Python that `run` names.\ndata = [{}]", folders.join(", "))
+            }
         };
-        let quoted = |text: &str| serde_json::Value::from(text).to_string(); // as TOML has them, too
         let (name, repository, program, run) =
-            (quoted(name), quoted(repository), quoted(program), quoted(&run));
+            (quoted(name), quoted(repository), here(program), quoted(&run));
+        let artifacts = here("model.json");
         let evaluate = quoted(&evaluate);
         format!(
             r#"# What `autoresearch run` may change, how it is run, and where its number stands.
@@ -133,8 +152,10 @@ objective  = {{ {place}, direction = "{direction}" }}
 
 # Variables that commands get besides PATH and the like, where they are set.
 # env  = ["CUDA_VISIBLE_DEVICES"]
-# What runs may read besides the repository's files.
+# What runs may read besides the repository's files, /usr and /opt: files and folders, also that of a virtual environment.
 {data}
+# Cards: each run has one of its own.
+# gpus = ["0"]
 
 # A run that takes more than this has failed.
 limits     = {{ minutes = {minutes} }}   # also: cpu_minutes, memory = "8 GiB", disk, processes
@@ -144,7 +165,7 @@ sandbox    = "bubblewrap"
 
 # Computes the number apart from the run, so that edited code cannot print its own score: it runs in a pristine checkout, and
 # reads what the run has left.
-# artifacts = ["model.json"]
+# artifacts = [{artifacts}]
 # [evaluate]
 # run  = {evaluate}
 # data = ["/data/validation.txt"]   # which no run sees
@@ -168,6 +189,13 @@ runs = 300                # `autoresearch resume` goes on when it is raised; als
     }
 }
 
+/// The way to a folder from the top of the repository that it is in.
+fn within(folder: &Path) -> String {
+    let top = folder.ancestors().find(|above| above.join(".git").exists());
+    let way = top.and_then(|top| folder.strip_prefix(top).ok()).and_then(Path::to_str).unwrap_or_default();
+    if way.is_empty() { String::new() } else { format!("{way}/") }
+}
+
 /// Where a program prints its number: behind `name:` in a line, or behind `"name":` in a line of JSON.
 fn number(text: &str) -> Option<(String, bool)> {
     NUMBERS.iter().find_map(|(name, higher)| {
@@ -189,13 +217,13 @@ fn text(path: &Path) -> Option<String> {
     small.then(|| std::fs::read_to_string(path).ok()).flatten()
 }
 
-/// `python3` where that is what there is, as on most systems.
-fn python() -> &'static str {
-    let there = |name: &str| {
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&folders).any(|folder: PathBuf| folder.join(name).is_file())
-    };
-    if there("python3") || !there("python") { "python3" } else { "python" }
+/// As one word of a shell's line.
+pub(super) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    match text.chars().all(plain) {
+        true => text.into(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod finalize;
 mod init;
 mod look;
 mod noise;
+mod python;
 mod report;
 mod run;
 mod status;
@@ -72,6 +73,7 @@ enum End {
 pub(crate) fn main() -> ExitCode {
     let line = Line::parse();
     let quiet = line.quiet;
+    warnings();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => return Failure::work(format!("no threads can be had: {why}")).told(),
@@ -94,6 +96,19 @@ pub(crate) fn main() -> ExitCode {
         Ok(End::Stopped) => ExitCode::from(130),
         Err(failure) => failure.told(),
     }
+}
+
+/// What goes wrong on the way and ends nothing is told on standard error: a command for held-out data that gives no number, a history
+/// that is not written any more.
+fn warnings() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false);
+    // Somebody else's, if there is one already.
+    let _ = subscriber.try_init();
 }
 
 /// What the user should know, on standard error.

@@ -39,7 +39,11 @@ async fn study(task: Task, path: &Path, given: &Given, quiet: bool) -> Result<En
     stops(&stop)?;
     let progress = if quiet { Progress::quiet() } else { Progress::bar() };
     let study = task.study(proposer).store(SqliteStore::open(path)?).observer(progress);
-    let report = study.cancelled_by(&stop).run().await?;
+    let ended = study.cancelled_by(&stop).run().await;
+    if ended.is_err() {
+        remove_empty(path).await;
+    }
+    let report = ended?;
     println!("{report}");
     let file = given.task.display();
     if report.stopped == StopReason::Cancelled {
@@ -58,6 +62,21 @@ async fn study(task: Task, path: &Path, given: &Given, quiet: bool) -> Result<En
         );
     }
     Ok(End::Done)
+}
+
+/// Takes away the store of a study that was refused before it began, so that it can be begun when that is mended.
+async fn remove_empty(path: &Path) {
+    let Ok(store) = SqliteStore::open_read_only(path) else { return };
+    if !matches!(TaskSpec::base_of(&store).await, Ok(None)) {
+        return;
+    }
+    drop(store);
+    for more in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(more);
+        // What cannot be removed is told by the next `run`, which finds it.
+        let _ = std::fs::remove_file(name);
+    }
 }
 
 /// The first Ctrl-C (or SIGTERM) stops the study so that it can be resumed, the second ends the program.
