@@ -235,7 +235,7 @@ impl Confine for Sandbox {
             }
         }
         add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.own, &OWN]);
-        add(&[&"--bind", &folders.temporary, &"/tmp"]);
+        add(&[&"--bind", &folders.home, &"/tmp"]);
         for (path, how) in named {
             add(&[&how, &path, &path]);
         }

@@ -42,8 +42,8 @@ pub(crate) struct Folders {
     /// In which the others are, and nothing else, unless the job has named another one to work in.
     pub(crate) own: PathBuf,
     pub(crate) work: PathBuf,
+    /// Its home and the place of its temporary files: each folder costs its making and its removal on a disk.
     pub(crate) home: PathBuf,
-    pub(crate) temporary: PathBuf,
 }
 
 /// Makes all of it ready.
@@ -61,7 +61,7 @@ pub(super) fn prepare(
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
     let claim = Claim::take(&engine.root()?, &id.run_key())?;
     let own = claim.make_folder()?.to_path_buf();
-    let (work, home, temporary) = (own.join("work"), own.join("home"), own.join("tmp"));
+    let (work, home) = (own.join("work"), own.join("home"));
     let (status, handed) = match &confine {
         Some(_) => {
             let made = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
@@ -70,23 +70,26 @@ pub(super) fn prepare(
         }
         None => (None, None),
     };
-    let folders =
-        Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home, temporary };
-    for folder in [&folders.work, &folders.home, &folders.temporary] {
-        std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))?;
-    }
-    let folders = match &job.folder {
-        Some(folder) => Folders { work: existing(folder)?, ..folders },
-        None => folders,
+    let make = |folder: &Path| {
+        std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))
     };
+    make(&home)?;
+    let work = match &job.folder {
+        Some(folder) => existing(folder)?,
+        None => make(&work).map(|()| work)?,
+    };
+    let folders = Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home };
     files::put(job, &folders.work)?;
     let mut environment = job.environment();
     let mark = mark();
     let outer = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(MARK));
     environment.extend(outer.chain([(OsString::from(&mark), OsString::from("1"))]));
-    for (name, folder) in [("HOME", &folders.home), ("TMPDIR", &folders.temporary)] {
-        let seen = confine.as_ref().map_or_else(|| folder.clone(), |confine| confine.seen(folder, &folders));
-        environment.entry(name.into()).or_insert_with(|| seen.into());
+    let home = match &confine {
+        Some(confine) => confine.seen(&folders.home, &folders),
+        None => folders.home.clone(),
+    };
+    for name in ["HOME", "TMPDIR"] {
+        environment.entry(name.into()).or_insert_with(|| home.clone().into());
     }
     if let Some(gpus) = places.gpus() {
         environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.join(",").into());
@@ -116,7 +119,7 @@ pub(super) fn prepare(
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
     let running = Running { hub, key, kin, claim, confine, _places: places, headless: false, over: false };
-    let spaces = vec![folders.work.clone(), folders.home, folders.temporary];
+    let spaces = vec![folders.work.clone(), folders.home];
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
     Ok(Prepared { running, command, handed, stdout, stderr, afterwards, spaces })
 }
