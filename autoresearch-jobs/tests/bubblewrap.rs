@@ -145,6 +145,9 @@ async fn limits_and_ends_are_told_through_it() {
         let exit = here.run(&job).await;
         assert_eq!(exit.limit, Some(limit), "{job}: {exit:?}");
     }
+    // The sandbox's own processes do not count.
+    let alone = here.run(&Job::new(["sleep", "0.5"]).processes(1)).await;
+    assert!(alone.success(), "{alone:?}");
     assert_eq!(here.run(&sh("kill -SEGV $$")).await.ended, Ended::Signal(11));
     assert_eq!(here.run(&sh("exit 5")).await.ended, Ended::Status(5));
 }

@@ -367,6 +367,10 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
     // Kills who waits for it.
     let exit = fake.launch(&sh("kill -KILL $PPID; sleep 5")).await.unwrap();
     assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    // Takes away what says that it is wanted.
+    let exit = fake.launch(&sh("rm \"$HOME/../../fence\"; sleep 60")).await.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
     // What the script itself says still counts.
     let refused = fake.slurm().before("false");
     let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;

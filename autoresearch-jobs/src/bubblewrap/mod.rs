@@ -35,7 +35,7 @@ const SYSTEM: [&str; 9] =
 ///
 /// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
 ///   job's own folder, which it finds as `/job`, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
-///   folder, no store, no other runs. `/tmp` is in the job's folder. What is named within a path that is named, too, is as it was
+///   folder, no store, no other runs. `/tmp` is the job's `TMPDIR`, and its `HOME`. What is named within a path that is named, too, is as it was
 ///   named itself.
 /// * No network, not even this machine's own, unless the job [asks for it](Job::network), which also opens sockets without a file
 ///   (X11, D-Bus). `/usr` and `/opt` are readable as a whole: do not keep a store there.
@@ -195,6 +195,11 @@ impl Confine for Sandbox {
             Ok(below) => Path::new(OWN).join(below),
             Err(_) => path.into(),
         }
+    }
+
+    /// The one outside, and the first one within.
+    fn processes(&self) -> u64 {
+        2
     }
 
     fn words(

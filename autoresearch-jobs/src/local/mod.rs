@@ -150,6 +150,9 @@ pub(crate) trait Confine: Send + Sync {
     /// Where a job finds what stands at this path.
     fn seen(&self, path: &Path, folders: &Folders) -> PathBuf;
 
+    /// How many processes of its own it has beside the job's.
+    fn processes(&self) -> u64;
+
     /// The words before the command. `loading` are the variables that are left out of the environment, for the sandbox to set.
     ///
     /// # Errors
