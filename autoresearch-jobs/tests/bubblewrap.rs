@@ -126,7 +126,7 @@ async fn what_it_sees_of_etc_can_be_added_to() {
     let more = here.run(&job).await.stdout;
     assert!(more.contains("passwd\n") && more.ends_with("seen\n"), "{more}");
     let said = here.said("pwd; echo $HOME $TMPDIR; echo 1 >/tmp/a; cat $TMPDIR/a").await;
-    assert_eq!(said, "/job/work\n/job/home /job/home\n1\n");
+    assert_eq!(said, "/job\n/tmp /tmp\n1\n");
 }
 
 #[tokio::test]

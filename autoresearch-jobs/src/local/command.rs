@@ -6,6 +6,7 @@
 //! shell.
 
 use super::cgroup::Cgroup;
+use super::signals;
 use crate::error::LaunchError;
 use crate::job::Job;
 use std::collections::BTreeMap;
@@ -38,18 +39,20 @@ pub(super) fn build(
     let Ways { groups, refused } = ways;
     let doors: Vec<PathBuf> = groups.iter().filter_map(Cgroup::door).collect();
     let keep = environment.contains_key(OsStr::new("PWD"));
-    let mut command = match script(job, doors.len(), keep) {
+    let mut whole: Vec<OsString> = match script(job, doors.len(), keep) {
         Some(script) => {
-            let mut sh = Command::new("/bin/sh");
-            sh.args(["-c", &script, "sh"]).arg(refused).args(doors).args(words);
-            sh
+            let sh = ["/bin/sh", "-c", &script, "sh"].map(OsString::from);
+            let doors = doors.into_iter().map(OsString::from);
+            sh.into_iter().chain([refused.into()]).chain(doors).chain(words.iter().cloned()).collect()
         }
-        None => {
-            let mut command = Command::new(words.first().map_or(OsStr::new(""), |word| word));
-            command.args(words.iter().skip(1));
-            command
-        }
+        None => words.to_vec(),
     };
+    // A program with such a name would be taken for a variable.
+    if whole.first().is_some_and(|program| !program.as_encoded_bytes().contains(&b'=')) {
+        whole.splice(0..0, signals::defaults().iter().cloned());
+    }
+    let mut command = Command::new(whole.first().map_or(OsStr::new(""), |word| word));
+    command.args(whole.iter().skip(1));
     command.current_dir(folder).env_clear().envs(environment);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0);

@@ -16,6 +16,7 @@ mod proc;
 mod remove;
 mod run;
 mod running;
+mod signals;
 mod space;
 mod tail;
 

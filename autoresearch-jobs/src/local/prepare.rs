@@ -39,9 +39,9 @@ pub(super) struct Prepared {
 pub(crate) struct Folders {
     /// The number of the descriptor at which a sandbox says how the command in it has ended.
     pub(crate) status: Option<i32>,
-    /// In which the others are, and nothing else, unless the job has named another one to work in.
-    pub(crate) own: PathBuf,
     pub(crate) work: PathBuf,
+    /// The job has named it, and it is not its own.
+    pub(crate) named: bool,
     /// Its home and the place of its temporary files: each folder costs its making and its removal on a disk.
     pub(crate) home: PathBuf,
 }
@@ -60,8 +60,6 @@ pub(super) fn prepare(
     let patterns = files::patterns(job)?;
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
     let claim = Claim::take(&engine.root()?, &id.run_key())?;
-    let own = claim.make_folder()?.to_path_buf();
-    let (work, home) = (own.join("work"), own.join("home"));
     let (status, handed) = match &confine {
         Some(_) => {
             let made = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
@@ -70,15 +68,12 @@ pub(super) fn prepare(
         }
         None => (None, None),
     };
-    let make = |folder: &Path| {
-        std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))
+    let (work, named) = match &job.folder {
+        Some(folder) => (existing(folder)?, true),
+        None => (claim.make_folder()?, false),
     };
-    make(&home)?;
-    let work = match &job.folder {
-        Some(folder) => existing(folder)?,
-        None => make(&work).map(|()| work)?,
-    };
-    let folders = Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home };
+    let status_at = handed.as_ref().map(|file| file.as_raw_fd());
+    let folders = Folders { status: status_at, work, named, home: claim.make_home()? };
     files::put(job, &folders.work)?;
     let mut environment = job.environment();
     let mark = mark();

@@ -58,11 +58,16 @@ pub(super) fn without(
         "NODE_FAIL" | "PREEMPTED" | "BOOT_FAIL" | "DEADLINE" | "CANCELLED" | "REVOKED" => None,
         _ => {
             let code = state.and_then(|state| state.exit).map(|(status, _)| status);
-            let unable = code.filter(|code| [UNWANTED, UNABLE].contains(code));
-            if let Some(code) = unable.filter(|_| folder.is_tampered_with()) {
-                return Some(Ok(tampered(code, state, folder, job)));
+            let due = since >= delay || matches!(code, Some(UNWANTED | UNABLE));
+            if due && folder.is_tampered_with() {
+                return Some(Ok(tampered(
+                    code.filter(|&code| code != 0).unwrap_or(UNWANTED),
+                    state,
+                    folder,
+                    job,
+                )));
             }
-            return (unable.is_some() || since >= delay).then(|| Err(lost(state, folder, job)));
+            return due.then(|| Err(lost(state, folder, job)));
         }
     };
     // Of the first two, the job's own record says more: it may have ended well in spite of them.
