@@ -443,9 +443,14 @@ async fn five_hundred_runs_share_a_look() {
     }
     let (before, begun) = (fake.calls("squeue"), Instant::now());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let most = begun.elapsed().as_millis() as usize / 200 + 2;
+    // On a machine that is busy a single one takes longer than that.
+    while fake.calls("squeue") == before {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody looks at 500 runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let looks = fake.calls("squeue") - before;
-    assert!((1..=most).contains(&looks), "{looks} looks in two seconds for 500 runs");
+    let most = begun.elapsed().as_millis() as usize / 200 + 2;
+    assert!(looks <= most, "{looks} looks in {:?} for 500 runs", begun.elapsed());
     assert!(fake.calls("sbatch") < 250, "{} submissions for 500 runs", fake.calls("sbatch"));
     cancel.cancel();
     for launch in launches {
