@@ -25,8 +25,8 @@ impl<L: Launcher + 'static> Check<L> {
     }
 
     pub(super) async fn exits_say_what_was_used(&self) {
-        let script = "(head -c 40000000 /dev/zero; sleep 2) | tail -c 30000000 >/dev/null\n\
-                      i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done";
+        let script = "(head -c 20000000 /dev/zero; sleep 2) | tail -c 15000000 >/dev/null\n\
+                      i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
         let exit = self.ended(30, &sh(script)).await;
         assert!(exit.success(), "a job that takes time and memory: {exit:?}");
         assert!(!exit.place.trim().is_empty(), "the place where the job ran is not told: {exit:?}");
@@ -39,8 +39,8 @@ impl<L: Launcher + 'static> Check<L> {
             "the processor time that the job used is not told: {exit:?}"
         );
         assert!(
-            exit.peak_memory.is_some_and(|bytes| bytes > 25_000_000),
-            "the 30 MB of memory that the job used are not told: {exit:?}"
+            exit.peak_memory.is_some_and(|bytes| bytes > 12_000_000),
+            "the 15 MB of memory that the job used are not told: {exit:?}"
         );
     }
 
