@@ -127,6 +127,13 @@ async fn what_it_sees_of_etc_can_be_added_to() {
     assert!(more.contains("passwd\n") && more.ends_with("seen\n"), "{more}");
     let said = here.said("pwd; echo $HOME $TMPDIR; echo 1 >/tmp/a; cat $TMPDIR/a").await;
     assert_eq!(said, "/job\n/tmp /tmp\n1\n");
+    // Where it has named the machine's own, its own are elsewhere.
+    let seen = "ls -d \"$SEEN\"; echo 1 >$TMPDIR/a; cat $HOME/a; echo 1 2>/dev/null >/tmp/autoresearch-not || echo denied";
+    let temp = here.root.path().display().to_string();
+    let exit = here.run(&sh(seen).readable("/tmp").env("SEEN", &temp)).await;
+    if temp.starts_with("/tmp/") {
+        assert_eq!(exit.stdout, format!("{temp}\n1\ndenied\n"), "{exit:?}");
+    }
 }
 
 #[tokio::test]

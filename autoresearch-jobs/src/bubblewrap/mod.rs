@@ -35,7 +35,7 @@ const SYSTEM: [&str; 9] =
 ///
 /// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
 ///   job's own folder, which it finds as `/job`, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
-///   folder, no store, no other runs. `/tmp` is the job's `TMPDIR`, and its `HOME`. What is named within a path that is named, too, is as it was
+///   folder, no store, no other runs. `/tmp` is the job's `TMPDIR`, and its `HOME`, unless it names this machine's. What is named within a path that is named, too, is as it was
 ///   named itself.
 /// * No network, not even this machine's own, unless the job [asks for it](Job::network), which also opens sockets without a file
 ///   (X11, D-Bus). `/usr` and `/opt` are readable as a whole: do not keep a store there.
@@ -188,12 +188,14 @@ impl Sandbox {
 /// Where a job finds its own folder. Not where it really is: what the folders above are called is nobody's business, and where
 /// that is below `/tmp`, which is a folder of the job's, they would have to be made in it.
 const OWN: &str = "/job";
-/// Where it has its home and its temporary files.
-const HOME: &str = "/tmp";
+/// Where it has its home and its temporary files: in `/tmp`, unless the job has named that, and finds this machine's there.
+fn home(folders: &Folders) -> &'static str {
+    if folders.names_tmp { "/job-home" } else { "/tmp" }
+}
 
 impl Confine for Sandbox {
     fn seen(&self, path: &Path, folders: &Folders) -> PathBuf {
-        let own = [(&folders.work, OWN), (&folders.home, HOME)];
+        let own = [(&folders.work, OWN), (&folders.home, home(folders))];
         let mut own = own.into_iter().skip(usize::from(folders.named));
         own.find_map(|(folder, seen)| match path.strip_prefix(folder) {
             Ok(below) if below.as_os_str().is_empty() => Some(seen.into()),
@@ -245,7 +247,7 @@ impl Confine for Sandbox {
                 }
             }
         }
-        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.home, &HOME]);
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.home, &home(folders)]);
         if !folders.named {
             add(&[&"--bind", &folders.work, &OWN]);
         }

@@ -42,6 +42,8 @@ pub(crate) struct Folders {
     pub(crate) work: PathBuf,
     /// The job has named it, and it is not its own.
     pub(crate) named: bool,
+    /// The job names `/tmp`, or what that is in: to read, to write or to work in.
+    pub(crate) names_tmp: bool,
     /// Its home and the place of its temporary files: each folder costs its making and its removal on a disk.
     pub(crate) home: PathBuf,
 }
@@ -73,7 +75,12 @@ pub(super) fn prepare(
         None => (claim.make_folder()?, false),
     };
     let status_at = handed.as_ref().map(|file| file.as_raw_fd());
-    let folders = Folders { status: status_at, work, named, home: claim.make_home()? };
+    let mut seen = job.readable.iter().chain(&job.writable).chain(&job.folder);
+    let names_tmp = seen.any(|path| {
+        Path::new("/tmp").starts_with(path)
+            || path.canonicalize().is_ok_and(|path| Path::new("/tmp").starts_with(path))
+    });
+    let folders = Folders { status: status_at, work, named, names_tmp, home: claim.make_home()? };
     files::put(job, &folders.work)?;
     let mut environment = job.environment();
     let mark = mark();
