@@ -39,7 +39,7 @@ pub enum FileIn {
 ///
 /// # Where it runs
 /// In a folder of its own, empty but for the [files](Self::file) and deleted afterwards, unless [`folder`](Self::folder) names
-/// another. Its `HOME` and `TMPDIR` are within that.
+/// another. Its `HOME` and `TMPDIR` are folders of its own, too, or one and the same; they are empty at the start and deleted with it.
 ///
 /// # Environment
 /// `PATH`, `LANG`, `LC_ALL`, `LC_CTYPE` and `TZ`, what [`inherit`](Self::inherit) names and what [`env`](Self::env) sets. Name

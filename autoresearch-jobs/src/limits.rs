@@ -22,11 +22,14 @@ pub struct JobLimits {
     pub address_space: Option<u64>,
     /// Standard output and standard error together, in bytes.
     pub output: Option<u64>,
-    /// Any single file that the job writes, in bytes; where a shell sets it, rounded up to a multiple of 512.
+    /// Any single file that the job writes, in bytes; where a shell sets it, rounded up to a multiple of 512. The kernel ends who goes
+    /// beyond it with `SIGXFSZ`. A program that ignores that signal, as Python does, has its write fail instead ("File too large"):
+    /// no file gets larger, and how the program then ends is its own affair, so that the exit does not name the limit.
     pub file_size: Option<u64>,
     /// What the job adds to the disk in its folder (with what is there already), its home and its temporary files, in bytes: at least
     /// 4 KiB a file, and with files that it has deleted and still has open. Looked at from time to time, so that a job may be over for
-    /// a moment. Where jobs run on this machine.
+    /// a moment. Where jobs run on this machine. What is in memory (`/dev/shm`, and all of `/dev` in a sandbox) is no disk: where
+    /// that matters set a limit on memory as well.
     pub disk: Option<u64>,
     /// Processes at once, looked at ten times a second. Where jobs run on this machine.
     pub processes: Option<u64>,

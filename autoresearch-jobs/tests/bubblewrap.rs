@@ -45,7 +45,10 @@ impl Here {
 #[tokio::test]
 async fn it_keeps_the_contract() {
     let Some(here) = Here::new().await else { return };
-    autoresearch_jobs::testkit::conformance::launcher(|| here.launcher.clone()).await;
+    autoresearch_jobs::testkit::conformance::launcher(|| {
+        Bubblewrap::on(LocalProcess::new().folder(here.root.path()))
+    })
+    .await;
     assert_eq!(names(here.root.path()), [""; 0], "left behind");
 }
 
@@ -123,7 +126,14 @@ async fn what_it_sees_of_etc_can_be_added_to() {
     let more = here.run(&job).await.stdout;
     assert!(more.contains("passwd\n") && more.ends_with("seen\n"), "{more}");
     let said = here.said("pwd; echo $HOME $TMPDIR; echo 1 >/tmp/a; cat $TMPDIR/a").await;
-    assert_eq!(said, "/job/work\n/job/home /job/tmp\n1\n");
+    assert_eq!(said, "/job\n/tmp /tmp\n1\n");
+    // Where it has named the machine's own, its own are elsewhere.
+    let seen = "ls -d \"$SEEN\"; echo 1 >$TMPDIR/a; cat $HOME/a; echo 1 2>/dev/null >/tmp/autoresearch-not || echo denied";
+    let temp = here.root.path().display().to_string();
+    let exit = here.run(&sh(seen).readable("/tmp").env("SEEN", &temp)).await;
+    if temp.starts_with("/tmp/") {
+        assert_eq!(exit.stdout, format!("{temp}\n1\ndenied\n"), "{exit:?}");
+    }
 }
 
 #[tokio::test]
@@ -142,6 +152,9 @@ async fn limits_and_ends_are_told_through_it() {
         let exit = here.run(&job).await;
         assert_eq!(exit.limit, Some(limit), "{job}: {exit:?}");
     }
+    // The sandbox's own processes do not count.
+    let alone = here.run(&Job::new(["sleep", "0.5"]).processes(1)).await;
+    assert!(alone.success(), "{alone:?}");
     assert_eq!(here.run(&sh("kill -SEGV $$")).await.ended, Ended::Signal(11));
     assert_eq!(here.run(&sh("exit 5")).await.ended, Ended::Status(5));
 }

@@ -448,7 +448,7 @@ mod real {
                     conformance::launcher(move || ray().folder(&shared)).await;
                     step("conformance through a folder", began);
                     // Not beside it: a job of Ray's is a second of work for the machine.
-                    conformance::launcher(ray).await;
+                    conformance::launcher_of_one_driver(ray).await;
                     step("conformance through the log", began);
                 }
             });

@@ -367,6 +367,10 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
     // Kills who waits for it.
     let exit = fake.launch(&sh("kill -KILL $PPID; sleep 5")).await.unwrap();
     assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    // Takes away what says that it is wanted.
+    let exit = fake.launch(&sh("rm \"$HOME/../../fence\"; sleep 60")).await.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
     // What the script itself says still counts.
     let refused = fake.slurm().before("false");
     let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
@@ -439,9 +443,14 @@ async fn five_hundred_runs_share_a_look() {
     }
     let (before, begun) = (fake.calls("squeue"), Instant::now());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let most = begun.elapsed().as_millis() as usize / 200 + 2;
+    // On a machine that is busy a single one takes longer than that.
+    while fake.calls("squeue") == before {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody looks at 500 runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let looks = fake.calls("squeue") - before;
-    assert!((1..=most).contains(&looks), "{looks} looks in two seconds for 500 runs");
+    let most = begun.elapsed().as_millis() as usize / 200 + 2;
+    assert!(looks <= most, "{looks} looks in {:?} for 500 runs", begun.elapsed());
     assert!(fake.calls("sbatch") < 250, "{} submissions for 500 runs", fake.calls("sbatch"));
     cancel.cancel();
     for launch in launches {

@@ -47,8 +47,10 @@ async fn a_fake_launcher_answers_one_launch_while_it_answers_another() {
 #[cfg(target_os = "linux")]
 mod mistaken {
     use super::*;
-    use autoresearch_jobs::LocalProcess;
+    use autoresearch_jobs::{FileIn, LocalProcess};
+    use std::collections::BTreeMap;
     use std::process::{Child, Command};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
@@ -169,6 +171,10 @@ mod mistaken {
                 "SIGSEGV is not told",
             ),
         ];
+        all_are_found(mistakes);
+    }
+
+    fn all_are_found<const N: usize>(mistakes: [((Before, After), &'static str); N]) {
         let found = mistakes.map(|((before, after), expected)| {
             (found(move |local| Mistaken(local, before, after)), expected)
         });
@@ -176,6 +182,162 @@ mod mistaken {
             let said = found.join().unwrap();
             assert!(said.contains(expected), "{expected}: {said}");
         }
+    }
+
+    #[test]
+    fn whatever_of_a_job_is_left_out_is_found() {
+        let before = |mistake: Before| (mistake, NOTHING.1);
+        all_are_found([
+            (
+                before(|_, job, _| (job.stdout, job.stderr) = (None, None)),
+                "standard output is not in the file",
+            ),
+            (before(|_, job, _| job.stderr = None), "standard error is not in the file"),
+            (before(|_, _, watch| *watch = Watch::new(&watch.cancel)), "is to be told once"),
+            (
+                before(|_, _, watch| {
+                    let told = watch.clone();
+                    *watch = Watch::new(&told.cancel).lines(move |line| {
+                        told.tell(line);
+                        told.tell(line);
+                    });
+                }),
+                "is to be told once",
+            ),
+            (before(|_, job, _| job.folder = None), "does not run in the folder that it names"),
+            (
+                before(|_, job, _| {
+                    job.files_in.retain(|_, file| !matches!(file, FileIn::Bytes(_)));
+                }),
+                "a file of bytes",
+            ),
+            (
+                before(|_, job, _| job.files_in.retain(|_, file| !matches!(file, FileIn::At(_)))),
+                "the copy of a program",
+            ),
+            (
+                before(|_, job, _| {
+                    for file in job.files_in.values_mut() {
+                        if let FileIn::At(path) = file
+                            && let Ok(bytes) = std::fs::read(&*path)
+                        {
+                            *file = FileIn::Bytes(bytes);
+                        }
+                    }
+                }),
+                "or does not run",
+            ),
+            (
+                before(|_, job, _| {
+                    if job.limits.disk.take().is_some() {
+                        soon(job);
+                    }
+                }),
+                "limit of disk space",
+            ),
+            (
+                before(|_, job, _| {
+                    if job.limits.processes.take().is_some() {
+                        soon(job);
+                    }
+                }),
+                "limit of processes",
+            ),
+            (before(|_, job, _| job.limits.address_space = None), "limit of address space is not kept"),
+            (before(|_, job, _| job.resources.gpus = 0), "asks for a million GPUs"),
+            (before(|_, job, _| job.resources.cpus = None), "asks for a million CPUs"),
+        ]);
+    }
+
+    #[test]
+    fn whatever_an_exit_does_not_tell_is_found() {
+        let after = |mistake: After| (NOTHING.0, mistake);
+        all_are_found([
+            (after(|_, exit| exit.stderr.clear()), "standard error is not told"),
+            (after(|_, exit| exit.place.clear()), "the place where the job ran"),
+            (after(|_, exit| exit.cpu_seconds = None), "the processor time"),
+            (after(|_, exit| exit.cpu_seconds = Some(0.0)), "the processor time"),
+            (after(|_, exit| exit.peak_memory = None), "of memory that the job used"),
+            (after(|_, exit| exit.wall_seconds = 0.0), "its elapsed time"),
+            (
+                after(|_, exit| {
+                    exit.stdout = exit.stdout.lines().take(100).map(|line| format!("{line}\n")).collect();
+                }),
+                "of long output the end is told",
+            ),
+            (
+                after(|job, exit| {
+                    if let Some(folder) = &job.folder {
+                        std::fs::remove_file(folder.join("left")).unwrap();
+                        exit.files.clear();
+                    }
+                }),
+                "is not left as the job has left it",
+            ),
+        ]);
+    }
+
+    /// Knows nothing of other drivers' jobs: its locks are in a place of its own.
+    #[test]
+    fn a_launcher_that_knows_nothing_of_other_drivers_is_found() {
+        let found = found(|_| LocalProcess::new().folder(local().0.keep()));
+        assert!(found.join().unwrap().contains("beside the job of an earlier one"));
+    }
+
+    type Results = BTreeMap<JobId, tokio::sync::watch::Receiver<Option<Result<JobExit, LaunchError>>>>;
+
+    /// Takes over a job of its driver or of another one, and gives its result to both.
+    #[derive(Clone)]
+    struct Generous(LocalProcess, Arc<Mutex<Results>>);
+
+    #[async_trait]
+    impl Launcher for Generous {
+        async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
+            if !says("$D/count")(job) {
+                return self.0.launch(id, job, watch).await;
+            }
+            let mut result = self
+                .1
+                .lock()
+                .unwrap()
+                .entry(id.clone())
+                .or_insert_with(|| {
+                    let (local, id, job) = (self.0.clone(), id.clone(), job.clone());
+                    let (tell, told) = tokio::sync::watch::channel(None);
+                    tokio::spawn(async move {
+                        tell.send_replace(Some(local.launch(&id, &job, &Watch::default()).await));
+                    });
+                    told
+                })
+                .clone();
+            let told = result.wait_for(Option::is_some).await.unwrap().clone();
+            told.unwrap()
+        }
+    }
+
+    #[test]
+    fn a_launcher_that_gives_one_result_to_two_drivers_is_found() {
+        let all = Arc::default();
+        let found = found(move |local| Generous(local, Arc::clone(&all)));
+        assert!(found.join().unwrap().contains("two drivers have got a result of one run"));
+    }
+
+    /// Ends the job of a driver that sleeps and says that it has its result, before there is one.
+    #[test]
+    fn a_launcher_that_makes_results_up_is_found() {
+        struct Hasty(LocalProcess, AtomicBool);
+        #[async_trait]
+        impl Launcher for Hasty {
+            async fn launch(&self, id: &JobId, job: &Job, watch: &Watch) -> Result<JobExit, LaunchError> {
+                match self.1.load(Ordering::SeqCst) && says("$D/count")(job) {
+                    true => Ok(JobExit::new(Ended::Status(0))),
+                    false => self.0.launch(id, job, watch).await,
+                }
+            }
+        }
+        let made = AtomicBool::new(false);
+        let found = found(move |local| Hasty(local, AtomicBool::new(made.swap(true, Ordering::SeqCst))));
+        assert!(found.join().unwrap().contains("whose job has not ended"));
     }
 
     /// Ends the job and forgets one that it has started.

@@ -350,7 +350,10 @@ mod linux {
         infrastructure(lost.execute(1, here.cx(7)).await.unwrap_err(), "before it came to the executor");
         // A program that knows nothing of workers.
         let foreign = here.worker().binary("/bin/true");
-        infrastructure(foreign.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(), "without a run");
+        infrastructure(
+            foreign.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(),
+            "worker_main_named(",
+        );
         let missing = here.worker().binary("/no/such/program");
         infrastructure(missing.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(), "/no/such/program");
         // A program that is not the one any more that it was.

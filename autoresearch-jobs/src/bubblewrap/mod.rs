@@ -35,7 +35,7 @@ const SYSTEM: [&str; 9] =
 ///
 /// * The system (`/usr`, `/opt`, the libraries, a few files of `/etc`) can be read and not written. Of all else there is only the
 ///   job's own folder, which it finds as `/job`, the program, and what the job names as [`readable`](Job::readable) and [`writable`](Job::writable): no home
-///   folder, no store, no other runs. `/tmp` is in the job's folder. What is named within a path that is named, too, is as it was
+///   folder, no store, no other runs. `/tmp` is the job's `TMPDIR`, and its `HOME`, unless it names this machine's. What is named within a path that is named, too, is as it was
 ///   named itself.
 /// * No network, not even this machine's own, unless the job [asks for it](Job::network), which also opens sockets without a file
 ///   (X11, D-Bus). `/usr` and `/opt` are readable as a whole: do not keep a store there.
@@ -188,13 +188,26 @@ impl Sandbox {
 /// Where a job finds its own folder. Not where it really is: what the folders above are called is nobody's business, and where
 /// that is below `/tmp`, which is a folder of the job's, they would have to be made in it.
 const OWN: &str = "/job";
+/// Where it has its home and its temporary files: in `/tmp`, unless the job has named that, and finds this machine's there.
+fn home(folders: &Folders) -> &'static str {
+    if folders.names_tmp { "/job-home" } else { "/tmp" }
+}
 
 impl Confine for Sandbox {
     fn seen(&self, path: &Path, folders: &Folders) -> PathBuf {
-        match path.strip_prefix(&folders.own) {
-            Ok(below) => Path::new(OWN).join(below),
-            Err(_) => path.into(),
-        }
+        let own = [(&folders.work, OWN), (&folders.home, home(folders))];
+        let mut own = own.into_iter().skip(usize::from(folders.named));
+        own.find_map(|(folder, seen)| match path.strip_prefix(folder) {
+            Ok(below) if below.as_os_str().is_empty() => Some(seen.into()),
+            Ok(below) => Some(Path::new(seen).join(below)),
+            Err(_) => None,
+        })
+        .unwrap_or_else(|| path.into())
+    }
+
+    /// The one outside, and the first one within.
+    fn processes(&self) -> u64 {
+        2
     }
 
     fn words(
@@ -218,7 +231,7 @@ impl Confine for Sandbox {
             add(&[&"--share-net"]);
         }
         add(&[&"--cap-drop", &"ALL", &"--hostname", &"sandbox"]);
-        let named = named(job, folders, program)?;
+        let named = named(job, folders, |path| self.seen(path, folders) != path, program)?;
         for path in SYSTEM {
             // As links where they are links, as in systems with one `/usr`.
             match std::fs::read_link(path) {
@@ -234,8 +247,10 @@ impl Confine for Sandbox {
                 }
             }
         }
-        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.own, &OWN]);
-        add(&[&"--bind", &folders.temporary, &"/tmp"]);
+        add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &folders.home, &home(folders)]);
+        if !folders.named {
+            add(&[&"--bind", &folders.work, &OWN]);
+        }
         for (path, how) in named {
             add(&[&how, &path, &path]);
         }
@@ -251,9 +266,14 @@ impl Confine for Sandbox {
 
 /// What is mounted for this job and no other, and how: the outer ones first, so that what is named within another stays as it
 /// was named.
-fn named(job: &Job, folders: &Folders, program: &Path) -> Result<Vec<(PathBuf, &'static str)>, LaunchError> {
+fn named(
+    job: &Job,
+    folders: &Folders,
+    is_own: impl Fn(&Path) -> bool,
+    program: &Path,
+) -> Result<Vec<(PathBuf, &'static str)>, LaunchError> {
     let mut named = Vec::new();
-    if !folders.work.starts_with(&folders.own) {
+    if folders.named {
         named.push((folders.work.clone(), "--bind"));
     }
     for path in &job.writable {
@@ -261,7 +281,7 @@ fn named(job: &Job, folders: &Folders, program: &Path) -> Result<Vec<(PathBuf, &
     }
     for path in job.readable.iter().map(PathBuf::as_path).chain([program]) {
         let path = there(path)?;
-        if path.starts_with(&folders.own) {
+        if is_own(&path) {
             continue;
         }
         let of_etc = ETC.iter().any(|name| path.starts_with(Path::new("/etc").join(name)));

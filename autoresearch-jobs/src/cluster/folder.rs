@@ -227,6 +227,19 @@ impl LaunchFolder {
         let _ = fs::remove_file(self.path.join("fence"));
     }
 
+    /// Whether the fence is gone, or the launch's whole folder, which this driver has not taken away. While the storage is away
+    /// neither is said to be.
+    pub(crate) fn is_tampered_with(&self) -> bool {
+        let gone =
+            |path: &Path| fs::symlink_metadata(path).is_err_and(|why| why.kind() == io::ErrorKind::NotFound);
+        // Beside it is the lock, which this driver holds.
+        let lock = self.path.parent().and_then(|run| {
+            let name = run.file_name()?.to_str()?;
+            Some(run.with_file_name(format!("{name}.lock")))
+        });
+        lock.is_some_and(|lock| lock.exists()) && gone(&self.path.join("fence"))
+    }
+
     /// When something was last heard of what is running of it.
     pub(crate) fn beat(&self) -> Option<SystemTime> {
         fs::metadata(self.begun(self.incarnation()?).join("beat")).ok()?.modified().ok()

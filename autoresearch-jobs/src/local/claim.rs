@@ -33,13 +33,14 @@ struct Record {
     groups: Vec<PathBuf>,
 }
 
-/// The right to run a run on this machine, with a folder for it. Dropped, both are gone.
+/// The right to run a run on this machine, with folders for it. Dropped, all of it is gone.
 #[derive(Debug)]
 pub(super) struct Claim {
     /// Locked; the kernel unlocks it when this process is gone, however that came about.
     lock: File,
     lock_path: PathBuf,
     folder: PathBuf,
+    home: PathBuf,
     refused: PathBuf,
     /// Something of it is still running: the note must stay, so that it is found again.
     unended: bool,
@@ -72,20 +73,28 @@ impl Claim {
                 Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
             }
         };
-        let (folder, refused) = (root.join(key), root.join(format!("{key}.refused")));
+        // Side by side: a folder for the two of them would have to be made and removed on the disk as well.
+        let [home, refused] = ["home", "refused"].map(|what| root.join(format!("{key}.{what}")));
         let text = content(&lock);
-        let mut claim = Self { lock, lock_path, folder, refused, unended: false };
+        let mut claim = Self { lock, lock_path, folder: root.join(key), home, refused, unended: false };
         claim.end_what_was_left(&text)?;
         let written = claim.lock.set_len(0).and_then(|()| claim.lock.write_all_at(me().as_bytes(), 0));
         written.map_err(LaunchError::io(format!("cannot write the lock {}", claim.lock_path.display())))?;
         Ok(claim)
     }
 
-    /// Its own folder, made anew; what is in it is private to the user.
-    pub(super) fn make_folder(&self) -> Result<&Path, LaunchError> {
-        let made = fs::DirBuilder::new().mode(0o700).create(&self.folder);
-        made.map_err(LaunchError::io(format!("cannot make the folder {}", self.folder.display())))?;
-        Ok(&self.folder)
+    /// A folder to work in, made anew; what is in it is private to the user.
+    pub(super) fn make_folder(&self) -> Result<PathBuf, LaunchError> {
+        private(&self.folder)
+    }
+
+    /// The same for its home and its temporary files.
+    pub(super) fn make_home(&self) -> Result<PathBuf, LaunchError> {
+        private(&self.home)
+    }
+
+    fn folders(&self) -> [PathBuf; 2] {
+        [self.folder.clone(), self.home.clone()]
     }
 
     /// The file in which it is written that a limit could not be set: where the job does not come by.
@@ -97,12 +106,13 @@ impl Claim {
     pub(super) fn note(&self, id: &JobId, mark: &str, groups: &[Cgroup]) -> Result<Kin, LaunchError> {
         let since = proc::now().unwrap_or(0).saturating_sub(1);
         let paths = groups.iter().map(|group| group.path().to_path_buf()).collect();
-        let record = Record { id: id.clone(), mark: mark.into(), boot: proc::boot(), since, groups: paths };
+        let record =
+            Record { id: id.clone(), mark: mark.into(), boot: proc::boot().into(), since, groups: paths };
         let text =
             serde_json::to_string(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         let written = self.lock.write_all_at(format!("{}{text}\n", me()).as_bytes(), 0);
         written.map_err(LaunchError::io(format!("cannot write {}", self.lock_path.display())))?;
-        Ok(Kin::new(mark.into(), Some(self.folder.clone()), groups.to_vec(), since))
+        Ok(Kin::new(mark.into(), self.folders(), groups.to_vec(), since))
     }
 
     /// What it has started is being ended: who waits for the run waits for that.
@@ -121,7 +131,7 @@ impl Claim {
         let record = text.lines().nth(1).and_then(|line| serde_json::from_str::<Record>(line).ok());
         if let Some(record) = record.filter(|record| record.boot == proc::boot()) {
             let groups: Vec<Cgroup> = record.groups.iter().map(|path| Cgroup::at(path)).collect();
-            let mut kin = Kin::new(record.mark, Some(self.folder.clone()), groups, record.since);
+            let mut kin = Kin::new(record.mark, self.folders(), groups, record.since);
             let (ended, gone) = kin.end(false, false, END);
             if !gone {
                 self.unended = true;
@@ -134,8 +144,16 @@ impl Claim {
             kin.groups().iter().for_each(Cgroup::remove);
             tracing::info!(id = %record.id, ended, "what an earlier driver had left running was ended");
         }
-        remove(&self.folder).map_err(LaunchError::io(format!("cannot delete {}", self.folder.display())))
+        self.folders().iter().try_for_each(|folder| {
+            remove(folder).map_err(LaunchError::io(format!("cannot delete {}", folder.display())))
+        })
     }
+}
+
+fn private(folder: &Path) -> Result<PathBuf, LaunchError> {
+    let made = fs::DirBuilder::new().mode(0o700).create(folder);
+    made.map_err(LaunchError::io(format!("cannot make the folder {}", folder.display())))?;
+    Ok(folder.into())
 }
 
 impl Drop for Claim {
@@ -143,8 +161,13 @@ impl Drop for Claim {
         if self.unended {
             return;
         }
-        if let Err(why) = remove(&self.folder) {
-            tracing::warn!("{} stays behind: {why}", self.folder.display());
+        for folder in self.folders() {
+            // Most are empty, or not there.
+            if fs::remove_dir(&folder).is_err()
+                && let Err(why) = remove(&folder)
+            {
+                tracing::warn!("{} stays behind: {why}", folder.display());
+            }
         }
         let _ = fs::remove_file(&self.refused);
         // Still locked: who waits for it finds that it is gone, and makes another.
@@ -215,7 +238,9 @@ mod tests {
     fn a_claim_is_exclusive_and_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let claim = Claim::take(root.path(), "s-r1").unwrap();
-        claim.make_folder().unwrap();
+        for folder in [claim.make_folder().unwrap(), claim.make_home().unwrap()] {
+            fs::write(folder.join("f"), "").unwrap();
+        }
         let refused = Claim::take(root.path(), "s-r1").unwrap_err().to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         Claim::take(root.path(), "s-r2").unwrap();

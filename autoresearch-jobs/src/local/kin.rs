@@ -26,8 +26,8 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Kin {
     mark: String,
-    /// A folder in which none but its processes stand.
-    folder: Option<PathBuf>,
+    /// Folders in which none but its processes stand.
+    folders: [PathBuf; 2],
     groups: Vec<Cgroup>,
     /// Everybody seen so far, by number and start.
     seen: HashMap<i32, u64>,
@@ -41,8 +41,8 @@ pub(super) struct Kin {
 }
 
 impl Kin {
-    pub(super) fn new(mark: String, folder: Option<PathBuf>, groups: Vec<Cgroup>, since: u64) -> Self {
-        Self { mark, folder, groups, seen: HashMap::new(), head: 0, since, most: 0, ending: false }
+    pub(super) fn new(mark: String, folders: [PathBuf; 2], groups: Vec<Cgroup>, since: u64) -> Self {
+        Self { mark, folders, groups, seen: HashMap::new(), head: 0, since, most: 0, ending: false }
     }
 
     /// This is its first process.
@@ -122,8 +122,7 @@ impl Kin {
     }
 
     fn is_marked(&self, entry: &Entry) -> bool {
-        proc::has_variable(entry.pid, &self.mark)
-            || self.folder.as_ref().is_some_and(|folder| proc::stands_in(entry.pid, folder))
+        proc::has_variable(entry.pid, &self.mark) || proc::stands_in(entry.pid, &self.folders)
     }
 
     /// Ends everybody. Says how many there were beside the first process, and whether all of them are gone. `headless`: the

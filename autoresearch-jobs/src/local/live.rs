@@ -46,6 +46,8 @@ pub(super) struct Live {
     stdout: Tail,
     stderr: Tail,
     left: Option<u64>,
+    /// What it has used is not told by its first process, which only confines it.
+    confined: bool,
     watch: Watch,
     ended: Option<oneshot::Sender<()>>,
     flooded: Option<oneshot::Sender<()>>,
@@ -55,6 +57,7 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn start(start: Start) -> Option<Self> {
         let Start { mut command, cpus, groups, handed, started, ended, flooded, watch, most, .. } = start;
+        let confined = handed.is_some();
         match spawn(&mut command, cpus.as_deref(), &groups, handed) {
             Err(why) => {
                 let _ = started.send(Err(why));
@@ -72,6 +75,7 @@ impl Live {
                     stdout,
                     stderr,
                     left: most,
+                    confined,
                     watch,
                     ended: Some(ended),
                     flooded: Some(flooded),
@@ -132,7 +136,8 @@ impl Live {
             child.wait4().inspect_err(|why| tracing::warn!("a child could not be collected: {why}")).ok()?;
         let cpu = used.rusage.utime + used.rusage.stime;
         // A child begins with what this process had when it was started, as far as the kernel's account goes.
-        let peak = Some(used.rusage.maxrss).filter(|&peak| own_peak().is_some_and(|own| peak > own));
+        let peak = Some(used.rusage.maxrss)
+            .filter(|&peak| !self.confined && own_peak().is_some_and(|own| peak > own));
         Some(Head { status: used.status, cpu, peak })
     }
 

@@ -66,6 +66,11 @@ use tokio::sync::OnceCell;
 /// closed in children (`FD_CLOEXEC`), also what it has inherited and what libraries have opened without that mark. A program
 /// that hands descriptors to other children of its own does so in the child, as [`std::process::Command`] does.
 ///
+/// # Signals
+/// `SIGHUP`, `SIGINT`, `SIGQUIT` and `SIGTERM` end what does not catch them, also where this process ignores them, as one does that
+/// was started by `nohup` or in the background of a script (by `env` of coreutils 8.31 and later; without it a warning is given, and
+/// they are ignored).
+///
 /// # When this process is killed
 /// Then nobody is left to end its jobs. They are found by a lock and a note in the [folder](Self::folder): the first launch of a
 /// later process in the same folder ends all of them, so that a resumed study begins its open runs afresh. While two
@@ -150,6 +155,9 @@ impl Launcher for LocalProcess {
 pub(crate) trait Confine: Send + Sync {
     /// Where a job finds what stands at this path.
     fn seen(&self, path: &Path, folders: &Folders) -> PathBuf;
+
+    /// How many processes of its own it has beside the job's.
+    fn processes(&self) -> u64;
 
     /// The words before the command. `loading` are the variables that are left out of the environment, for the sandbox to set.
     ///

@@ -39,11 +39,13 @@ pub(super) struct Prepared {
 pub(crate) struct Folders {
     /// The number of the descriptor at which a sandbox says how the command in it has ended.
     pub(crate) status: Option<i32>,
-    /// In which the others are, and nothing else, unless the job has named another one to work in.
-    pub(crate) own: PathBuf,
     pub(crate) work: PathBuf,
+    /// The job has named it, and it is not its own.
+    pub(crate) named: bool,
+    /// The job names `/tmp`, or what that is in: to read, to write or to work in.
+    pub(crate) names_tmp: bool,
+    /// Its home and the place of its temporary files: each folder costs its making and its removal on a disk.
     pub(crate) home: PathBuf,
-    pub(crate) temporary: PathBuf,
 }
 
 /// Makes all of it ready.
@@ -60,8 +62,6 @@ pub(super) fn prepare(
     let patterns = files::patterns(job)?;
     let hub = hub().map_err(LaunchError::io("cannot start the thread that watches children"))?;
     let claim = Claim::take(&engine.root()?, &id.run_key())?;
-    let own = claim.make_folder()?.to_path_buf();
-    let (work, home, temporary) = (own.join("work"), own.join("home"), own.join("tmp"));
     let (status, handed) = match &confine {
         Some(_) => {
             let made = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
@@ -70,23 +70,28 @@ pub(super) fn prepare(
         }
         None => (None, None),
     };
-    let folders =
-        Folders { status: handed.as_ref().map(|file| file.as_raw_fd()), own, work, home, temporary };
-    for folder in [&folders.work, &folders.home, &folders.temporary] {
-        std::fs::create_dir(folder).map_err(LaunchError::io(format!("cannot make {}", folder.display())))?;
-    }
-    let folders = match &job.folder {
-        Some(folder) => Folders { work: existing(folder)?, ..folders },
-        None => folders,
+    let (work, named) = match &job.folder {
+        Some(folder) => (existing(folder)?, true),
+        None => (claim.make_folder()?, false),
     };
+    let status_at = handed.as_ref().map(|file| file.as_raw_fd());
+    let mut seen = job.readable.iter().chain(&job.writable).chain(&job.folder);
+    let names_tmp = seen.any(|path| {
+        Path::new("/tmp").starts_with(path)
+            || path.canonicalize().is_ok_and(|path| Path::new("/tmp").starts_with(path))
+    });
+    let folders = Folders { status: status_at, work, named, names_tmp, home: claim.make_home()? };
     files::put(job, &folders.work)?;
     let mut environment = job.environment();
     let mark = mark();
     let outer = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(MARK));
     environment.extend(outer.chain([(OsString::from(&mark), OsString::from("1"))]));
-    for (name, folder) in [("HOME", &folders.home), ("TMPDIR", &folders.temporary)] {
-        let seen = confine.as_ref().map_or_else(|| folder.clone(), |confine| confine.seen(folder, &folders));
-        environment.entry(name.into()).or_insert_with(|| seen.into());
+    let home = match &confine {
+        Some(confine) => confine.seen(&folders.home, &folders),
+        None => folders.home.clone(),
+    };
+    for name in ["HOME", "TMPDIR"] {
+        environment.entry(name.into()).or_insert_with(|| home.clone().into());
     }
     if let Some(gpus) = places.gpus() {
         environment.insert("CUDA_VISIBLE_DEVICES".into(), gpus.join(",").into());
@@ -116,7 +121,7 @@ pub(super) fn prepare(
     static KEYS: AtomicU64 = AtomicU64::new(0);
     let key = KEYS.fetch_add(1, Ordering::Relaxed);
     let running = Running { hub, key, kin, claim, confine, _places: places, headless: false, over: false };
-    let spaces = vec![folders.work.clone(), folders.home, folders.temporary];
+    let spaces = vec![folders.work.clone(), folders.home];
     let afterwards = Afterwards { job: job.clone(), status, patterns, folder: folders.work, refused };
     Ok(Prepared { running, command, handed, stdout, stderr, afterwards, spaces })
 }

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Clock ticks a second in what the kernel tells user space; the same on all of Linux's architectures.
 pub(super) const TICKS: f64 = 100.0;
@@ -65,8 +66,11 @@ pub(super) fn now() -> Option<u64> {
 }
 
 /// Names this start of this machine.
-pub(super) fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+pub(super) fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+    })
 }
 
 /// The process and its state. The name of the program, in parentheses, can hold anything.
@@ -96,12 +100,13 @@ pub(super) fn has_variable(pid: i32, name: &str) -> bool {
         .any(|variable| variable.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
 }
 
-/// Whether the process stands in the folder.
-pub(super) fn stands_in(pid: i32, folder: &Path) -> bool {
+/// Whether the process stands in one of the folders.
+pub(super) fn stands_in(pid: i32, folders: &[PathBuf]) -> bool {
     fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| {
         // A folder that was deleted has this behind its name.
         let cwd = cwd.as_os_str().as_bytes();
-        Path::new(OsStr::from_bytes(cwd.strip_suffix(b" (deleted)").unwrap_or(cwd))).starts_with(folder)
+        let cwd = Path::new(OsStr::from_bytes(cwd.strip_suffix(b" (deleted)").unwrap_or(cwd)));
+        folders.iter().any(|folder| cwd.starts_with(folder))
     })
 }
 
@@ -125,8 +130,8 @@ mod tests {
         let me = i32::try_from(std::process::id()).unwrap();
         let entry = entry(me).unwrap();
         assert!(entry.pages > 0 && entry.started <= now().unwrap());
-        assert!(stands_in(me, &std::env::current_dir().unwrap()));
-        assert!(!stands_in(me, Path::new("/no/such/folder")));
+        assert!(stands_in(me, &["/no/such/folder".into(), std::env::current_dir().unwrap()]));
+        assert!(!stands_in(me, &["/no/such/folder".into()]));
         assert!(all().iter().all(|entry| entry.pid != me));
     }
 }

@@ -91,13 +91,15 @@ async fn run(
     let begun = Instant::now();
     running.kin.begins_with(pid, since);
     tracing::debug!(%id, pid, "started");
+    // What confines it are processes, too, and none of the job's.
+    let own = running.confine.as_ref().map_or(0, |confine| confine.processes());
     let stop = tokio::select! {
         biased;
         ended = &mut pending.ended => ended.map_or(Stop::Lost, |()| Stop::Ended),
         Ok(()) = &mut pending.flooded => Stop::Limit(LimitKind::Output),
         () = watch.cancel.cancelled() => Stop::Cancelled,
         () = sleep(job.limits.wall_clock) => Stop::Limit(LimitKind::WallClock),
-        limit = sample(&mut running.kin, job, &spaces) => Stop::Limit(limit),
+        limit = sample(&mut running.kin, job, &spaces, own) => Stop::Limit(limit),
     };
     let wall = begun.elapsed();
     blocking(move || conclude(running, &afterwards, stop, pending, wall)).await?
@@ -111,7 +113,7 @@ async fn sleep(limit: Option<Duration>) {
 }
 
 /// Looks at what the job uses as often as needed; ends when it is too much.
-async fn sample(kin: &mut Kin, job: &Job, spaces: &[PathBuf]) -> LimitKind {
+async fn sample(kin: &mut Kin, job: &Job, spaces: &[PathBuf], own: u64) -> LimitKind {
     let memory = job.limits.memory.filter(|_| !places::counts_memory() || kin.groups().is_empty());
     let (cpu, processes) = (job.limits.cpu_time, job.limits.processes);
     let page = rustix::param::page_size() as u64;
@@ -120,7 +122,7 @@ async fn sample(kin: &mut Kin, job: &Job, spaces: &[PathBuf]) -> LimitKind {
     loop {
         tokio::time::sleep(if often { SAMPLE } else { LOOK }).await;
         let ((ticks, pages), many) = kin.usage();
-        if processes.is_some_and(|limit| many > limit) {
+        if processes.is_some_and(|limit| many.saturating_sub(own) > limit) {
             return LimitKind::Processes;
         }
         if memory.is_some_and(|limit| pages.saturating_mul(page) > limit) {

@@ -70,6 +70,10 @@ pub(super) struct Handed {
 impl Read {
     /// Reads the job's files and the variables that it inherits.
     pub(super) fn new(job: &Job) -> Result<Self, LaunchError> {
+        // Relative to where the study stands, as for every launcher; the node stands elsewhere.
+        let folder = job.folder.as_ref().map(std::path::absolute).transpose();
+        let job =
+            &Job { folder: folder.map_err(LaunchError::io("the current folder is gone"))?, ..job.clone() };
         let mut files = BTreeMap::new();
         for (name, file) in &job.files_in {
             let name = name.trim_start_matches("./").to_owned();
@@ -290,6 +294,12 @@ mod tests {
         for other in [job().file("a", "c"), job().env("C", "e"), job().memory(5), Job::new(["true"])] {
             assert_ne!(read(other).content, same);
         }
+    }
+
+    #[test]
+    fn a_folder_is_told_from_where_the_study_stands() {
+        let absolute = std::env::current_dir().unwrap().join("runs");
+        assert_eq!(read(Job::new(["true"]).folder("runs")).job.folder, Some(absolute));
     }
 
     #[test]

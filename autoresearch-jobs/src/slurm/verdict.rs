@@ -58,8 +58,16 @@ pub(super) fn without(
         "NODE_FAIL" | "PREEMPTED" | "BOOT_FAIL" | "DEADLINE" | "CANCELLED" | "REVOKED" => None,
         _ => {
             let code = state.and_then(|state| state.exit).map(|(status, _)| status);
-            let unable = matches!(code, Some(UNWANTED | UNABLE));
-            return (unable || since >= delay).then(|| Err(lost(state, folder, job)));
+            let due = since >= delay || matches!(code, Some(UNWANTED | UNABLE));
+            if due && folder.is_tampered_with() {
+                return Some(Ok(tampered(
+                    code.filter(|&code| code != 0).unwrap_or(UNWANTED),
+                    state,
+                    folder,
+                    job,
+                )));
+            }
+            return due.then(|| Err(lost(state, folder, job)));
         }
     };
     // Of the first two, the job's own record says more: it may have ended well in spite of them.
@@ -75,6 +83,14 @@ pub(super) fn without(
         }
         None => Err(lost(state, folder, job)),
     })
+}
+
+/// The job has the rights of its user, and has taken away what says that it is wanted: no fault of the cluster's.
+fn tampered(code: i32, state: Option<&State>, folder: &LaunchFolder, job: &Job) -> JobExit {
+    let (stdout, said, wall_seconds) = folder.said(job);
+    let stderr = format!("{said}\nthe job has deleted files of its launch, which are not its own\n");
+    let place = state.map(|state| state.nodes.to_string()).unwrap_or_default();
+    JobExit { wall_seconds, stdout, stderr, place, ..JobExit::new(Ended::Status(code)) }
 }
 
 fn lost(state: Option<&State>, folder: &LaunchFolder, job: &Job) -> LaunchError {

@@ -180,6 +180,10 @@ where
     }
 
     /// Starts this program, which calls [`worker_main`] with the same executor, in place of this one.
+    ///
+    /// An executor is found by its type, and the name of a type begins with its crate. One that is defined in the study's own program
+    /// (a closure in its `main`, say) is another type in each program that has the same lines: then say [`named`](Self::named) here and
+    /// [`worker_main_named`] there, or put the executor into a library that both use.
     #[must_use]
     pub fn binary(mut self, path: impl Into<PathBuf>) -> Self {
         self.program = Program::at(path.into(), Vec::new());
@@ -277,10 +281,13 @@ where
             (false, Some(_)) => {
                 Err(RunFailure::infrastructure(format!("the worker could not begin: {exit}")))
             }
-            (false, None) => Err(RunFailure::infrastructure(format!(
-                "the worker ended without a run: its `main` came neither to `worker_main` nor to `WorkerExecutor::new` for {}",
+            (false, None) => Err(LaunchError::Setup(format!(
+                "the worker ended without a run: its `main` came neither to `worker_main` nor to `WorkerExecutor::new` for {}. \
+                 In another program the same line may be of another type, since types are named by their crate: say \
+                 `.named(\"…\")` here and `worker_main_named(\"…\", …)` there",
                 self.name
-            ))),
+            ))
+            .into()),
         }
     }
 

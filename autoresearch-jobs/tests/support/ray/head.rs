@@ -105,6 +105,8 @@ impl Head {
         command.arg(format!("--net={}", self.space.path().display())).arg(ray()).arg("start").args(words);
         command
             .env("RAY_USAGE_STATS_ENABLED", "0")
+            // On a busy machine its minute is too short.
+            .env("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "300")
             .env("RAY_JOB_START_TIMEOUT_SECONDS", self.start_timeout.to_string());
         let done = run(&mut command).unwrap();
         assert!(done.status.success(), "ray start: {}", String::from_utf8_lossy(&done.stderr));
