@@ -5,7 +5,7 @@ mod support;
 
 use autoresearch_core::stats::{chi_square_quantile, student_quantile};
 use autoresearch_core::*;
-use autoresearch_report::Report;
+use autoresearch_report::{Basis, Report};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -301,8 +301,11 @@ async fn charts_show_what_was_counted() {
             assert!((chart.value(x, true) - keep.0 as f64).abs() <= within(&chart, true), "p{id}");
         }
         let last = data.incumbents.iter().rev().find_map(|i| i.objective).unwrap();
+        let of = data.incumbents.iter().rev().find(|i| i.objective.is_some()).unwrap().basis;
+        let shaky = matches!(of, Basis::Selected | Basis::Claimed);
+        let line = chart.path(if shaky { "incumbent" } else { "incumbent sure" });
         let level =
-            chart.path("incumbent").rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
+            line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
         assert!((chart.value(level, false) - last).abs() <= within(&chart, false));
         // All settled proposals with a height of their own are drawn.
         let drawn: usize =
@@ -395,4 +398,22 @@ async fn observers_are_told_of_the_unproven_stack() {
         stacked += u64::from(stack.is_some_and(|s| s.objective.is_some()));
     }
     assert!(told.next().is_none() && stacked > 3, "{stacked} with a stack that ran");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_the_best_it_sees_is_not_told_as_tested() {
+    let (report, heard, ..) = study(Policy::Greedy, 60).await;
+    let (data, html) = (report.data(), report.html());
+    // Its plans say that they confirm, and its effects say that the runs behind them chose.
+    assert!(heard.runs.iter().any(|run| run.role == Role::Confirm) && heard.keeps.len() > 2);
+    assert!(data.kept().all(|trial| trial.effect.is_some_and(|effect| !effect.fresh)));
+    assert!(data.proposals.iter().any(|trial| trial.fate == Some(Fate::Failed)));
+    assert_eq!((data.funnel.confirmed, data.funnel.kept), (0, data.kept().count() as u64));
+    assert!(data.proposals.iter().all(|trial| trial.confirming == 0) && data.evidence.is_empty());
+    // All but the baseline, and the last one, which runs afresh at the end.
+    let middle = &data.incumbents[1..data.incumbents.len() - 1];
+    assert!(middle.iter().all(|incumbent| incumbent.basis == Basis::Selected && incumbent.low.is_none()));
+    assert!(html.contains("this policy makes no fresh tests") && !html.contains("fresh tests (confirm)"));
+    assert!(html.contains("it was kept by the very runs that chose it"));
+    assert!(!report.in_short().certain.join(" ").contains("on fresh runs, which decided it"));
 }

@@ -109,7 +109,7 @@ async fn the_chart_shows_the_numbers() {
     study(400, |i| format!("step {i}")).store(store.clone()).run().await.unwrap();
     let report = Report::of(&store).unwrap();
     let svg = report.progress_svg();
-    let line = svg.split("<path class=\"incumbent\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+    let line = svg.split("<path class=\"incumbent sure\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     let mut levels: Vec<f64> = Vec::new();
     for piece in line.split(['M', 'H']).filter(|piece| !piece.is_empty()) {
         if let Some((_, y)) = piece.split_once(' ') {

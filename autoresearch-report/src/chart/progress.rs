@@ -94,7 +94,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
     }
     let heard = heard(data, along, unit);
     let stack = stacks(&frame, data, place, end);
-    let Steps { band, line, sure } = steps(&frame, &data.incumbents, place, end);
+    let Steps { band, shaky, sure } = steps(&frame, &data.incumbents, place, end);
     let marks = html! {
         path class="band" d=(band) {}
         g class="dots" {
@@ -105,8 +105,8 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
             }
         }
         @if !stack.is_empty() { path class="stack" d=(stack) {} }
-        path class="incumbent" d=(line) {}
-        path class="incumbent sure" d=(sure) {}
+        @if !shaky.is_empty() { path class="incumbent" d=(shaky) {} }
+        @if !sure.is_empty() { path class="incumbent sure" d=(sure) {} }
         @if beyond > 0 {
             text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
                 (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
@@ -116,8 +116,6 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
             text class="tick" x=(c(frame.x.range.0 - 8.0)) y=(c(rail - 6.0)) dy=".32em" text-anchor="end" { "failed" }
         }
     };
-    let mut framed = frame.clone();
-    framed.y.range.0 = frame.y.range.0;
     let axes = html! {
         (axes(&frame, rail))
         (marks)
@@ -128,8 +126,6 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
 /// The axes, with the horizontal one below the row of failures.
 fn axes(frame: &Frame, rail: f64) -> Markup {
     let (x0, x1) = frame.x.range;
-    let mut lower = frame.clone();
-    lower.x_title.clear();
     html! {
         g class="axes" {
             @for (value, label) in frame.y.ticks(6) {
@@ -152,9 +148,9 @@ fn axes(frame: &Frame, rail: f64) -> Markup {
 struct Steps {
     /// Its interval behind them.
     band: String,
-    /// All of them; drawn dashed.
-    line: String,
-    /// Those that do not rest on the runs that chose them or on a claim: drawn over the line, unbroken.
+    /// Those that rest on the runs that chose them or on a claim: drawn dashed.
+    shaky: String,
+    /// The others: drawn unbroken.
     sure: String,
 }
 
@@ -165,27 +161,28 @@ pub(crate) fn is_shaky(incumbent: &Incumbent) -> bool {
 
 fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f64, end: f64) -> Steps {
     let known: Vec<&Incumbent> = incumbents.iter().filter(|i| i.objective.is_some()).collect();
-    let Steps { mut band, mut line, mut sure } = Steps::default();
-    let mut before: Option<String> = None;
+    let Steps { mut band, mut shaky, mut sure } = Steps::default();
+    // The level before, and whether that was a shaky one.
+    let mut before: Option<(String, bool)> = None;
     for (i, incumbent) in known.iter().enumerate() {
         let Some(objective) = incumbent.objective else { continue };
         let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
         let (from, to) = (frame.x.at(place(incumbent.at_run, incumbent.at_time)), frame.x.at(next));
         let y = c(frame.y.at(objective));
-        let go = if line.is_empty() { format!("M{} {y}", c(from)) } else { format!("V{y}") };
-        line.push_str(&go);
-        line.push_str(&format!("H{}", c(to)));
-        if !is_shaky(incumbent) {
-            let start = before.as_ref().unwrap_or(&y);
-            sure.push_str(&format!("M{} {start}V{y}H{}", c(from), c(to)));
-        }
-        before = Some(y);
+        let is_shaky = is_shaky(incumbent);
+        let path = if is_shaky { &mut shaky } else { &mut sure };
+        path.push_str(&match &before {
+            None => format!("M{} {y}H{}", c(from), c(to)),
+            Some((_, same)) if *same == is_shaky => format!("V{y}H{}", c(to)),
+            Some((level, _)) => format!("M{} {level}V{y}H{}", c(from), c(to)),
+        });
+        before = Some((y, is_shaky));
         if let (Some(low), Some(high)) = (incumbent.low, incumbent.high) {
             let (a, b) = (c(frame.y.at(low)), c(frame.y.at(high)));
             band.push_str(&format!("M{} {a}H{}V{b}H{}z", c(from), c(to), c(from)));
         }
     }
-    Steps { band, line, sure }
+    Steps { band, shaky, sure }
 }
 
 /// The unproven stack as steps, with gaps where it is not known or was given up.

@@ -43,12 +43,17 @@ pub(super) fn evidence(trials: &[Trial], runs: &[Run], lower_is_better: bool) ->
     // By seed and version: the incumbent's runs, and those of single proposals, both fresh.
     let mut incumbent: BTreeMap<(u32, u64), (usize, f64)> = BTreeMap::new();
     let mut single: BTreeMap<(u64, u32), Vec<Single>> = BTreeMap::new();
+    // Runs that chose are no evidence.
+    let untested = |id: u64| {
+        let at = trials.binary_search_by_key(&id, |t| t.id).ok();
+        at.and_then(|i| trials.get(i)).is_some_and(|trial| trial.is_chosen() && trial.confirming == 0)
+    };
     for (at, run) in runs.iter().enumerate().filter(|(_, run)| run.role == Role::Confirm && !run.partial) {
         match (run.arm.as_slice(), run.objective) {
             ([], Some(objective)) => {
                 incumbent.insert((run.version, run.seed), (at, objective));
             }
-            ([only], Some(objective)) => {
+            ([only], Some(objective)) if !untested(*only) => {
                 single.entry((*only, run.version)).or_default().push((at, run.seed, objective));
             }
             _ => {}

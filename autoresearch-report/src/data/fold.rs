@@ -2,7 +2,7 @@
 
 use super::cost::{place, positive};
 use super::difference::Applied;
-use super::trial::{Settled, find, objectives};
+use super::trial::{Settled, find, objectives, without_tests};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
 use super::{cohort, evidence, funnel, incumbent, noise, predicted, stack};
 use crate::source::Entry;
@@ -183,6 +183,7 @@ impl Fold {
     pub fn data(&self) -> Data {
         let mut proposals = self.trials.clone();
         objectives(&mut proposals, &self.runs);
+        without_tests(&mut proposals);
         let mut cost = self.cost.clone();
         cost.charges = self.charges.values().cloned().collect();
         cost.roles = self.roles.values().cloned().collect();

@@ -13,7 +13,7 @@ pub struct Funnel {
     pub proposed: u64,
     /// Had a run that gave a number or failed by their own fault.
     pub screened: u64,
-    /// Had a fresh run that tests.
+    /// Had a fresh run that tests. Fewer than were kept, where a policy keeps what its own runs chose.
     pub confirmed: u64,
     /// Were accepted on validation, so that the holdout was asked; `None`: there is no holdout.
     pub held_out: Option<u64>,
@@ -48,10 +48,10 @@ pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> 
     for trial in trials {
         let kept = matches!(trial.fate, Some(Fate::Kept | Fate::Revoked));
         let asked = trial.held_out.is_some() || (kept && holdout) || trial.fate == Some(Fate::HeldBack);
-        let confirmed = trial.confirming > 0 || asked;
+        let confirmed = trial.confirming > 0 || ((asked || kept) && !trial.is_chosen());
         funnel.proposed += 1;
-        funnel.screened += u64::from(trial.runs > 0 || confirmed || kept);
-        funnel.confirmed += u64::from(confirmed || kept);
+        funnel.screened += u64::from(trial.runs > 0 || asked || kept);
+        funnel.confirmed += u64::from(confirmed);
         funnel.kept += u64::from(trial.fate == Some(Fate::Kept));
         if let Some(held_out) = &mut funnel.held_out {
             *held_out += u64::from(asked);

@@ -75,13 +75,16 @@ pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) ->
     for (ended, run) in (0..).zip(runs) {
         let Some(i) = place(run, keeps) else { continue };
         let (Some(own), Some(objective)) = (all.get_mut(i), run.objective) else { continue };
-        if run.role == Role::Screen {
+        let keep = i.checked_sub(1).and_then(|i| keeps.get(i));
+        let since = ended >= keep.map_or(0, |keep| keep.at_run);
+        // Where the effect is that of runs which chose, so is the objective, whatever their role.
+        let chosen = keep.and_then(|keep| keep.effect).is_some_and(|effect| !effect.fresh);
+        if run.role == Role::Screen || (chosen && !since) {
             own.selected.push(objective);
             continue;
         }
         own.fresh.push(objective);
-        let at_run = i.checked_sub(1).and_then(|i| keeps.get(i)).map_or(0, |keep| keep.at_run);
-        if ended >= at_run {
+        if since {
             own.since.push(objective);
         }
     }

@@ -49,7 +49,8 @@ pub struct Trial {
     pub reason: String,
     /// Runs that trained it, alone or with others.
     pub runs: u64,
-    /// Those of them that were fresh tests.
+    /// Those of them that were fresh tests. None were where a policy keeps what looks best: its runs choose, whatever their
+    /// role.
     pub confirming: u64,
     /// Seconds that they took; a run of several proposals counts in full for each.
     pub seconds: f64,
@@ -74,6 +75,13 @@ pub struct Trial {
     /// The largest metric `memory_gb` of its runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_gb: Option<f64>,
+}
+
+impl Trial {
+    /// Whether its effect was measured by the runs that chose it.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.effect.is_some_and(|effect| !effect.fresh)
+    }
 }
 
 /// What is said where a proposal is settled.
@@ -157,6 +165,15 @@ pub(super) fn find(trials: &mut [Trial], id: u64) -> Option<&mut Trial> {
         _ => trials.binary_search_by_key(&id, |trial| trial.id).ok()?,
     };
     trials.get_mut(at)
+}
+
+/// Where a policy keeps what looks best, its runs choose, whatever their role: none of them is a test.
+pub(super) fn without_tests(trials: &mut [Trial]) {
+    let chose = |trial: &Trial| trial.confirming > 0 && trial.confirming == trial.runs;
+    if trials.iter().any(|trial| trial.is_chosen() && chose(trial)) {
+        let untested = |trial: &&mut Trial| chose(trial) && trial.effect.is_none_or(|effect| !effect.fresh);
+        trials.iter_mut().filter(untested).for_each(|trial| trial.confirming = 0);
+    }
 }
 
 /// The mean objective of each proposal's runs: of those on which nothing else was switched on, and of the others.

@@ -51,6 +51,8 @@ pub(super) fn predicted(data: &Data) -> Markup {
 
 pub(super) fn spend(data: &Data) -> Markup {
     let c = &data.cost;
+    // A policy that keeps what looks best decides by the runs that chose.
+    let tests = data.funnel.confirmed > 0 || data.proposals.iter().all(|trial| !trial.is_chosen());
     let roles: Vec<Bar> = c
         .roles
         .iter()
@@ -58,12 +60,12 @@ pub(super) fn spend(data: &Data) -> Markup {
             label: role_name(share.role).into(),
             value: share.seconds,
             written: format!("{}, {}", text::duration(share.seconds), text::of(share.runs, "run")),
-            class: if role_name(share.role) == "confirm" { "kept" } else { "" },
+            class: if tests && role_name(share.role) == "confirm" { "kept" } else { "" },
         })
         .collect();
     let used = c.charges.iter().any(|charge| !charge.used.is_empty());
     html! {
-        (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), fresh tests (confirm), baseline and incumbent at the end (final)." }))
+        (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), " @if tests { "fresh tests (confirm)" } @else { "runs that both choose and decide (confirm): this policy makes no fresh tests" } ", baseline and incumbent at the end (final)." }))
         @if !c.charges.is_empty() {
             div class="wide" tabindex="0" role="region" aria-label="Charges" {
                 table {

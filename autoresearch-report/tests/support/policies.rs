@@ -13,6 +13,7 @@ pub(crate) enum Policy {
     Guarded,
     Factorial,
     Scout,
+    Greedy,
 }
 
 /// A finished study with all that a report can be given.
@@ -191,6 +192,7 @@ pub(crate) fn night(policy: Policy, runs: u64, drift: f64) -> Study<Value, Vec<f
         Policy::Guarded => study.acceptor(Guarded::new()),
         Policy::Factorial => study.acceptor(Factorial::new()),
         Policy::Scout => study.acceptor(Scout::new()),
+        Policy::Greedy => study.acceptor(Greedy::new()),
     }
 }
 

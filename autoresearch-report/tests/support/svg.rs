@@ -83,9 +83,14 @@ impl Chart {
         of.flat_map(|ids| ids.split(' ').map(|id| id.parse().unwrap()).collect::<Vec<u64>>()).collect()
     }
 
-    /// A path.
+    /// The paths of a class, if there are any.
+    pub(crate) fn paths(&self, class: &str) -> Vec<String> {
+        self.elements("path", class).into_iter().filter_map(|e| Self::attribute(e, "d")).collect()
+    }
+
+    /// The first of them.
     pub(crate) fn path(&self, class: &str) -> String {
-        self.elements("path", class).into_iter().find_map(|e| Self::attribute(e, "d")).unwrap()
+        self.paths(class).swap_remove(0)
     }
 
     /// The ends of horizontal lines.
