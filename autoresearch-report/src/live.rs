@@ -3,7 +3,7 @@
 //! The server reads the study's file as any second process would: it takes no lock that a writer waits for. Events are
 //! read once; what changed of the page is what is sent.
 
-use crate::data::Fold;
+use crate::data::{Fold, Trial};
 use crate::error::ReportError;
 use crate::page;
 use crate::report::Report;
@@ -90,7 +90,11 @@ impl Look {
 
     fn of(report: &Report, state: &'static str) -> Self {
         let (number, many) = (report.data().state.last, page::many(report.data()));
-        let row = |trial| Arc::from(page::safe(&page::row(trial, many).to_string()));
+        let members = report.data().stack().map_or(&[][..], |stack| stack.members.as_slice());
+        let row = |trial: &Trial| {
+            let stacked = members.binary_search(&trial.id).is_ok();
+            Arc::from(page::safe(&page::row(trial, many, stacked).to_string()))
+        };
         let rows: Vec<Arc<str>> = report.data().proposals.iter().map(row).collect();
         let sections = page::sections(report);
         let html = page::assembled(report, &sections, &format!("[{}]", rows.join(",")), Some(number));

@@ -17,6 +17,9 @@ pub(crate) const FATES: [Option<Fate>; 9] = [
     Some(Fate::Kept),
 ];
 
+/// What is drawn around a mark that is part of the unproven stack.
+pub(crate) const RING: &str = "m-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0";
+
 /// A fate in the words of a legend.
 pub(crate) fn name(fate: Option<Fate>) -> String {
     fate.map_or_else(|| "open".into(), |fate| fate.to_string())

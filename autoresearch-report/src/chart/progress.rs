@@ -74,7 +74,8 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
     );
     frame.y.range.0 -= RAIL;
     let rail = frame.y.range.0 + RAIL;
-    let mut beyond = 0;
+    let (mut beyond, mut rings) = (0, String::new());
+    let members = data.stack().map_or(&[][..], |stack| stack.members.as_slice());
     let mut paths = mark::FATES.map(|fate| (fate, String::new(), String::new()));
     for (trial, y) in &dots {
         let (x, failed) = (frame.x.at(place(trial.at_run, trial.at_time)), trial.fate == Some(Fate::Failed));
@@ -86,6 +87,9 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
             _ if failed => rail - 6.0,
             _ => continue,
         };
+        if members.binary_search(&trial.id).is_ok() {
+            rings.push_str(&format!("M{} {}{}", c(x), c(y), mark::RING));
+        }
         if let Some((fate, path, ids)) = paths.iter_mut().find(|(fate, ..)| *fate == trial.fate) {
             mark::draw(path, *fate, x, y);
             ids.push_str(&trial.id.to_string());
@@ -93,7 +97,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         }
     }
     let heard = heard(data, along, unit);
-    let stack = stacks(&frame, data, place, end);
+    let (stack, unmeasured) = stacks(&frame, data, place, end);
     let Steps { band, shaky, sure } = steps(&frame, &data.incumbents, place, end);
     let marks = html! {
         path class="band" d=(band) {}
@@ -104,7 +108,9 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
                 }
             }
         }
+        @if !rings.is_empty() { path class="ring" d=(rings) {} }
         @if !stack.is_empty() { path class="stack" d=(stack) {} }
+        @if !unmeasured.is_empty() { path class="stack before" d=(unmeasured) {} }
         @if !shaky.is_empty() { path class="incumbent" d=(shaky) {} }
         @if !sure.is_empty() { path class="incumbent sure" d=(sure) {} }
         @if beyond > 0 {
@@ -185,14 +191,22 @@ fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f6
     Steps { band, shaky, sure }
 }
 
-/// The unproven stack as steps, with gaps where it is not known or was given up.
-fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64) -> String {
+/// The unproven stack as steps, with gaps where it was given up; and, for a thin line, where it did not run as it is, at the
+/// level of the last one that did.
+fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64) -> (String, String) {
     let (mut line, mut drawn) = (String::new(), false);
+    let (mut unmeasured, mut level) = (String::new(), None);
     for (i, stack) in data.stacks.iter().enumerate() {
         let next = data.stacks.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
         // It ends where another incumbent takes its ground away.
         let later = data.incumbents.iter().find(|incumbent| incumbent.version > stack.version);
         let next = later.map_or(next, |later| next.min(place(later.at_run, later.at_time)));
+        level = stack.objective.map(|y| (stack.version, y)).or(level);
+        level = level.filter(|(version, _)| *version == stack.version && !stack.members.is_empty());
+        if let (None, Some((_, y))) = (stack.objective, level) {
+            let from = frame.x.at(place(stack.at_run, stack.at_time));
+            unmeasured.push_str(&format!("M{} {}H{}", c(from), c(frame.y.at(y)), c(frame.x.at(next))));
+        }
         match stack.objective.map(|objective| c(frame.y.at(objective))) {
             Some(y) if drawn => line.push_str(&format!("V{y}H{}", c(frame.x.at(next)))),
             Some(y) => {
@@ -203,7 +217,7 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
         }
         drawn = stack.objective.is_some();
     }
-    line
+    (line, unmeasured)
 }
 
 /// The chart in words.

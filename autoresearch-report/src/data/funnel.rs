@@ -21,11 +21,12 @@ pub struct Funnel {
     pub kept: u64,
     /// Are being judged, or wait for it.
     pub open: u64,
-    /// Those of them that are part of the unproven stack which is built upon now.
+    /// Of which something is part of the unproven stack that is built upon now: open ones, and some that were set aside as a
+    /// whole.
     pub stacked: u64,
     /// How many ended with which fate.
     pub fates: BTreeMap<String, u64>,
-    /// Why the others were not kept, the most frequent reason first; numbers in reasons are left out so that equal reasons
+    /// Why the others were not kept and are not in the stack, the most frequent reason first; numbers in reasons are left out so that equal reasons
     /// are counted together. At most 30.
     pub reasons: Vec<Reason>,
 }
@@ -56,13 +57,15 @@ pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> 
         if let Some(held_out) = &mut funnel.held_out {
             *held_out += u64::from(asked);
         }
+        let stacked = matches!(trial.fate, None | Some(Fate::SetAside))
+            && stack.is_some_and(|s| s.members.binary_search(&trial.id).is_ok());
+        funnel.stacked += u64::from(stacked);
         let Some(fate) = trial.fate else {
             funnel.open += 1;
-            funnel.stacked += u64::from(stack.is_some_and(|s| s.members.binary_search(&trial.id).is_ok()));
             continue;
         };
         *funnel.fates.entry(fate.to_string()).or_default() += 1;
-        if fate != Fate::Kept {
+        if fate != Fate::Kept && !stacked {
             let key = (word(fate), without_numbers(&trial.reason));
             reasons.entry(key).or_insert((fate, 0)).1 += 1;
         }

@@ -28,7 +28,7 @@ pub use incumbent::{Basis, Incumbent};
 pub use noise::{Noise, OfVersion, Residual};
 pub use predicted::{Predicted, Prediction};
 pub use run::Run;
-pub use stack::Stack;
+pub use stack::{Stack, StackPart};
 pub use trial::Trial;
 
 pub(crate) use cost::role_name;
@@ -160,6 +160,16 @@ impl Data {
     pub fn stack(&self) -> Option<&Stack> {
         let version = self.incumbents.last().map_or(0, |incumbent| incumbent.version);
         stack::standing(&self.stacks, &self.proposals, version)
+    }
+
+    /// The last state of that stack which ran as it was, and how many changes ago that is.
+    pub(crate) fn measured_stack(&self) -> Option<(Stack, u64)> {
+        self.stack().and_then(|now| stack::measured(&self.stacks, now))
+    }
+
+    /// Whether something of a proposal is in the stack that is built upon now.
+    pub(crate) fn is_stacked(&self, proposal: u64) -> bool {
+        self.stack().is_some_and(|stack| stack.members.binary_search(&proposal).is_ok())
     }
 
     /// Which way is better; lower, where that is not known.

@@ -69,12 +69,13 @@ impl Fold {
         let arm: Vec<u64> = run.arm.proposals().map(|p| p.0).collect();
         let (at_run, at_time) = (self.runs.len() as u64 + 1, self.cost.elapsed);
         for id in &arm {
+            let carried = self.carries(&run, *id);
             if let Some(trial) = find(&mut self.trials, *id) {
                 trial.runs += 1;
                 trial.confirming += u64::from(run.role == Role::Confirm);
                 trial.seconds += seconds;
                 trial.share += seconds / arm.len() as f64;
-                if trial.fate.is_none() {
+                if trial.fate.is_none() && !carried {
                     (trial.at_run, trial.at_time) = (at_run, at_time);
                 }
             }

@@ -18,6 +18,8 @@ pub struct Stack {
     pub at_time: f64,
     /// The proposals that it has something of.
     pub members: Vec<u64>,
+    /// What it has of each of them, in the same order.
+    pub parts: Vec<StackPart>,
     /// How many units of their changes that is; a change that counts as a whole is one.
     pub units: u64,
     /// The mean objective of the runs of exactly this stack. They helped to choose it: it looks better than it is. `None`:
@@ -25,6 +27,18 @@ pub struct Stack {
     pub objective: Option<f64>,
     /// Runs behind that.
     pub runs: u64,
+}
+
+/// What a stack has of a proposal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StackPart {
+    /// The proposal.
+    pub proposal: u64,
+    /// Which units of its change, from 0; empty: all of it.
+    pub units: Vec<u16>,
+    /// Runs that had ended when proposals were first made on a stack that had it, and had it ever since.
+    pub since: u64,
 }
 
 /// An arm that proposals were made on, and when that began.
@@ -47,6 +61,12 @@ impl Fold {
         }
     }
 
+    /// Whether a run looks at something else with this proposal beneath it, as part of the stack.
+    pub(super) fn carries(&self, run: &RunSpec, proposal: u64) -> bool {
+        let stand = self.stands.last().filter(|stand| stand.version == run.version.0);
+        run.role == Role::Screen && stand.is_some_and(|s| s.arm.proposals().any(|p| p.0 == proposal))
+    }
+
     /// A run that looks, for the stack that it may be or become.
     pub(super) fn looked(&mut self, run: &RunSpec, objective: f64) {
         if run.role == Role::Screen && !run.arm.is_incumbent() {
@@ -55,14 +75,27 @@ impl Fold {
     }
 
     pub(super) fn stacks(&self) -> Vec<Stack> {
+        let mut since: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut version = 0;
         let told = |stand: &Stand| {
             let members: BTreeSet<u64> = stand.arm.proposals().map(|p| p.0).collect();
+            if stand.version != version {
+                (version, since) = (stand.version, BTreeMap::new());
+            }
+            since.retain(|id, _| members.contains(id));
+            let parts = members.iter().map(|id| {
+                let own = stand.arm.parts().iter().filter(|part| part.proposal.0 == *id);
+                let since = *since.entry(*id).or_insert(stand.at_run);
+                StackPart { proposal: *id, units: own.filter_map(|part| part.unit).collect(), since }
+            });
+            let parts = parts.collect();
             let looks = self.looks.get(&(stand.version, stand.arm.clone()));
             Stack {
                 version: stand.version,
                 at_run: stand.at_run,
                 at_time: stand.at_time,
                 members: members.into_iter().collect(),
+                parts,
                 units: stand.arm.parts().len() as u64,
                 objective: looks.map(Moments::mean),
                 runs: looks.map_or(0, Moments::n),
@@ -70,6 +103,12 @@ impl Fold {
         };
         self.stands.iter().map(told).collect()
     }
+}
+
+/// The last stack before this one that ran as it was, and how many changes ago that is; 0: it is this one.
+pub(crate) fn measured(stacks: &[Stack], now: &Stack) -> Option<(Stack, u64)> {
+    let same = stacks.iter().rev().take_while(|s| s.version == now.version && !s.members.is_empty());
+    (0..).zip(same).find(|(_, stack)| stack.objective.is_some()).map(|(ago, stack)| (stack.clone(), ago))
 }
 
 /// The stack that is built upon now, on this incumbent, as long as something of it is still to be judged.

@@ -65,7 +65,8 @@ pub struct Trial {
     /// What the holdout said of it, if it was asked about it alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<bool>,
-    /// Runs that had ended when it was settled, or by its last run.
+    /// Runs that had ended when it was settled, or by its last run; those of a stack that has it and is built upon do not
+    /// count.
     pub at_run: u64,
     /// Seconds that the study had been running by then.
     pub at_time: f64,

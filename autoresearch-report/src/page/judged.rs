@@ -37,7 +37,8 @@ pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
             "How many proposals got at least so far: had a run; had fresh runs, which did not help to choose them; were good enough for the holdout to be asked; are part of the incumbent"
             @if report.certificate().is_some() { "; were shown again, left out of it one at a time, to earn their place" } "."
             @if f.kept > f.confirmed { " Of what was kept, " (text::count(f.kept - f.confirmed)) " had no fresh run: it was kept by the very runs that chose it." }
-            @if f.open > 0 { " " (text::of(f.open, "proposal")) " not settled yet" @if f.stacked > 0 { ", " (text::count(f.stacked)) " of them part of the unproven stack" } "." }
+            @if f.open > 0 { " " (text::of(f.open, "proposal")) " not settled yet." }
+            @if f.stacked > 0 { " Of " (text::of(f.stacked, "proposal")) " something is part of " a href="#stack" { "the unproven stack" } "." }
         }))
         @if !f.reasons.is_empty() {
             h3 { "Why the others were not kept" }

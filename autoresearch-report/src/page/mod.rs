@@ -10,6 +10,7 @@ mod judged;
 mod proposals;
 mod rows;
 mod sections;
+mod stacked;
 
 #[cfg(feature = "live")]
 pub(crate) use rows::{many, row, safe};

@@ -2,7 +2,7 @@
 const FATES = JSON.parse(document.getElementById("fates").textContent);
 const ROWS = new Map(JSON.parse(document.getElementById("rows").textContent).map(r => [r[0], r]));
 const $ = id => document.getElementById(id);
-const [ID, TITLE, FATE, MEAN, LOW, HIGH, RUNS, SECONDS, AT, REASON] = Array(10).keys();
+const [ID, TITLE, FATE, MEAN, LOW, HIGH, RUNS, SECONDS, AT, REASON, STACKED] = Array(11).keys();
 
 // Numbers as the rest of the page shows them.
 function number(x) {
@@ -58,7 +58,7 @@ function show(svg, dot) {
   const line = (text, tag) => { const e = document.createElement(tag || "div"); const b = document.createElement("bdi"); b.textContent = text; e.append(b); tip.append(e); };
   line(`p${dot[2]} ` + (r ? r[TITLE] : ""), "strong");
   if (r) {
-    line(FATES[r[FATE]][0] + (r[MEAN] === null ? "" : " · " + effect(r)));
+    line(FATES[r[FATE]][0] + (r[STACKED] ? ", in the unproven stack" : "") + (r[MEAN] === null ? "" : " · " + effect(r)));
     line(`${r[RUNS]} run${r[RUNS] === 1 ? "" : "s"} · ${duration(r[SECONDS])}`);
     if (r[REASON]) line(r[REASON]);
   }
@@ -120,7 +120,7 @@ function table() {
   body.replaceChildren(...rows.slice(view.page * PAGE, (view.page + 1) * PAGE).map(r => {
     const tr = document.createElement("tr"), title = cell(r[TITLE]), fate = document.createElement("td"), name = document.createElement("span");
     if (r[REASON] && r[FATE] !== 8) { const p = document.createElement("p"); p.className = "quiet"; const b = document.createElement("bdi"); b.textContent = r[REASON]; p.append(b); title.append(p); }
-    name.className = "fate " + FATES[r[FATE]][1]; name.textContent = FATES[r[FATE]][0]; fate.append(name);
+    name.className = "fate " + FATES[r[FATE]][1]; name.textContent = FATES[r[FATE]][0] + (r[STACKED] ? ", in the stack" : ""); fate.append(name);
     tr.append(cell("p" + r[ID], "id"), title, fate, cell(effect(r), "n"), cell(r[RUNS], "n"), cell(duration(r[SECONDS]), "n"));
     return tr;
   }));

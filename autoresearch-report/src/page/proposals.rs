@@ -83,7 +83,7 @@ fn details(trial: &Trial) -> Markup {
     }
 }
 
-fn one(change: &Change) -> Markup {
+pub(super) fn one(change: &Change) -> Markup {
     let side = |x: &Option<String>| text::line(x.as_deref().unwrap_or("(nothing)"), 200);
     html! {
         @match &change.diff {
@@ -122,6 +122,7 @@ pub(super) fn all(data: &Data) -> Markup {
         ("runs", "Runs", "n"),
         ("seconds", "Time", "n"),
     ];
+    let members = data.stack().map_or(&[][..], |stack| stack.members.as_slice());
     html! {
         form id="filter" role="search" hidden {
             label { "Find " input type="search" id="find" autocomplete="off"; }
@@ -136,7 +137,7 @@ pub(super) fn all(data: &Data) -> Markup {
                         tr {
                             td class="id" { "p" (trial.id) }
                             td { bdi { (text::line(&trial.title, 120)) } }
-                            td { (fate(trial)) }
+                            td { (fate(trial)) @if members.binary_search(&trial.id).is_ok() { ", in the stack" } }
                             td class="n" { @if trial.effect.is_some() { (summary::effect(trial)) } @else { "–" } }
                             td class="n" { (trial.runs) }
                             td class="n" { (text::duration(trial.share)) }

@@ -20,8 +20,9 @@ fn within(text: &mut String, most: usize) {
     }
 }
 
-/// A row: number, title, fate, effect, its ends, runs, its share of their seconds, runs of the study by then, reason.
-pub(crate) fn row(trial: &Trial, many: bool) -> Value {
+/// A row: number, title, fate, effect, its ends, runs, its share of their seconds, runs of the study by then, reason; and 1
+/// where something of it is in the unproven stack of now.
+pub(crate) fn row(trial: &Trial, many: bool, stacked: bool) -> Value {
     let (titles, reasons) = if many { (56, 0) } else { (120, 160) };
     let mut title = text::line(&trial.title, titles);
     if many {
@@ -29,7 +30,7 @@ pub(crate) fn row(trial: &Trial, many: bool) -> Value {
     }
     let fate = mark::FATES.iter().position(|fate| *fate == trial.fate).unwrap_or(2);
     let effect = trial.effect;
-    json!([
+    let mut row = json!([
         trial.id,
         title,
         fate,
@@ -40,7 +41,11 @@ pub(crate) fn row(trial: &Trial, many: bool) -> Value {
         figures(trial.share),
         trial.at_run,
         if reasons > 0 { text::line(&trial.reason, reasons) } else { String::new() },
-    ])
+    ]);
+    if let (true, Some(row)) = (stacked, row.as_array_mut()) {
+        row.push(1.into());
+    }
+    row
 }
 
 /// A number to five figures: what is shown has four.
@@ -58,7 +63,10 @@ pub(crate) fn many(data: &Data) -> bool {
 /// comment.
 pub(crate) fn rows(data: &Data) -> String {
     let many = many(data);
-    let rows: Vec<Value> = data.proposals.iter().map(|trial| row(trial, many)).collect();
+    let members = data.stack().map_or(&[][..], |stack| stack.members.as_slice());
+    let stacked = |trial: &Trial| members.binary_search(&trial.id).is_ok();
+    let rows: Vec<Value> =
+        data.proposals.iter().map(|trial| row(trial, many, stacked(trial))).collect();
     safe(&json!(rows).to_string())
 }
 

@@ -4,6 +4,7 @@ use super::background::{about, noise, predicted, spend};
 use super::certified::certified;
 use super::cohorts::cohorts;
 use super::judged::{evidence, funnel, held};
+use super::stacked::stacked;
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::mark;
@@ -24,6 +25,7 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
         there(true, "summary", "In short", &|| short(data, summary)),
         there(data.cost.runs > 0, "progress", "Progress", &|| charts(data)),
         there(data.study.is_some(), "kept", "Kept edits", &|| kept(data)),
+        there(data.stack().is_some(), "stack", "The unproven stack", &|| stacked(data)),
         there(proposed, "funnel", "From proposal to kept", &|| funnel(data, report)),
         there(
             data.holdout.is_some() || data.result.is_some(),
@@ -83,6 +85,9 @@ fn legend(data: &Data) -> Markup {
             }
             @if data.stacks.iter().any(|stack| stack.objective.is_some()) {
                 li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="stack" d="M0 6h24" {} } "unproven stack: by the runs that chose it" }
+            }
+            @if data.stack().is_some() {
+                li { svg viewBox="0 0 12 12" aria-hidden="true" { path class="ring" d={ "M6 6" (mark::RING) } {} } "ringed: in the unproven stack of now" }
             }
             @for fate in mark::FATES.iter().rev() {
                 @let n = data.proposals.iter().filter(|t| t.fate == *fate).count();

@@ -119,7 +119,17 @@ fn stacked(data: &Data) -> String {
             number(objective),
             if stack.runs == 1 { "run".into() } else { of(stack.runs, "run") }
         ),
-        None => format!(" An unproven stack of {edits} is still to be tested."),
+        None => match data.measured_stack() {
+            Some((before, ago)) => format!(
+                " An unproven stack of {edits} is still to be tested; before its last {}, with {}, it stood at {}, by the very \
+                 {} that chose it.",
+                if ago == 1 { "change".into() } else { of(ago, "change") },
+                of(before.members.len() as u64, "edit"),
+                number(before.objective.unwrap_or(f64::NAN)),
+                if before.runs == 1 { "run".into() } else { of(before.runs, "run") }
+            ),
+            None => format!(" An unproven stack of {edits} is still to be tested; it never ran as it is."),
+        },
     }
 }
 
