@@ -406,3 +406,76 @@ fn a_stack_that_did_not_run_as_it_is_keeps_its_last_figure() {
     let level = thin.rsplit(' ').next().unwrap().split('H').next().unwrap().parse().unwrap();
     assert!((chart.value(level, false) - 2.9).abs() < 0.02, "{thin}");
 }
+
+#[test]
+fn the_promise_of_a_policy_is_told_and_the_gain_has_an_interval() {
+    let kept = |policy: &str| {
+        let mut events = vec![opened(policy)];
+        events.extend((1..).zip([3.01, 2.99]).map(|(id, y)| ran(id, &of(&[]), 0, "calibrate", y)));
+        events.push(proposed(1, 0, None));
+        events.push(ran(3, &of(&[1]), 0, "confirm", 2.8));
+        events.push(settled(1, "kept", 1, Some((0.2, true))));
+        events.extend((4..).zip([2.78, 2.82]).map(|(id, y)| ran(id, &of(&[]), 1, "confirm", y)));
+        report(events).in_short()
+    };
+    let guarded = kept("guarded alpha=0.1 horizon=200 pairs<=24");
+    assert!(guarded.certain.join(" ").contains("of what it keeps at most 10 % is without merit"), "{guarded:?}");
+    // Standard errors 0.01 and 0.02 of 1 df each: 0.02236 with 25 / 17 = 1.4706 df; t of 0.975 there is 6.19 (R's qt).
+    assert!(guarded.headline.contains("0.2000 better (6.67 %; 95 % of +0.06 to +0.34)"), "{}", guarded.headline);
+    let greedy = kept("greedy k=1 fixed_seed=false");
+    assert!(greedy.uncertain.join(" ").contains("keeps to no rate of errors"), "{greedy:?}");
+    assert!(!greedy.certain.join(" ").contains("without merit"));
+    let own = kept("keep-nothing");
+    assert!(!own.certain.join(" ").contains("without merit") && !own.uncertain.join(" ").contains("rate of errors"));
+}
+
+#[test]
+fn failures_reasons_and_what_was_passed_over_are_told() {
+    let failed = |id: u64, why: &str| {
+        json!({"event": "finished", "attempt": 0, "seconds": 1.0, "elapsed": id as f64,
+            "run": {"id": id, "arm": of(&[id]), "version": 0, "seed": id, "role": "screen"},
+            "outcome": {"Err": serde_json::to_value(autoresearch_core::RunFailure::candidate(why)).unwrap()}})
+    };
+    let because = |mut event: Value, reason: &str| {
+        event["reason"] = reason.into();
+        event
+    };
+    let mut events = vec![opened("factorial")];
+    events.extend((1..=8).map(|id| proposed(id, 0, None)));
+    events.extend([failed(1, "no memory for 12 GB"), failed(2, "no memory for 9 GB"), failed(3, "loss is NaN <b>")]);
+    events.extend([1, 2, 3].map(|id| settled(id, "failed", 0, None)));
+    // Two fell at a first look, one on fresh runs, with the same words and other numbers.
+    events.extend([(4, "screen"), (5, "screen"), (6, "confirm")].map(|(id, role)| ran(id, &of(&[id]), 0, role, 3.0)));
+    events.push(because(settled(4, "rejected", 0, Some((-0.3, false))), "screening: -0.3, not above 0.01"));
+    events.push(because(settled(5, "rejected", 0, Some((-0.1, false))), "screening: -0.1, not above 0.02"));
+    events.push(because(settled(6, "rejected", 0, Some((0.004, true))), "7 pairs: +0.004 [-0.006, +0.014]"));
+    events.push(ran(7, &of(&[7]), 0, "confirm", 2.9));
+    events.push(json!({"event": "answered", "question": 1, "proposal": 7, "answer": {"passed": true, "basis": "runs_only"}}));
+    events.push(because(settled(7, "conflict", 0, Some((0.2, true))), "it does not merge"));
+    let report = report(events);
+    let data = report.data();
+    let failures: Vec<(&str, u64, &[u64])> =
+        data.failures.iter().map(|f| (f.what.as_str(), f.count, &f.proposals[..])).collect();
+    assert_eq!(failures, [("Crash: no memory for # GB", 2, &[1, 2][..]), ("Crash: loss is NaN <b>", 1, &[3][..])]);
+    let summary = report.in_short();
+    assert!(summary.cost.join(" ").contains("Most often (2): Crash: no memory for # GB."), "{:?}", summary.cost);
+    let spend = section(&report.html(), "spend");
+    assert!(spend.contains("How runs failed") && spend.contains("NaN &lt;b&gt;") && spend.contains("p1, p2"), "{spend}");
+    assert!(summary.uncertain.join(" ").contains("1 edit passed its tests and the holdout and is not part of the incumbent: p7."));
+    assert!(section(&report.html(), "holdout").contains("it does not merge"));
+    let stage = |stage: autoresearch_report::Stage| serde_json::to_value(stage).unwrap().as_str().unwrap().to_string();
+    let reasons: Vec<(u64, String, &str, Option<f64>)> = data
+        .funnel
+        .reasons
+        .iter()
+        .filter(|r| r.fate == autoresearch_core::Fate::Rejected)
+        .map(|r| (r.count, stage(r.stage), r.reason.as_str(), r.median))
+        .collect();
+    let near = |a: Option<f64>, b: f64| a.is_some_and(|a| (a - b).abs() < 1e-12);
+    let [first, second] = &reasons[..] else { panic!("{reasons:?}") };
+    assert_eq!((first.0, first.1.as_str(), first.2), (2, "first_look", "screening: #, not above #"));
+    assert_eq!((second.0, second.1.as_str(), second.2), (1, "tested", ""));
+    assert!(near(first.3, -0.2) && near(second.3, 0.004), "{reasons:?}");
+    let funnel = section(&report.html(), "funnel");
+    assert!(funnel.contains("the improvement was not convincing") && funnel.contains("+0.004"), "{funnel}");
+}

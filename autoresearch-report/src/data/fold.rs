@@ -4,7 +4,7 @@ use super::cost::{place, positive};
 use super::difference::Applied;
 use super::trial::{Settled, find, objectives, without_tests};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
-use super::{cohort, evidence, funnel, incumbent, noise, predicted, stack};
+use super::{cohort, evidence, funnel, incumbent, noise, predicted, promise, stack};
 use crate::source::Entry;
 use crate::text;
 use autoresearch_core::stats::Moments;
@@ -34,6 +34,8 @@ pub struct Fold {
     pub(super) result: Option<FinalResult>,
     pub(super) charges: BTreeMap<String, Charge>,
     pub(super) roles: BTreeMap<&'static str, Share>,
+    /// By whether it was the infrastructure's fault, and what happened: how often, and to which proposals.
+    pub(super) failures: BTreeMap<(bool, String), (u64, Vec<u64>)>,
     pub(super) remarks: VecDeque<String>,
     pub(super) applied: Applied,
     pub(super) damage: bool,
@@ -167,6 +169,7 @@ impl Fold {
         }
         self.about = Some(About {
             id: text::line(&id, 100),
+            guarantee: promise::promise(&policy),
             policy: text::line(&policy, 300),
             executor: text::line(&executor, 300),
             direction,
@@ -210,6 +213,7 @@ impl Fold {
             evidence: evidence::evidence(&proposals, &self.runs, lower_is_better),
             noise: noise::noise(&self.runs),
             predicted: predicted::predicted(&proposals),
+            failures: self.broken(),
             remarks: self.remarks.iter().cloned().collect(),
             proposals,
             runs: self.runs.clone(),

@@ -1,5 +1,6 @@
 //! How far proposals got, and why others did not.
 
+use super::predicted::median;
 use super::{Stack, Trial};
 use autoresearch_core::Fate;
 use serde::Serialize;
@@ -37,15 +38,55 @@ pub struct Funnel {
 pub struct Reason {
     /// Their fate.
     pub fate: Fate,
-    /// The reason, with `#` for numbers.
+    /// How far they came.
+    pub stage: Stage,
+    /// The reason, with `#` for numbers; empty: it says nothing besides numbers.
     pub reason: String,
     /// How many.
     pub count: u64,
+    /// The middle one of their measured improvements; `None`: none was measured.
+    pub median: Option<f64>,
+}
+
+/// How far a proposal came that was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Stage {
+    /// It had no run.
+    NotRun,
+    /// Its runs looked at it, and that was all.
+    FirstLook,
+    /// It was tested on fresh runs.
+    Tested,
+    /// The holdout was asked about it.
+    HeldOut,
+}
+
+impl Stage {
+    fn of(trial: &Trial) -> Self {
+        match trial {
+            Trial { held_out: Some(_), .. } | Trial { fate: Some(Fate::HeldBack), .. } => Self::HeldOut,
+            Trial { confirming: 1.., .. } => Self::Tested,
+            Trial { runs: 1.., .. } => Self::FirstLook,
+            _ => Self::NotRun,
+        }
+    }
+
+    /// In the words of a table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NotRun => "before any run",
+            Self::FirstLook => "at a first look",
+            Self::Tested => "on fresh runs",
+            Self::HeldOut => "at or after the holdout",
+        }
+    }
 }
 
 pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> Funnel {
     let mut funnel = Funnel { held_out: holdout.then_some(0), ..Funnel::default() };
-    let mut reasons: BTreeMap<(&'static str, String), (Fate, u64)> = BTreeMap::new();
+    let mut reasons: BTreeMap<(&'static str, Stage, String), (Fate, u64, Vec<f64>)> = BTreeMap::new();
     for trial in trials {
         let kept = matches!(trial.fate, Some(Fate::Kept | Fate::Revoked));
         let asked = trial.held_out.is_some() || (kept && holdout) || trial.fate == Some(Fate::HeldBack);
@@ -66,11 +107,19 @@ pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> 
         };
         *funnel.fates.entry(fate.to_string()).or_default() += 1;
         if fate != Fate::Kept && !stacked {
-            let key = (word(fate), without_numbers(&trial.reason));
-            reasons.entry(key).or_insert((fate, 0)).1 += 1;
+            let key = (word(fate), Stage::of(trial), cause(&trial.reason));
+            let of = reasons.entry(key).or_insert((fate, 0, Vec::new()));
+            of.1 += 1;
+            of.2.extend(trial.effect.map(|effect| effect.mean));
         }
     }
-    let of = |((_, reason), (fate, count))| Reason { fate, reason, count };
+    let of = |((_, stage, reason), (fate, count, effects)): (_, (Fate, u64, Vec<f64>))| Reason {
+        fate,
+        stage,
+        reason,
+        count,
+        median: (!effects.is_empty()).then(|| median(&effects)),
+    };
     funnel.reasons = reasons.into_iter().map(of).collect();
     funnel.reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
     funnel.reasons.truncate(30);
@@ -92,8 +141,16 @@ pub(crate) fn word(fate: Fate) -> &'static str {
     }
 }
 
+/// What a reason says besides numbers; nothing, where its words only say what the numbers are ("# pairs: # [#, #]").
+fn cause(reason: &str) -> String {
+    const UNITS: [&str; 8] = ["pair", "pairs", "run", "runs", "in", "of", "s", "gain"];
+    let text = without_numbers(reason);
+    let mut words = text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    if words.all(|word| UNITS.contains(&word)) { String::new() } else { text }
+}
+
 /// The text with `#` for every number in it.
-fn without_numbers(text: &str) -> String {
+pub(super) fn without_numbers(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
@@ -122,5 +179,8 @@ mod tests {
     fn numbers_are_left_out_of_reasons() {
         let text = without_numbers("gain -0.0012 of 3 runs (p = 1.5e-3), v2.");
         assert_eq!(text, "gain # of # runs (p = #), v#.");
+        assert_eq!(cause("7 pairs: +0.0097 [+0.0027, +0.0168]"), "");
+        assert_eq!(cause("-0.2775 in 1 run(s)"), "");
+        assert_eq!(cause("screening: -0.3, not above 0.01"), "screening: #, not above #");
     }
 }

@@ -131,6 +131,22 @@ pub(crate) fn half_width(moments: &Moments) -> Option<f64> {
     moments.sd().map(|sd| student_quantile(0.975, n - 1.0) * sd / n.sqrt()).filter(|half| half.is_finite())
 }
 
+/// A 95 % interval of how much better the second is than the first, by Welch (1947): of runs that had no part in choosing either.
+/// `None`: one of them has no such runs, or they do not scatter.
+pub(crate) fn gain(first: &Incumbent, last: &Incumbent, lower_is_better: bool) -> Option<(f64, f64)> {
+    let of = |i: &Incumbent| {
+        let df = i.runs as f64 - 1.0;
+        let half = (i.high? - i.low?) / 2.0;
+        (i.basis == Basis::Fresh && df >= 1.0).then(|| ((half / student_quantile(0.975, df)).powi(2), df))
+    };
+    let ((a, df_a), (b, df_b)) = (of(first)?, of(last)?);
+    let df = (a + b).powi(2) / (a * a / df_a + b * b / df_b);
+    let half = student_quantile(0.975, df) * (a + b).sqrt();
+    let gain = first.objective? - last.objective?;
+    let gain = if lower_is_better { gain } else { -gain };
+    (df.is_finite() && half.is_finite() && half > 0.0).then_some((gain - half, gain + half))
+}
+
 /// Of which incumbent it was a run: 0 for the baseline, i for what the i-th keep made.
 fn place(run: &Run, keeps: &[Keep]) -> Option<usize> {
     if run.partial || run.role == Role::Transfer {

@@ -7,12 +7,14 @@ mod cohort;
 mod cost;
 mod difference;
 mod evidence;
+mod failure;
 mod fold;
 mod funnel;
 mod holdout;
 mod incumbent;
 mod noise;
 mod predicted;
+mod promise;
 mod run;
 mod stack;
 mod trial;
@@ -21,8 +23,9 @@ pub use cohort::{Cohort, Member};
 pub use cost::{Cost, Share};
 pub use difference::Change;
 pub use evidence::{Evidence, EvidencePoint};
+pub use failure::Failure;
 pub use fold::Fold;
-pub use funnel::{Funnel, Reason};
+pub use funnel::{Funnel, Reason, Stage};
 pub use holdout::HoldoutUse;
 pub use incumbent::{Basis, Incumbent};
 pub use noise::{Noise, OfVersion, Residual};
@@ -33,8 +36,9 @@ pub use trial::Trial;
 
 pub(crate) use cost::role_name;
 pub(crate) use funnel::word;
+pub(crate) use incumbent::gain;
 
-use autoresearch_core::{Direction, Fate, FinalResult};
+use autoresearch_core::{Direction, Fate, FinalResult, Guarantee};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -86,6 +90,9 @@ pub struct Data {
     pub noise: Option<Noise>,
     /// Effects as they were expected and as they were measured; `None`: nobody expected anything that was measured.
     pub predicted: Option<Predicted>,
+    /// How runs failed, the most frequent first, at most 30; numbers in messages are left out so that equal ones are counted
+    /// together.
+    pub failures: Vec<Failure>,
     /// The last lines that a proposer left in the history, newest first, at most 20.
     pub remarks: Vec<String>,
 }
@@ -98,6 +105,8 @@ pub struct About {
     pub id: String,
     /// The acceptor's name and settings.
     pub policy: String,
+    /// What that promises of what it keeps; `None`: it is not a policy of the library, and the store does not say.
+    pub guarantee: Option<Guarantee>,
     /// What executor and evaluators said of themselves.
     pub executor: String,
     /// Which way is better.
@@ -154,6 +163,14 @@ impl Data {
     /// The proposals that are part of the incumbent, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &Trial> {
         self.proposals.iter().filter(|trial| trial.fate == Some(Fate::Kept))
+    }
+
+    /// Proposals that the holdout said yes to, and that were settled without becoming part of an incumbent.
+    pub fn passed_over(&self) -> impl Iterator<Item = &Trial> {
+        self.proposals.iter().filter(|trial| {
+            let settled = trial.fate.is_some_and(|fate| !matches!(fate, Fate::Kept | Fate::Revoked));
+            trial.held_out == Some(true) && settled
+        })
     }
 
     /// The unproven stack that is built upon now; `None`: there is none, or all of it was judged.

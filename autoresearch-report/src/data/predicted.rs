@@ -91,7 +91,7 @@ pub(super) fn predicted(trials: &[Trial]) -> Option<Predicted> {
 }
 
 /// The middle value, or half way between the two in the middle; 0 of none.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |i: usize| sorted.get(i).copied().unwrap_or(0.0);

@@ -52,6 +52,11 @@ impl Fold {
         let share = Share { role: run.role, runs: 0, seconds: 0.0 };
         let share = self.roles.entry(role_name(run.role)).or_insert(share);
         share.seconds += seconds;
+        if let Err(failure) = outcome.as_ref()
+            && failure.fault() != Fault::Cancelled
+        {
+            self.broke(&run, failure);
+        }
         match &outcome {
             Err(failure) if failure.fault() == Fault::Infrastructure => {
                 self.cost.lost += 1;

@@ -66,6 +66,21 @@ pub(super) fn spend(data: &Data) -> Markup {
     let used = c.charges.iter().any(|charge| !charge.used.is_empty());
     html! {
         (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), " @if tests { "fresh tests (confirm)" } @else { "runs that both choose and decide (confirm): this policy makes no fresh tests" } ", baseline and incumbent at the end (final)." }))
+        @if !data.failures.is_empty() {
+            h3 { "How runs failed" }
+            div class="wide" tabindex="0" role="region" aria-label="Failures" {
+                table {
+                    thead { tr { th scope="col" class="n" { "Runs" } th scope="col" { "By the fault of" } th scope="col" { "What was said (# stands for numbers)" } th scope="col" { "Proposals" } } }
+                    tbody { @for f in data.failures.iter().take(12) { tr {
+                        td class="n" { (text::count(f.count)) }
+                        td { @if f.infrastructure { "the infrastructure; repeated" } @else { "the candidate" } }
+                        td { bdi { (f.what) } }
+                        td class="id" { @for (i, id) in f.proposals.iter().take(5).enumerate() { @if i > 0 { ", " } "p" (id) } @if f.proposals.len() > 5 { ", …" } }
+                    } } }
+                }
+            }
+            @if data.failures.len() > 12 { p class="quiet" { "And rarer ones, which the JSON has." } }
+        }
         @if !c.charges.is_empty() {
             div class="wide" tabindex="0" role="region" aria-label="Charges" {
                 table {
@@ -86,6 +101,7 @@ pub(super) fn about(data: &Data) -> Markup {
         @if let Some(s) = &data.study {
             dl {
                 dt { "Policy" } dd { bdi { (s.policy) } }
+                @if let Some(guarantee) = s.guarantee { dt { "It promises" } dd { (guarantee.to_string()) } }
                 dt { "Executor and evaluators" } dd { bdi { (unlimited(&s.executor)) } }
                 dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
                 dt { "Seed" } dd { (s.seed) }

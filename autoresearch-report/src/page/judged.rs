@@ -4,7 +4,7 @@ use super::sections::figure;
 use crate::chart::bars::{Bar, bars};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::{mark, scale, scatter};
-use crate::data::{Data, HoldoutUse};
+use crate::data::{Data, HoldoutUse, Trial};
 use crate::report::Report;
 use crate::text;
 use autoresearch_core::{Comparison, Fate, FinalResult, PartVerdict};
@@ -44,9 +44,9 @@ pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
             h3 { "Why the others were not kept" }
             div class="wide" tabindex="0" role="region" aria-label="Reasons" {
                 table {
-                    thead { tr { th scope="col" class="n" { "Proposals" } th scope="col" { "Fate" } th scope="col" { "Reason (# stands for numbers)" } } }
+                    thead { tr { th scope="col" class="n" { "Proposals" } th scope="col" { "Fate" } th scope="col" { "Where" } th scope="col" { "Reason (# stands for numbers)" } th scope="col" class="n" { "Median improvement" } } }
                     tbody { @for r in f.reasons.iter().take(12) {
-                        tr { td class="n" { (text::count(r.count)) } td { span class={ "fate " (mark::class(Some(r.fate))) } { (r.fate) } } td { bdi { (r.reason) } } }
+                        tr { td class="n" { (text::count(r.count)) } td { span class={ "fate " (mark::class(Some(r.fate))) } { (r.fate) } } td { (r.stage.name()) } td { @if r.reason.is_empty() { "the improvement was not convincing" } @else { bdi { (r.reason) } } } td class="n" { (r.median.map_or_else(|| "–".into(), text::signed)) } }
                     } }
                 }
             }
@@ -68,6 +68,14 @@ pub(super) fn held(data: &Data, report: &Report) -> Markup {
             @for concern in &concerns { p class="alarm" { "Concern: " (concern.to_string()) "." } }
         }
         @if let Some(holdout) = &data.holdout { (asked(holdout)) }
+        @let lost: Vec<&Trial> = data.passed_over().collect();
+        @if !lost.is_empty() {
+            p { "Of those with yes, " (text::of(lost.len() as u64, "proposal")) " did not become part of the incumbent:" }
+            ul { @for trial in lost.iter().take(20) {
+                li { span class="id" { "p" (trial.id) } " " bdi { (text::line(&trial.title, 120)) } ", " (mark::name(trial.fate)) @if !trial.reason.is_empty() { ": " bdi { (trial.reason) } } }
+            } }
+            @if lost.len() > 20 { p class="quiet" { "And others, which the JSON has." } }
+        }
     }
 }
 

@@ -4,9 +4,9 @@ mod pace;
 mod retested;
 mod uncertain;
 
-use crate::data::{Basis, Data, Incumbent, Trial};
-use crate::text::{count, date, duration, estimate, money, number, of};
-use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Splits};
+use crate::data::{self, Basis, Data, Incumbent, Trial};
+use crate::text::{self, count, date, duration, estimate, money, number, of};
+use autoresearch_core::{Certified, CheckReport, Comparison, Effect, Guarantee, Splits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -93,8 +93,15 @@ fn headline(data: &Data) -> String {
             let gain = data.direction().loss(first) - data.direction().loss(last.1);
             let better = if gain >= 0.0 { "better" } else { "worse" };
             let share = if first == 0.0 { f64::NAN } else { 100.0 * gain.abs() / first.abs() };
-            let share =
-                if share.is_finite() && share < 1000.0 { format!(" ({share:.2} %)") } else { String::new() };
+            let share = (share.is_finite() && share < 1000.0).then(|| format!("{share:.2} %"));
+            let baseline = data.incumbents.first().filter(|_| gain >= 0.0);
+            let interval = baseline.and_then(|b| data::gain(b, last.0, data.direction().loss(1.0) > 0.0));
+            let interval = interval.map(|(low, high)| match text::estimate(gain, Some((low, high))).1 {
+                Some((low, high)) => format!("95 % interval {low} to {high}"),
+                None => String::new(),
+            });
+            let more: Vec<String> = share.into_iter().chain(interval).collect();
+            let share = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
             format!(
                 "Of {tried} {} kept; on validation the objective went from {} to {}, {} {better}{share}, {}.",
                 if kept == 1 { "one was".into() } else { format!("{} were", count(kept)) },
@@ -182,6 +189,7 @@ fn certain(data: &Data) -> Vec<String> {
         said.extend(what(&result.kept, name));
         said.extend(what(&result.stack, "The bolder stack as a whole"));
     }
+    said.extend(promised(data));
     let shown: Vec<&Trial> = data.kept().filter(|trial| is_shown(trial)).collect();
     let kept = data.kept().count();
     if !shown.is_empty() {
@@ -208,6 +216,24 @@ fn certain(data: &Data) -> Vec<String> {
     }
     said.extend(scatter(data));
     said
+}
+
+/// The rate of errors that the policy keeps to.
+fn promised(data: &Data) -> Option<String> {
+    let rate = |alpha: f64| text::figure((1e10 * alpha).round() / 1e8);
+    match data.study.as_ref()?.guarantee? {
+        Guarantee::FalseDiscoveryRate(alpha) => Some(format!(
+            "The policy holds the false discovery rate: of what it keeps at most {} % is without merit, in expectation, as \
+             far as its assumptions about the noise of runs hold.",
+            rate(alpha)
+        )),
+        Guarantee::PerProposal(alpha) => Some(format!(
+            "The policy keeps each proposal without merit with a probability of at most {} %, as far as its assumptions \
+             about the noise of runs hold; of many proposals, some such are kept.",
+            rate(alpha)
+        )),
+        _ => None,
+    }
 }
 
 /// Run noise: of the incumbent of now where it has runs enough or versions differ, else of all of them together.
@@ -246,10 +272,14 @@ fn cost(data: &Data) -> Vec<String> {
     )];
     if c.failed + c.lost + c.interrupted > 0 {
         said.push(format!(
-            "{} failed by the candidate's fault; {} lost to the infrastructure and repeated; {} interrupted.",
+            "{} failed by the candidate's fault; {} lost to the infrastructure and repeated; {} interrupted.{}",
             count(c.failed),
             count(c.lost),
-            count(c.interrupted)
+            count(c.interrupted),
+            match data.failures.first() {
+                Some(most) => format!(" Most often ({}): {}.", count(most.count), most.what.trim_end_matches('.')),
+                None => String::new(),
+            }
         ));
     }
     if c.money > 0.0 {

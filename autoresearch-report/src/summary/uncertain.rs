@@ -3,9 +3,26 @@
 use super::{compared, is_shown};
 use crate::data::{Basis, Data, Trial};
 use crate::text::{count, number, of, signed};
+use autoresearch_core::Guarantee;
 
 pub(super) fn uncertain(data: &Data) -> Vec<String> {
     let mut said = Vec::new();
+    if data.study.as_ref().is_some_and(|study| study.guarantee == Some(Guarantee::None)) {
+        said.push("The policy keeps to no rate of errors: nothing limits how much of what it keeps is luck.".into());
+    }
+    let lost: Vec<&Trial> = data.passed_over().collect();
+    if !lost.is_empty() {
+        let names: Vec<String> = lost.iter().take(10).map(|trial| format!("p{}", trial.id)).collect();
+        said.push(format!(
+            "{} passed {} tests and the holdout and {} not part of the incumbent: {}{}. What {} would add to it is not known.",
+            of(lost.len() as u64, "edit"),
+            if lost.len() == 1 { "its" } else { "their" },
+            if lost.len() == 1 { "is" } else { "are" },
+            names.join(", "),
+            if lost.len() > 10 { " and others" } else { "" },
+            if lost.len() == 1 { "it" } else { "they" },
+        ));
+    }
     let unshown: Vec<&Trial> = data.kept().filter(|trial| !is_shown(trial)).collect();
     let selected = unshown.iter().filter(|trial| trial.effect.is_some_and(|e| !e.fresh)).count() as u64;
     let rest = unshown.len() as u64 - selected;
