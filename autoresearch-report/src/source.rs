@@ -1,8 +1,8 @@
 //! Where events come from: a store's file or memory, whatever its candidates are.
 
 use crate::error::ReportError;
-use autoresearch_core::{Candidate, Event, MemoryStore, Seq, SqliteStore, Store};
-use rusqlite::{Connection, OpenFlags};
+use autoresearch_core::{Candidate, Event, MemoryStore, Seq, SqliteStore, Store, StoreError};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -78,6 +78,9 @@ pub(crate) struct StudyFile {
     connection: Connection,
 }
 
+/// One connection, one thread, no writing.
+const READING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// How many events are read in one transaction: a long one would keep the writer's log from being folded back.
 const PAGE: i64 = 512;
 
@@ -85,18 +88,51 @@ impl StudyFile {
     /// Opens what the core takes for a study.
     pub(crate) fn open(path: &Path) -> Result<Self, ReportError> {
         // Its checks and its messages: is it there, is it a study, is it too new.
-        let store = SqliteStore::open_read_only(path)?;
-        Self::at(store.path())
+        match SqliteStore::open_read_only(path) {
+            Ok(store) => Self::at(store.path()),
+            Err(refused) => Self::despite(path, &refused).ok_or_else(|| refused.into()),
+        }
+    }
+
+    /// A study that was cut off, or that lies where nothing can be written: a writer cannot go on with it, and what is there
+    /// can be read. `None`: it is refused for another reason, or is no study.
+    fn despite(path: &Path, refused: &StoreError) -> Option<Self> {
+        let StoreError::Open { source: Some(source), .. } = refused else { return None };
+        let code = source.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()?;
+        let log = PathBuf::from([path.as_os_str(), "-wal".as_ref()].concat());
+        let connection = match code {
+            ErrorCode::DatabaseCorrupt => {
+                let connection = Connection::open_with_flags(path, READING).ok()?;
+                // Else a file that is shorter than its header says is refused as a whole.
+                connection.execute_batch("PRAGMA writable_schema = ON").ok()?;
+                connection
+            }
+            // Without a log nobody writes, and all is in the file itself.
+            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied if !log.exists() => {
+                let escaped = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+                let flags = READING | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?
+            }
+            _ => return None,
+        };
+        let this = Self::of(path, connection).ok()?;
+        let header = |name| this.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).ok();
+        // "ARSH", and the version of tables that is known.
+        (header("application_id")? == 0x4152_5348 && header("user_version")? <= 1).then_some(this)
     }
 
     fn at(path: &Path) -> Result<Self, ReportError> {
         let failed = |source| ReportError::Read { path: path.into(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
-        // A stored study is data: nothing in the file may run.
+        let connection = Connection::open_with_flags(path, READING).map_err(failed)?;
         let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
         connection.set_db_config(config, true).map_err(failed)?;
+        Self::of(path, connection)
+    }
+
+    fn of(path: &Path, connection: Connection) -> Result<Self, ReportError> {
+        let failed = |source| ReportError::Read { path: path.into(), source };
+        connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
+        // A stored study is data: nothing in the file may run.
         let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA;
         connection.set_db_config(config, false).map_err(failed)?;
         Ok(Self { path: path.into(), connection })

@@ -186,6 +186,8 @@ async fn events_that_are_no_text_or_no_event_are_told_and_passed_over() {
     assert_eq!(report.data().proposals.len(), 10);
     assert!(report.html().contains("Events that cannot be understood"));
     assert!(report.summary().contains("5 events of the store cannot be understood"));
+    let headline = report.in_short().headline;
+    assert!(headline.starts_with("Incomplete: 5 events of this store cannot be understood"), "{headline}");
 }
 
 #[tokio::test]
@@ -269,4 +271,39 @@ fn a_store_that_another_process_writes_and_is_killed_over_is_always_read() {
     let report = Report::open(&path).unwrap();
     assert!(report.data().state.last >= seen && !report.data().state.stopped);
     assert!(report.in_short().state.contains("it was killed and can be resumed"));
+}
+
+/// A study of 3,000 proposals in one file, without a log.
+async fn whole(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("study.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.append(Seq(0), &large(3000, |i| format!("step {i}"))).await.unwrap();
+    drop(store);
+    assert!(!folder.join("study.db-wal").exists(), "the last to close it folds it back");
+    path
+}
+
+#[tokio::test]
+async fn a_damaged_store_says_so_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = whole(folder.path()).await;
+    let (bytes, all) = (std::fs::read(&path).unwrap(), Report::open(&path).unwrap().data().state.events);
+    // Pages overwritten in the middle; and a file cut off at a third.
+    let mut spoiled = bytes.clone();
+    let half = bytes.len() / 2 / 4096 * 4096;
+    spoiled[half..half + 12_288].fill(0xa5);
+    for (name, bytes) in [("spoiled.db", &spoiled[..]), ("cut.db", &bytes[..bytes.len() / 3])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let report = Report::open(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let state = &report.data().state;
+        assert!(state.events > 100 && state.events < all && state.broken.is_some(), "{name}: {state:?}");
+        let summary = report.in_short();
+        let start = "Incomplete: this store could only be read to event ";
+        assert!(summary.headline.starts_with(start), "{name}: {}", summary.headline);
+        assert!(summary.state.contains("damaged") && !summary.state.contains("is running"), "{}", summary.state);
+        assert!(report.data().damage().is_some());
+    }
+    let sound = Report::open(&path).unwrap();
+    assert!(sound.data().damage().is_none() && !sound.in_short().headline.contains("Incomplete"));
 }

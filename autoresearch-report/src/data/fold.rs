@@ -85,6 +85,7 @@ impl Fold {
     pub(crate) fn damaged(&mut self, why: &str) {
         if !self.damage {
             self.damage = true;
+            self.state.broken = Some(text::line(why, 300));
             self.unreadable(self.state.last + 1, text::line(why, 300), 1);
         }
     }

@@ -38,6 +38,7 @@ pub(crate) use cost::role_name;
 pub(crate) use funnel::word;
 pub(crate) use incumbent::gain;
 
+use crate::text;
 use autoresearch_core::{Direction, Fate, FinalResult, Guarantee};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -143,6 +144,9 @@ pub struct State {
     pub began: Option<i64>,
     /// When the last event was stored, where the store knows.
     pub ended: Option<i64>,
+    /// Why the store could not be read to its end, where it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
     /// Events that could not be understood, and gaps: what is said here leaves them out. At most 20.
     pub unreadable: Vec<Unreadable>,
     /// How many there are in all.
@@ -163,6 +167,17 @@ impl Data {
     /// The proposals that are part of the incumbent, oldest first.
     pub fn kept(&self) -> impl Iterator<Item = &Trial> {
         self.proposals.iter().filter(|trial| trial.fate == Some(Fate::Kept))
+    }
+
+    /// That the store is damaged or has events that cannot be understood, in a sentence; `None`: all of it was read.
+    pub fn damage(&self) -> Option<String> {
+        let State { broken, last, unreadable_count, .. } = &self.state;
+        let said = match (broken, unreadable_count) {
+            (None, 0) => return None,
+            (Some(why), _) => format!("this store could only be read to event {}: {why}", text::count(*last)),
+            (None, n) => format!("{} of this store cannot be understood or are missing", text::of(*n, "event")),
+        };
+        Some(format!("Incomplete: {}.", said.trim_end_matches('.')))
     }
 
     /// Proposals that the holdout said yes to, and that were settled without becoming part of an incumbent.

@@ -75,6 +75,13 @@ impl Summary {
 }
 
 fn headline(data: &Data) -> String {
+    match data.damage() {
+        Some(damage) => format!("{damage} Of what was read: {}", found(data)),
+        None => found(data),
+    }
+}
+
+fn found(data: &Data) -> String {
     if data.study.is_none() && data.proposals.is_empty() {
         return "There is nothing in this store yet.".into();
     }
@@ -161,6 +168,11 @@ fn state(data: &Data) -> String {
         (Some(reason), true) => format!("The study has ended{when}: {reason}."),
         (Some(reason), false) => format!("The study stopped{when} and can be resumed: {reason}."),
         (None, _) if s.events == 0 => "Nothing has been stored.".into(),
+        (None, _) if s.broken.is_some() => format!(
+            "The store is damaged: whether the study goes on, and what came after event {}{when}, it does not tell. A copy \
+             that is whole may.",
+            count(s.last)
+        ),
         (None, _) => format!(
             "The study has not stopped: it is running, or it was killed and can be resumed. Its last event, number {}, was \
              stored{when}.{}",

@@ -20,6 +20,9 @@ pub(super) fn report(arguments: Arguments) -> Result<End, Failure> {
     let folder = arguments.out.unwrap_or_else(|| place.store.with_file_name("report"));
     let report = Report::open(&place.store)?.titled(&place.spec.name);
     report.write_all(&folder)?;
+    if let Some(damage) = report.data().damage() {
+        eprintln!("warning: {damage}");
+    }
     println!("{}\n{}", report.in_short().headline, folder.join("report.html").display());
     Ok(End::Done)
 }
