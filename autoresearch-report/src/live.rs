@@ -6,8 +6,10 @@
 use crate::data::{Fold, Trial};
 use crate::error::ReportError;
 use crate::page;
-use crate::report::Report;
+use crate::report::{Report, now};
 use crate::source::{Source, StudyFile};
+use crate::summary::pace::is_silent;
+use crate::text;
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -27,8 +29,11 @@ use tokio::sync::watch;
 /// How often the store is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// What is said before there is a study.
+const WAITING: &str = "waiting for the study";
+
 /// The page as it was at one look.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Look {
     /// The number of the last event that is in it.
     number: u64,
@@ -37,7 +42,9 @@ struct Look {
     parts: Vec<(&'static str, Arc<str>)>,
     /// Rows of the table by their numbers.
     rows: Vec<Arc<str>>,
-    state: &'static str,
+    state: String,
+    /// When the last event was stored.
+    as_of: Option<String>,
 }
 
 /// A server of one study's page, bound and ready.
@@ -85,10 +92,10 @@ impl Live {
 
 impl Look {
     fn waiting() -> Self {
-        Self::of(&Report::new(Fold::new().data()), "waiting for the study")
+        Self::of(&Report::new(Fold::new().data()), WAITING.into())
     }
 
-    fn of(report: &Report, state: &'static str) -> Self {
+    fn of(report: &Report, state: String) -> Self {
         let (number, many) = (report.data().state.last, page::many(report.data()));
         let members = report.data().stack().map_or(&[][..], |stack| stack.members.as_slice());
         let row = |trial: &Trial| {
@@ -99,7 +106,26 @@ impl Look {
         let sections = page::sections(report);
         let html = page::assembled(report, &sections, &format!("[{}]", rows.join(",")), Some(number));
         let parts = sections.into_iter().map(|s| (s.id, Arc::from(s.body.into_string()))).collect();
-        Self { number, html, parts, rows, state }
+        let as_of = report.data().state.ended.map(text::date);
+        Self { number, html, parts, rows, state, as_of }
+    }
+}
+
+impl Fold {
+    /// How a study is that was just read, in a few words.
+    fn pulse(&self, now: Option<i64>) -> String {
+        let state = self.state();
+        let (Some(now), Some(began), Some(ended), false) = (now, state.began, state.ended, state.stopped) else {
+            return if state.stopped { "stopped" } else { "live" }.into();
+        };
+        let seconds = |from: i64, to: i64| to.saturating_sub(from) as f64 / 1000.0;
+        let age = seconds(ended, now);
+        if is_silent(age, seconds(began, ended) / state.events.saturating_sub(1).max(1) as f64) {
+            // To the minute, so that it is told once a minute.
+            format!("no event for {}", text::duration((age / 60.0).floor() * 60.0))
+        } else {
+            "live".into()
+        }
     }
 }
 
@@ -117,10 +143,21 @@ fn watch_file(path: &Path, news: &watch::Sender<Arc<Look>>) {
             file = Some(open);
             Ok(())
         })();
-        if fold.last() > before || (before == 0 && read.is_ok() && news.borrow().state != "live") {
+        let state = match &read {
+            Ok(()) => fold.pulse(now()),
+            Err(_) if fold.last() == 0 && !path.exists() => WAITING.into(),
+            Err(error) => format!("not read: {}", text::line(&error.to_string(), 200)),
+        };
+        let last = Arc::clone(&news.borrow());
+        if fold.last() > before || (before == 0 && read.is_ok() && last.state != state) {
             let report = Report::new(fold.data());
-            let state = if report.data().state.stopped { "stopped" } else { "live" };
+            let report = match now() {
+                Some(now) => report.read_at(now),
+                None => report,
+            };
             news.send_replace(Arc::new(Look::of(&report, state)));
+        } else if last.state != state {
+            news.send_replace(Arc::new(Look { state, ..(*last).clone() }));
         }
         // A large page takes its time: never more than a tenth of a processor.
         std::thread::sleep(PERIOD.max(began.elapsed() * 9));
@@ -189,7 +226,10 @@ impl Client {
             let data = serde_json::json!({ "id": id, "html": &**html }).to_string();
             self.queue.push_back(Event::default().event("part").data(data));
         }
-        self.queue.push_back(Event::default().event("state").data(now.state));
+        if let Some(as_of) = &now.as_of {
+            self.queue.push_back(Event::default().event("as-of").data(as_of));
+        }
+        self.queue.push_back(Event::default().event("state").data(&now.state));
         self.knows(now);
     }
 }

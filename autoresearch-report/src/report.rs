@@ -29,6 +29,14 @@ pub struct Report {
     title: Option<String>,
     certificate: Option<Certified<Value>>,
     checks: Option<CheckReport>,
+    /// When the store was read, in milliseconds since 1970.
+    read: Option<i64>,
+}
+
+/// The time of day.
+pub(crate) fn now() -> Option<i64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 impl Report {
@@ -45,7 +53,7 @@ impl Report {
             Err(error) => fold.damaged(&error.to_string()),
             Ok(()) => {}
         }
-        Ok(Self::new(fold.data()))
+        Ok(Self { read: now(), ..Self::new(fold.data()) })
     }
 
     /// Of the study in the file at `path`.
@@ -78,12 +86,21 @@ impl Report {
                 }
             }
         }
-        Ok(Self::new(fold.data()))
+        Ok(Self { read: now(), ..Self::new(fold.data()) })
     }
 
     /// Of data that were gathered in another way.
     pub fn new(data: Data) -> Self {
-        Self { data, title: None, certificate: None, checks: None }
+        Self { data, title: None, certificate: None, checks: None, read: None }
+    }
+
+    /// Says when the store was read, in milliseconds since 1970 (UTC): the summary of a study that has not stopped sets the age
+    /// of its last event beside how often there were any. [`of`](Self::of), [`open`](Self::open) and [`read`](Self::read) say
+    /// that it is now.
+    #[must_use]
+    pub fn read_at(mut self, millis: i64) -> Self {
+        self.read = Some(millis);
+        self
     }
 
     /// What stands above it; else the study's identifier.
@@ -115,7 +132,7 @@ impl Report {
 
     /// The study in plain words.
     pub fn in_short(&self) -> Summary {
-        Summary::with(&self.data, self.certificate.as_ref(), self.checks.as_ref())
+        Summary::with(&self.data, self.certificate.as_ref(), self.checks.as_ref(), self.read)
     }
 
     pub(crate) fn title(&self) -> String {

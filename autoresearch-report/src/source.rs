@@ -99,7 +99,8 @@ impl StudyFile {
     fn despite(path: &Path, refused: &StoreError) -> Option<Self> {
         let StoreError::Open { source: Some(source), .. } = refused else { return None };
         let code = source.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()?;
-        let log = PathBuf::from([path.as_os_str(), "-wal".as_ref()].concat());
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
         let connection = match code {
             ErrorCode::DatabaseCorrupt => {
                 let connection = Connection::open_with_flags(path, READING).ok()?;
@@ -108,7 +109,7 @@ impl StudyFile {
                 connection
             }
             // Without a log nobody writes, and all is in the file itself.
-            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied if !log.exists() => {
+            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied if !Path::new(&log).exists() => {
                 let escaped = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
                 let flags = READING | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?

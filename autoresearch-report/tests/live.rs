@@ -94,6 +94,7 @@ async fn listen(address: SocketAddr, query: String, pause: Duration) -> Heard {
                     heard.rows.extend(rows.into_iter().map(|row| (row[0].as_u64().unwrap(), row)));
                 }
                 "state" => heard.state = data.into(),
+                "as-of" => assert!(data.ends_with(" UTC")),
                 _ => assert!(serde_json::from_str::<Value>(data).unwrap()["html"].is_string()),
             }
         }
@@ -169,4 +170,42 @@ async fn a_writer_never_finds_the_study_locked_and_all_browsers_hear_the_same() 
     // A slow one is told less often, not later and later.
     assert!(slow.kinds["state"] <= new.kinds["state"], "{:?} {:?}", slow.kinds, new.kinds);
     server.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_study_that_is_dead_or_cannot_be_read_is_not_told_as_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = async |path: &Path| {
+        let live = Live::bind(path, 0).await.unwrap();
+        let address = live.address().unwrap();
+        let server = tokio::spawn(live.serve());
+        let mut lines = BufReader::new(ask(address, "/events", &address.to_string()).await).lines();
+        let mut is_state = false;
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            match line.strip_prefix("data: ") {
+                Some(said) if is_state && said != "waiting for the study" => {
+                    server.abort();
+                    return said.to_string();
+                }
+                _ => is_state = line == "event: state",
+            }
+        }
+    };
+    // Its events are of 1970.
+    let dead = folder.path().join("dead.db");
+    drop(SqliteStore::open(&dead).unwrap());
+    let writer = impatient(&dead);
+    for (i, event) in large(9, |i| format!("step {i}")).iter().enumerate() {
+        let insert = "INSERT INTO events (at, kind, body) VALUES (?1, ?2, ?3)";
+        let body = serde_json::to_string(event).unwrap();
+        writer.execute(insert, (1000 * i as i64, event.kind(), body)).unwrap();
+    }
+    let wait = Duration::from_secs(30);
+    let said = tokio::time::timeout(wait, state(&dead)).await.unwrap();
+    assert!(said.starts_with("no event for ") && said.contains("days"), "{said}");
+    let text = folder.path().join("text.db");
+    std::fs::write(&text, "this is no database, whatever it is called, and long enough to be one").unwrap();
+    let said = tokio::time::timeout(wait, state(&text)).await.unwrap();
+    assert!(said.starts_with("not read: ") && said.contains("text.db"), "{said}");
 }

@@ -335,7 +335,7 @@ fn a_running_study_says_how_far_it_is() {
     events.extend([9, 10].map(|id| ran(id, &of(&[]), 1, "confirm", 2.8)));
     let state = report(events.clone()).in_short().state;
     assert!(state.contains("used 75 % of its limit on proposals"), "{state}");
-    assert!(state.contains("last changed 2 runs and 10 min ago"), "{state}");
+    assert!(state.contains("last changed 2 runs and 10 min before its last run"), "{state}");
     // Where runs span a hundred, a drift is seen.
     let long: Vec<f64> = (0..120).map(|i| 3.0 + 0.01 * f64::from(i) + 0.001 * f64::from(i % 3)).collect();
     let drift = scattering(&long, &[]).data().noise.as_ref().unwrap().per_hundred_runs.unwrap();
@@ -478,4 +478,23 @@ fn failures_reasons_and_what_was_passed_over_are_told() {
     assert!(near(first.3, -0.2) && near(second.3, 0.004), "{reasons:?}");
     let funnel = section(&report.html(), "funnel");
     assert!(funnel.contains("the improvement was not convincing") && funnel.contains("+0.004"), "{funnel}");
+}
+
+#[test]
+fn a_study_that_fell_silent_is_said_to_have() {
+    let mut fold = Fold::new();
+    let mut events = vec![opened("guarded")];
+    events.extend((1..=60).map(|id| ran(id, &of(&[]), 0, "calibrate", 3.0)));
+    // An event a minute, for an hour.
+    for (seq, event) in (1u64..).zip(events) {
+        let at = Some(60_000 * seq as i64);
+        fold.take(Entry { seq, at, event: Ok(serde_json::from_value(event).unwrap()) });
+    }
+    let state = |read: i64| Report::new(fold.data()).read_at(read).in_short().state;
+    let soon = state(3_660_000 + 90_000);
+    assert!(soon.contains("That was 90 s") || soon.contains("That was 2 min"), "{soon}");
+    assert!(soon.contains("an event every 60 s on average.") && !soon.contains("no longer runs"), "{soon}");
+    let late = state(3_660_000 + 13_000_000);
+    assert!(late.contains("That was 3.6 h before the store was read") && late.contains("no longer runs"), "{late}");
+    assert!(!late.contains(" ago"), "{late}");
 }

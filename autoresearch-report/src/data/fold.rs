@@ -56,6 +56,12 @@ impl Fold {
         self.state.last
     }
 
+    /// How far the study is.
+    #[cfg(feature = "live")]
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Takes the next event. Events that were taken already are passed over.
     pub fn take(&mut self, entry: Entry) {
         let Entry { seq, at, event } = entry;

@@ -73,7 +73,7 @@ pub(crate) fn assembled(report: &Report, sections: &[Section], rows: &str, live:
                     p class="quiet" {
                         @if let Some(study) = &data.study {
                             "Study " code { bdi { (study.id) } } " · policy " code { bdi { (study.policy.split_whitespace().next().unwrap_or_default()) } }
-                            @if let Some(at) = data.state.ended { " · as of " (crate::text::date(at)) }
+                            @if let Some(at) = data.state.ended { " · as of " span id="as-of" { (crate::text::date(at)) } }
                         } @else { "No study could be read." }
                         @if live.is_some() { " · " span id="live" role="status" { "live" } }
                     }

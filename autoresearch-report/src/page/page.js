@@ -167,6 +167,7 @@ function live(look) {
     hide();
   });
   news.addEventListener("rows", e => { for (const r of JSON.parse(e.data)) ROWS.set(r[0], r); table(); });
+  news.addEventListener("as-of", e => { const at = $("as-of"); if (at) at.textContent = e.data; });
   news.addEventListener("state", e => { state.textContent = `${e.data}, ${when()}`; });
   news.onerror = () => { state.textContent = "the server does not answer"; };
 }

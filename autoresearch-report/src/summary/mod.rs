@@ -1,6 +1,6 @@
 //! A study in plain words: what is certain, what is not, and what it cost.
 
-mod pace;
+pub(crate) mod pace;
 mod retested;
 mod uncertain;
 
@@ -49,18 +49,20 @@ fn is_shown(trial: &Trial) -> bool {
 impl Summary {
     /// Of these data.
     pub fn of(data: &Data) -> Self {
-        Self::with(data, None, None)
+        Self::with(data, None, None, None)
     }
 
-    /// The same with what certification and the overfitting checks found.
+    /// The same with what certification and the overfitting checks found, and when the store was read, in milliseconds since
+    /// 1970.
     pub(crate) fn with(
         data: &Data,
         certified: Option<&Certified<Value>>,
         checks: Option<&CheckReport>,
+        read: Option<i64>,
     ) -> Self {
         let mut this = Self {
             headline: headline(data),
-            state: state(data),
+            state: state(data, read),
             certain: certain(data),
             uncertain: uncertain::uncertain(data),
             cost: cost(data),
@@ -161,7 +163,7 @@ fn rests(incumbent: &Incumbent) -> String {
     }
 }
 
-fn state(data: &Data) -> String {
+fn state(data: &Data, read: Option<i64>) -> String {
     let s = &data.state;
     let when = s.ended.map_or(String::new(), |at| format!(" on {}", date(at)));
     match (&s.reason, s.is_final) {
@@ -175,8 +177,9 @@ fn state(data: &Data) -> String {
         ),
         (None, _) => format!(
             "The study has not stopped: it is running, or it was killed and can be resumed. Its last event, number {}, was \
-             stored{when}.{}",
+             stored{when}.{}{}",
             count(s.last),
+            pace::age(data, read),
             pace::pace(data)
         ),
     }

@@ -1,7 +1,7 @@
 //! How far a study is that has not ended.
 
 use crate::data::{Data, Incumbent};
-use crate::text::{duration, of};
+use crate::text::{date, duration, of};
 
 /// How much of the nearest limit is used, and how long nothing was kept: a sentence each, with a space before it.
 pub(super) fn pace(data: &Data) -> String {
@@ -16,7 +16,7 @@ pub(super) fn pace(data: &Data) -> String {
     match data.incumbents.last() {
         Some(last) if last.proposal.is_some() => {
             let (runs, time) = ago(last);
-            said += &format!(" The incumbent last changed {runs} and {time} ago.");
+            said += &format!(" The incumbent last changed {runs} and {time} before its last run.");
         }
         Some(baseline) if runs > 0 => {
             let (runs, time) = ago(baseline);
@@ -25,6 +25,30 @@ pub(super) fn pace(data: &Data) -> String {
         _ => {}
     }
     said
+}
+
+/// How old the last event was when the store was read, `read` in milliseconds since 1970, beside how often there are any: a
+/// sentence with a space before it. Nothing where neither is known.
+pub(super) fn age(data: &Data, read: Option<i64>) -> String {
+    let state = &data.state;
+    let (Some(read), Some(began), Some(ended)) = (read, state.began, state.ended) else { return String::new() };
+    let age = read.saturating_sub(ended) as f64 / 1000.0;
+    if age < 0.0 {
+        return String::new();
+    }
+    let every = ended.saturating_sub(began) as f64 / 1000.0 / state.events.saturating_sub(1).max(1) as f64;
+    let silent = if is_silent(age, every) { ": by that it no longer runs" } else { "" };
+    format!(
+        " That was {} before the store was read on {}; until then there was an event every {} on average{silent}.",
+        duration(age),
+        date(read),
+        duration(every)
+    )
+}
+
+/// Whether a study that has an event every so many seconds, and none for `age` seconds, has fallen silent.
+pub(crate) fn is_silent(age: f64, every: f64) -> bool {
+    age > 300.0 && age > 20.0 * every
 }
 
 /// The limit of which most is used, and how much.
