@@ -158,7 +158,7 @@ impl Report {
 
     /// The chart of the progress as an SVG file of its own.
     pub fn progress_svg(&self) -> String {
-        let svg = chart::progress::progress(&self.data, chart::progress::Along::Runs);
+        let svg = chart::progress::progress(&self.data, chart::progress::Along::Runs, chart::Width::Broad);
         let svg = svg.unwrap_or_else(|| {
             chart::frame::picture(
                 chart::progress::SIZE,

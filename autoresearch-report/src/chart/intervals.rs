@@ -1,5 +1,6 @@
 //! Effects with their intervals, one a row.
 
+use super::Width;
 use super::frame::{c, picture};
 use super::mark;
 use super::scale::{Scale, span};
@@ -27,44 +28,51 @@ impl Row {
     }
 }
 
-const WIDTH: f64 = 860.0;
-const LABELS: f64 = 315.0;
-const NUMBERS: f64 = 210.0;
-const ROW: f64 = 22.0;
+/// Room for labels before the plot and for numbers behind it, and the height of a row; on narrow ones labels and numbers stand
+/// above what they are of.
+fn rooms(width: Width) -> (f64, f64, f64) {
+    match width {
+        Width::Broad => (315.0, 210.0, 22.0),
+        Width::Narrow => (8.0, 8.0, 50.0),
+    }
+}
 
 /// Rows of effects around zero.
-pub(crate) fn intervals(rows: &[Row], title: &str, heard: &str) -> Option<Markup> {
+pub(crate) fn intervals(rows: &[Row], title: &str, heard: &str, width: Width) -> Option<Markup> {
     let means = rows.iter().flat_map(|row| [row.mean, row.other, Some(0.0)]).flatten();
     let inner = span(means)?;
     // An interval far longer than all effects is cut off.
     let reach = 2.0 * (inner.1 - inner.0).max(1e-12);
     let ends = rows.iter().filter_map(|row| row.interval).flat_map(|(a, b)| [a, b]);
     let domain = span(ends.map(|x| x.clamp(inner.0 - reach, inner.1 + reach)).chain([inner.0, inner.1]))?;
-    let height = 44.0 + ROW * rows.len() as f64;
-    let scale = Scale::padded(domain, 0.04, (LABELS, WIDTH - NUMBERS));
+    let (labels, numbers, row_height) = rooms(width);
+    let height = 44.0 + row_height * rows.len() as f64;
+    let (left, right) = (labels, width.units() - numbers);
+    let scale = Scale::padded(domain, 0.04, (left, right));
     let bottom = height - 40.0;
     let marks = html! {
         g class="axes" {
-            @for (value, label) in scale.ticks(5) {
+            @for (value, label) in scale.ticks(if width == Width::Broad { 5 } else { 4 }) {
                 @let x = c(scale.at(value));
                 line class=(if value.abs() < 1e-12 { "axis" } else { "grid" }) x1=(x) x2=(x) y1="4" y2=(c(bottom)) {}
                 text class="tick" x=(x) y=(c(bottom + 16.0)) text-anchor="middle" { (label) }
             }
-            text class="title" x=(c((LABELS + WIDTH - NUMBERS) / 2.0)) y=(c(bottom + 34.0)) text-anchor="middle" { (title) }
+            text class="title" x=(c((left + right) / 2.0)) y=(c(bottom + 34.0)) text-anchor="middle" { (title) }
         }
         @for (i, row) in rows.iter().enumerate() {
-            (one(row, &scale, 4.0 + ROW * (i as f64 + 0.5)))
+            (one(row, &scale, 4.0 + row_height * (i + 1) as f64 - 11.0, width))
         }
     };
-    Some(picture((WIDTH, height), heard, &marks))
+    Some(picture((width.units(), height), heard, &marks))
 }
 
-fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
+fn one(row: &Row, scale: &Scale, y: f64, width: Width) -> Markup {
     let mut dot = String::new();
     if let Some(mean) = row.mean {
         mark::draw(&mut dot, row.fate, scale.at(mean), y);
     }
-    let y = c(y);
+    let label = text::straight(&row.label);
+    let (above, y) = ((c(y - 30.0), c(y - 15.0)), c(y));
     let shown = row.mean.or(row.other).map(|mean| text::estimate(mean, row.interval));
     let numbers = match shown {
         Some((mean, Some((low, high)))) => format!("{mean} [{low}, {high}]"),
@@ -72,7 +80,16 @@ fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
         None => String::new(),
     };
     html! {
-        text class="label" x=(c(LABELS - 12.0)) y=(y) dy=".32em" text-anchor="end" { (text::line(&text::straight(&row.label), 46)) }
+        @match width {
+            Width::Broad => {
+                text class="label" x="303" y=(y) dy=".32em" text-anchor="end" { (text::fit(&label, 300.0)) }
+                text class="number" x=(c(width.units() - 2.0)) y=(y) dy=".32em" text-anchor="end" { (numbers) }
+            }
+            Width::Narrow => {
+                text class="label" x="0" y=(above.0) dy=".32em" { (text::fit(&label, width.units() - 4.0)) }
+                text class="number" x="0" y=(above.1) dy=".32em" { (numbers) }
+            }
+        }
         @if let Some((low, high)) = row.interval {
             line class={ "interval " (mark::class(row.fate)) } x1=(c(scale.at(low))) x2=(c(scale.at(high))) y1=(y) y2=(y) {}
         }
@@ -80,6 +97,5 @@ fn one(row: &Row, scale: &Scale, y: f64) -> Markup {
             circle class="other" cx=(c(scale.at(other))) cy=(y) r="4" {}
         }
         @if !dot.is_empty() { path class={ "dot big " (mark::class(row.fate)) } d=(dot) {} }
-        text class="number" x=(c(WIDTH - 2.0)) y=(y) dy=".32em" text-anchor="end" { (numbers) }
     }
 }

@@ -9,6 +9,25 @@ pub(crate) mod progress;
 pub(crate) mod scale;
 pub(crate) mod scatter;
 
+/// For what width a chart is drawn: letters and marks are of one size in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// A desk's screen, and paper.
+    Broad,
+    /// A phone's.
+    Narrow,
+}
+
+impl Width {
+    /// In units of about a pixel.
+    pub(crate) fn units(self) -> f64 {
+        match self {
+            Self::Broad => 860.0,
+            Self::Narrow => 360.0,
+        }
+    }
+}
+
 /// How marks look; shared by the page and by pictures of their own.
 pub(crate) const STYLE: &str = include_str!("chart.css");
 

@@ -1,5 +1,6 @@
 //! The incumbent with its interval, and every proposal as a dot by its fate.
 
+use super::Width;
 use super::frame::{Frame, c};
 use super::mark;
 use super::scale::span;
@@ -48,7 +49,8 @@ fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
     span(dots.iter().copied().chain(ends).filter(|y| (low..=high).contains(y)).chain([must.0, must.1]))
 }
 
-pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
+pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup> {
+    let size = (width.units(), SIZE.1);
     let minutes = data.cost.elapsed / 60.0;
     let (unit, per) = match along {
         Along::Runs => ("runs", 1.0),
@@ -68,7 +70,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         Direction::Minimize => ("lower", "↓"),
         Direction::Maximize => ("higher", "↑"),
     };
-    let mut frame = Frame::new(SIZE, (0.0, end.max(1e-9)), y_range).titled(
+    let mut frame = Frame::new(size, (0.0, end.max(1e-9)), y_range).titled(
         format!("{unit} of the study"),
         format!("objective on validation ({arrow} {better} is better)"),
     );
@@ -114,7 +116,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         @if !shaky.is_empty() { path class="incumbent" d=(shaky) {} }
         @if !sure.is_empty() { path class="incumbent sure" d=(sure) {} }
         @if beyond > 0 {
-            text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
+            text class="note" x=(c(frame.x.range.1)) y=(if width == Width::Broad { "13" } else { "27" }) text-anchor="end" {
                 (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
             }
         }
@@ -126,7 +128,7 @@ pub(crate) fn progress(data: &Data, along: Along) -> Option<Markup> {
         (axes(&frame, rail))
         (marks)
     };
-    Some(super::frame::picture(SIZE, &heard, &axes))
+    Some(super::frame::picture(size, &heard, &axes))
 }
 
 /// The axes, with the horizontal one below the row of failures.
@@ -139,7 +141,7 @@ fn axes(frame: &Frame, rail: f64) -> Markup {
                 line class="grid" x1=(c(x0)) x2=(c(x1)) y1=(y) y2=(y) {}
                 text class="tick" x=(c(x0 - 8.0)) y=(y) dy=".32em" text-anchor="end" { (label) }
             }
-            @for (value, label) in frame.x.ticks(8) {
+            @for (value, label) in frame.x.ticks(((x1 - x0) / 90.0) as usize) {
                 text class="tick" x=(c(frame.x.at(value))) y=(c(rail + 16.0)) text-anchor="middle" { (label) }
             }
             line class="axis" x1=(c(x0)) x2=(c(x1)) y1=(c(rail)) y2=(c(rail)) {}

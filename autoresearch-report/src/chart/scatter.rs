@@ -1,5 +1,6 @@
 //! One number against another, and small pictures of evidence as it grows.
 
+use super::Width;
 use super::frame::{Frame, c, picture};
 use super::mark;
 use super::scale::{Scale, span};
@@ -8,14 +9,14 @@ use crate::text;
 use maud::{Markup, html};
 
 /// Expected against measured effects, with the line on which both are equal.
-pub(crate) fn predicted(data: &Predicted, heard: &str) -> Option<Markup> {
+pub(crate) fn predicted(data: &Predicted, heard: &str, width: Width) -> Option<Markup> {
     let x = span(data.sound().map(|p| p.expected).chain([0.0]))?;
     let mut ys: Vec<f64> = data.points.iter().map(|p| p.measured).collect();
     ys.sort_by(f64::total_cmp);
     let at = |p: f64| ys.get((p * (ys.len() - 1) as f64).round() as usize).copied().unwrap_or(0.0);
     // The farthest fiftieth at each end is drawn at the edge.
     let y = span([at(0.02), at(0.98), 0.0, x.1])?;
-    let frame = Frame::new((860.0, 320.0), x, y).titled("expected improvement", "measured improvement");
+    let frame = Frame::new((width.units(), 320.0), x, y).titled("expected improvement", "measured improvement");
     let mut paths = mark::FATES.map(|fate| (fate, String::new(), String::new()));
     for point in &data.points {
         if let Some((fate, path, ids)) = paths.iter_mut().find(|(fate, ..)| *fate == point.fate) {
@@ -44,10 +45,10 @@ pub(crate) fn predicted(data: &Predicted, heard: &str) -> Option<Markup> {
 }
 
 /// Runs of incumbents about the mean of their version, with two standard deviations as a band.
-pub(crate) fn noise(noise: &Noise, heard: &str) -> Option<Markup> {
+pub(crate) fn noise(noise: &Noise, heard: &str, width: Width) -> Option<Markup> {
     let x = span(noise.residuals.iter().map(|r| r.at_run as f64))?;
     let y = span(noise.residuals.iter().map(|r| r.value).chain([-2.0 * noise.sd, 2.0 * noise.sd]))?;
-    let frame = Frame::new((860.0, 240.0), x, y)
+    let frame = Frame::new((width.units(), 240.0), x, y)
         .titled("runs of the study", "objective minus the mean of its incumbent");
     let mut path = String::new();
     for r in &noise.residuals {

@@ -22,7 +22,7 @@ pub(super) fn noise(data: &Data) -> Markup {
                 @if low > 0.0 || high < 0.0 { strong { "a drift" } "." } @else { "no drift is seen." }
             }
         }
-        (figure(scatter::noise(n, &said), &html! { "Runs of incumbents that ran more than once, about the mean of their version. The band is two standard deviations." }))
+        (figure(|width| scatter::noise(n, &said, width), &html! { "Runs of incumbents that ran more than once, about the mean of their version. The band is two standard deviations." }))
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn predicted(data: &Data) -> Markup {
                 tbody { @for (name, row) in ["Gain expected", "Nothing expected", "Loss expected"].iter().zip(p.signs) { tr { th scope="row" { (name) } @for n in row { td class="n" { (text::count(n)) } } } } }
             }
         }
-        (figure(scatter::predicted(p, &said), &html! { "On the dashed line both are equal. Measured effects are on validation; far ones are drawn at the edge." }))
+        (figure(|width| scatter::predicted(p, &said, width), &html! { "On the dashed line both are equal. Measured effects are on validation; far ones are drawn at the edge." }))
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn spend(data: &Data) -> Markup {
         .collect();
     let used = c.charges.iter().any(|charge| !charge.used.is_empty());
     html! {
-        (figure(bars(&roles, "Time of runs by what they were for."), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), " @if tests { "fresh tests (confirm)" } @else { "runs that both choose and decide (confirm): this policy makes no fresh tests" } ", baseline and incumbent at the end (final)." }))
+        (figure(|width| bars(&roles, "Time of runs by what they were for.", width), &html! { "Time of runs by what they were for: the incumbent alone (calibrate), a first look (screen), " @if tests { "fresh tests (confirm)" } @else { "runs that both choose and decide (confirm): this policy makes no fresh tests" } ", baseline and incumbent at the end (final)." }))
         @if !data.failures.is_empty() {
             h3 { "How runs failed" }
             div class="wide" tabindex="0" role="region" aria-label="Failures" {

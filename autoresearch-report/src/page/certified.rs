@@ -19,10 +19,10 @@ pub(super) fn certified(c: &Certified<Value>, data: &Data) -> Markup {
         totals.iter().filter_map(|row| Some(format!("{} {}", row.label, text::signed(row.mean?)))).collect();
     html! {
         p { bdi { (c.to_string().lines().last().unwrap_or_default()) } }
-        (figure(intervals(&totals, "improvement over the baseline", &format!("Certified totals: {}.", heard.join(", "))), &html! {
+        (figure(|width| intervals(&totals, "improvement over the baseline", &format!("Certified totals: {}.", heard.join(", ")), width), &html! {
             "The whole against the baseline on fresh seeds, with paired 95 % t intervals." @if totals.iter().any(|row| row.other.is_some()) { " Hollow: what its edits claimed together when they were kept." }
         }))
-        (figure(intervals(shown, "lost without it", "What is lost by leaving each part out of the kept stack."), &html! {
+        (figure(|width| intervals(shown, "lost without it", "What is lost by leaving each part out of the kept stack.", width), &html! {
             "Leave one out: what is lost without each part, on fresh runs, with 95 % t intervals. Discs earn their place, triangles are not shown to, squares were dropped."
             @if let Some(transfer) = &c.transfer { " Hollow: the same at " (transfer.fidelity.to_string()) ", without its interval." }
             @if parts.len() > PARTS { " The first " (PARTS) " of " (parts.len()) "." }

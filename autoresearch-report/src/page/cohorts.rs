@@ -34,7 +34,7 @@ fn one_cohort(cohort: &Cohort, data: &Data) -> Markup {
         if cohort.fresh { "fresh" } else { "ranking" }
     );
     figure(
-        intervals(&rows, "improvement beside the others", &heard),
+        |width| intervals(&rows, "improvement beside the others", &heard, width),
         &html! {
             "On incumbent " (cohort.version) ": " (text::of(cohort.members.len() as u64, "proposal")) ", "
             @if cohort.fresh {

@@ -33,7 +33,7 @@ pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
     }
     let heard: Vec<String> = stages.iter().map(|bar| format!("{} {}", bar.written, bar.label)).collect();
     html! {
-        (figure(bars(&stages, &format!("Funnel: {}.", heard.join(", "))), &html! {
+        (figure(|width| bars(&stages, &format!("Funnel: {}.", heard.join(", ")), width), &html! {
             "How many proposals got at least so far: had a run; had fresh runs, which did not help to choose them; were good enough for the holdout to be asked; are part of the incumbent"
             @if report.certificate().is_some() { "; were shown again, left out of it one at a time, to earn their place" } "."
             @if f.kept > f.confirmed { " Of what was kept, " (text::count(f.kept - f.confirmed)) " had no fresh run: it was kept by the very runs that chose it." }
@@ -101,7 +101,7 @@ fn splits(result: &FinalResult) -> Markup {
         .map(|r| format!("{} {}", r.label, r.mean.map_or_else(String::new, text::signed)))
         .collect();
     html! {
-        (figure(intervals(&rows, "improvement over the baseline", &format!("Improvement over the baseline: {}.", heard.join(", "))), &html! {
+        (figure(|width| intervals(&rows, "improvement over the baseline", &format!("Improvement over the baseline: {}.", heard.join(", ")), width), &html! {
             "Baseline against version " (result.version.0) " at the end of the study: " (text::of(result.pairs.into(), "pair")) " on fresh seeds, paired "
             (format!("{:.0}", result.level * 100.0)) " % t intervals over the seeds. The search has mined validation: expect it to be the largest."
         }))

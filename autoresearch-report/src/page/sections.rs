@@ -7,7 +7,7 @@ use super::judged::{evidence, funnel, held};
 use super::stacked::stacked;
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
-use crate::chart::mark;
+use crate::chart::{Width, mark};
 use crate::chart::progress::{Along, is_shaky, progress};
 use crate::data::{Data, Trial};
 use crate::report::Report;
@@ -49,11 +49,16 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
     .collect()
 }
 
-/// A picture with its caption; on narrow screens it scrolls within itself.
-pub(super) fn figure(svg: Option<Markup>, caption: &Markup) -> Markup {
+/// A picture with its caption, drawn for broad and for narrow screens, of which one is shown.
+pub(super) fn figure(draw: impl Fn(Width) -> Option<Markup>, caption: &Markup) -> Markup {
+    const HEARD: &str = "chart; arrow keys go from dot to dot";
     html! {
-        @if let Some(svg) = svg {
-            figure { div class="wide chart" tabindex="0" role="group" aria-label="chart; arrow keys go from dot to dot" { (svg) } figcaption { (caption) } }
+        @if let Some(svg) = draw(Width::Broad) {
+            figure class="two" {
+                div class="wide chart" tabindex="0" role="group" aria-label=(HEARD) { (svg) }
+                @if let Some(svg) = draw(Width::Narrow) { div class="narrow chart" tabindex="0" role="group" aria-label=(HEARD) { (svg) } }
+                figcaption { (caption) }
+            }
         }
     }
 }
@@ -103,10 +108,10 @@ fn legend(data: &Data) -> Markup {
 fn charts(data: &Data) -> Markup {
     html! {
         (legend(data))
-        (figure(progress(data, Along::Runs), &html! {
+        (figure(|width| progress(data, Along::Runs, width), &html! {
             "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has run twice or more since it became the incumbent." @if data.incumbents.iter().any(is_shaky) { " Dashed steps rest on the very runs that chose them, or on what was claimed, and look better than they are." } " A dot is a proposal: the mean of the runs that trained it alone, else of those that trained it with others, else the incumbent of then and the measured effect, where it was settled."
         }))
-        (figure(progress(data, Along::Time), &html! { "The same over time." }))
+        (figure(|width| progress(data, Along::Time, width), &html! { "The same over time." }))
     }
 }
 
@@ -116,7 +121,7 @@ fn kept(data: &Data) -> Markup {
     let rows: Vec<Row> = rows.into_iter().rev().take(60).rev().collect();
     html! {
         @if rows.len() > 1 {
-            (figure(intervals(&rows, "improvement", "Kept edits with their measured improvements; the table below has the same numbers."), &html! {
+            (figure(|width| intervals(&rows, "improvement", "Kept edits with their measured improvements; the table below has the same numbers.", width), &html! {
                 "Improvement of each kept edit over the incumbent of then, with its interval, oldest first." @if many { " The last 60." }
             }))
         }

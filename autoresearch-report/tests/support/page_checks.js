@@ -41,6 +41,7 @@
   // Texts in pictures: none over another, none beyond the edge.
   for (const svg of document.querySelectorAll("svg")) {
     const box = svg.viewBox.baseVal, texts = [...svg.querySelectorAll("text")].filter(visible).map(t => [t, t.getBBox()]);
+    if (!visible(svg)) continue;
     for (const [t, b] of texts) if (b.x < -1 || b.x + b.width > box.width + 1 || b.y < -2 || b.y + b.height > box.height + 2) say(`beyond the edge (${[b.x, b.x + b.width].map(Math.round)} of ${box.width})`, t);
     for (let i = 0; i < texts.length; i++) for (let j = i + 1; j < texts.length; j++) {
       const [a, b] = [texts[i][1], texts[j][1]];
@@ -50,7 +51,9 @@
   }
 
   // Keys: a chart with dots tells them one by one.
-  const chart = [...document.querySelectorAll(".chart")].find(c => c.querySelector(".dots path"));
+  const chart = [...document.querySelectorAll(".chart")].find(c => visible(c) && c.querySelector(".dots path"));
+  // The whole of a chart is to be seen without scrolling.
+  for (const c of document.querySelectorAll(".chart")) if (visible(c) && c.scrollWidth > c.clientWidth + 1) say("a chart that is not all to be seen", c);
   if (chart) {
     const tip = document.getElementById("tip"), press = key => chart.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
     chart.focus();
