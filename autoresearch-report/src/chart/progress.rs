@@ -8,6 +8,7 @@ use crate::data::{Basis, Data, Incumbent, Trial};
 use crate::text;
 use autoresearch_core::{Direction, Fate};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// What stands along the horizontal axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub(crate) enum Along {
 }
 
 pub(crate) const SIZE: (f64, f64) = (860.0, 360.0);
+
+/// More proposals than that are very many.
+pub(super) const MANY: usize = 2000;
 
 /// Proposals that failed stand in a row of their own.
 const RAIL: f64 = 16.0;
@@ -51,6 +55,12 @@ fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
 
 pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup> {
     let size = (width.units(), SIZE.1);
+    // The page has a limit to its size: of very many the one over runs is enough, and one dot of those at one place.
+    let many = width == Width::Narrow && data.proposals.len() > MANY;
+    if many && along == Along::Time {
+        return None;
+    }
+    let mut taken = BTreeSet::new();
     let minutes = data.cost.elapsed / 60.0;
     let (unit, per) = match along {
         Along::Runs => ("runs", 1.0),
@@ -91,6 +101,9 @@ pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup
         };
         if members.binary_search(&trial.id).is_ok() {
             rings.push_str(&format!("M{} {}{}", c(x), c(y), mark::RING));
+        }
+        if many && !taken.insert((mark::class(trial.fate), (x / 2.0) as i32, (y / 2.0) as i32)) {
+            continue;
         }
         if let Some((fate, path, ids)) = paths.iter_mut().find(|(fate, ..)| *fate == trial.fate) {
             mark::draw(path, *fate, x, y);

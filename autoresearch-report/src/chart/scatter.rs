@@ -10,6 +10,9 @@ use maud::{Markup, html};
 
 /// Expected against measured effects, with the line on which both are equal.
 pub(crate) fn predicted(data: &Predicted, heard: &str, width: Width) -> Option<Markup> {
+    if width == Width::Narrow && data.points.len() > super::progress::MANY {
+        return None;
+    }
     let x = span(data.sound().map(|p| p.expected).chain([0.0]))?;
     let mut ys: Vec<f64> = data.points.iter().map(|p| p.measured).collect();
     ys.sort_by(f64::total_cmp);

@@ -54,9 +54,10 @@ pub(super) fn figure(draw: impl Fn(Width) -> Option<Markup>, caption: &Markup) -
     const HEARD: &str = "chart; arrow keys go from dot to dot";
     html! {
         @if let Some(svg) = draw(Width::Broad) {
-            figure class="two" {
+            @let narrow = draw(Width::Narrow);
+            figure class=[narrow.as_ref().map(|_| "two")] {
                 div class="wide chart" tabindex="0" role="group" aria-label=(HEARD) { (svg) }
-                @if let Some(svg) = draw(Width::Narrow) { div class="narrow chart" tabindex="0" role="group" aria-label=(HEARD) { (svg) } }
+                @if let Some(svg) = narrow { div class="narrow chart" tabindex="0" role="group" aria-label=(HEARD) { (svg) } }
                 figcaption { (caption) }
             }
         }

@@ -53,7 +53,7 @@
   // Keys: a chart with dots tells them one by one.
   const chart = [...document.querySelectorAll(".chart")].find(c => visible(c) && c.querySelector(".dots path"));
   // The whole of a chart is to be seen without scrolling.
-  for (const c of document.querySelectorAll(".chart")) if (visible(c) && c.scrollWidth > c.clientWidth + 1) say("a chart that is not all to be seen", c);
+  for (const c of document.querySelectorAll(".two>.chart")) if (visible(c) && c.scrollWidth > c.clientWidth + 1) say("a chart that is not all to be seen", c);
   if (chart) {
     const tip = document.getElementById("tip"), press = key => chart.dispatchEvent(new KeyboardEvent("keydown", { key, cancelable: true }));
     chart.focus();
