@@ -35,8 +35,8 @@ pub(crate) fn bars(bars: &[Bar], heard: &str, width: Width) -> Option<Markup> {
         @for (i, bar) in bars.iter().enumerate() {
             @let (y, length) = (row * (i + 1) as f64 - 26.0, (room * bar.value / most).max(if bar.value > 0.0 { 1.0 } else { 0.0 }));
             @match width {
-                Width::Broad => text class="label" x=(c(labels - 12.0)) y=(c(y + 13.0)) dy=".32em" text-anchor="end" { (bar.label) },
-                Width::Narrow => text class="label" x="0" y=(c(y - 4.0)) dy=".32em" { (bar.label) },
+                Width::Broad => { text class="label" x=(c(labels - 12.0)) y=(c(y + 13.0)) dy=".32em" text-anchor="end" { (bar.label) } }
+                Width::Narrow => { text class="label" x="0" y=(c(y - 4.0)) dy=".32em" { (bar.label) } }
             }
             rect class={ "bar " (bar.class) } x=(c(labels)) y=(c(y + 5.0)) width=(c(length)) height="16" rx="1.5" {}
             text class="number" x=(c(labels + length + 8.0)) y=(c(y + 13.0)) dy=".32em" { (bar.written) }

@@ -49,14 +49,14 @@ impl Fold {
         let seconds = positive(seconds);
         self.cost.compute += seconds;
         self.cost.elapsed = self.cost.elapsed.max(positive(elapsed));
-        let share = Share { role: run.role, runs: 0, seconds: 0.0 };
-        let share = self.roles.entry(role_name(run.role)).or_insert(share);
-        share.seconds += seconds;
         if let Err(failure) = outcome.as_ref()
             && failure.fault() != Fault::Cancelled
         {
             self.broke(&run, failure);
         }
+        let share = Share { role: run.role, runs: 0, seconds: 0.0 };
+        let share = self.roles.entry(role_name(run.role)).or_insert(share);
+        share.seconds += seconds;
         match &outcome {
             Err(failure) if failure.fault() == Fault::Infrastructure => {
                 self.cost.lost += 1;

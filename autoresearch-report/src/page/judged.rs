@@ -46,7 +46,7 @@ pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
                 table {
                     thead { tr { th scope="col" class="n" { "Proposals" } th scope="col" { "Fate" } th scope="col" { "Where" } th scope="col" { "Reason (# stands for numbers)" } th scope="col" class="n" { "Median improvement" } } }
                     tbody { @for r in f.reasons.iter().take(12) {
-                        tr { td class="n" { (text::count(r.count)) } td { span class={ "fate " (mark::class(Some(r.fate))) } { (r.fate) } } td { (r.stage.name()) } td { @if r.reason.is_empty() { "the improvement was not convincing" } @else { bdi { (r.reason) } } } td class="n" { (r.median.map_or_else(|| "–".into(), text::signed)) } }
+                        tr { td class="n" { (text::count(r.count)) } td { span class={ "fate " (mark::class(Some(r.fate))) } { (r.fate) } } td { (r.stage.name()) } td { @if !r.reason.is_empty() { bdi { (r.reason) } } @else if r.median.is_some() { "the improvement was not convincing" } @else { "–" } } td class="n" { (r.median.map_or_else(|| "–".into(), text::signed)) } }
                     } }
                 }
             }
