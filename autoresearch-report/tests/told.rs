@@ -265,7 +265,7 @@ fn noise_that_differs_is_not_pooled() {
     );
     let uncertain = summary.uncertain.join(" ");
     assert!(uncertain.contains("differs by incumbent, from 0.008018 to 0.2405"), "{uncertain}");
-    assert!(differs.html().contains("It differs by incumbent"));
+    assert!(differs.html().contains("How far runs scatter differs by incumbent"));
     // Bartlett's statistic from the sums: 14 ln(0.40545 / 14) - 7 ln(0.405 / 7) - 7 ln(0.00045 / 7) = 37.93; the correction is
     // 1 + (2 / 7 - 1 / 14) / 3 = 1.0714; with 1 df its tail is below 1e-8.
     let p = differs.data().noise.as_ref().unwrap().equal_p.unwrap();
@@ -497,4 +497,33 @@ fn a_study_that_fell_silent_is_said_to_have() {
     let late = state(3_660_000 + 13_000_000);
     assert!(late.contains("That was 3.6 h before the store was read") && late.contains("no longer runs"), "{late}");
     assert!(!late.contains(" ago"), "{late}");
+}
+
+#[test]
+fn the_last_part_has_a_chart_of_its_own() {
+    // Two large steps in the first ten runs of a hundred, and one of a hundredth of them at the seventieth.
+    let mut events = vec![opened("guarded")];
+    let mut run = 0;
+    for (version, level, runs) in [(0, 9.0, 5), (1, 5.0, 5), (2, 1.0, 60), (3, 0.96, 30)] {
+        if version > 0 {
+            events.push(proposed(version, version as u32 - 1, None));
+            events.push(settled(version, "kept", version as u32, Some((1.0, true))));
+        }
+        for i in 0..runs {
+            run += 1;
+            let y = level + if i % 2 == 0 { 0.001 } else { -0.001 };
+            events.push(ran(run, &of(&[]), version as u32, "confirm", y));
+        }
+    }
+    let html = report(events).html();
+    let (whole, late) = (Chart::nth(&html, "progress", 0), Chart::nth(&html, "progress", 1));
+    assert_eq!((whole.ends(true).0.1, late.ends(true).0.1), (0.0, 10.0));
+    // The last step, in pixels.
+    let height = |chart: &Chart| {
+        let (low, high) = chart.ends(false);
+        0.04 * ((high.0 - low.0) / (high.1 - low.1)).abs()
+    };
+    assert!(height(&whole) < 5.0 && height(&late) > 100.0, "{} {}", height(&whole), height(&late));
+    assert!(html.contains("The same from run 10 on"));
+    assert!(!kept_by("confirm", 2, &[2.78, 2.82]).html().contains("on a scale of its own."), "too short for that");
 }

@@ -15,6 +15,23 @@ use std::collections::BTreeSet;
 pub(crate) enum Along {
     Runs,
     Time,
+    /// Runs, from this one on, on a scale of its own.
+    Late(u64),
+}
+
+/// Where a study's figure had come within a fifth of all that it gained, if much of the study lies behind that: drawn with the
+/// large steps before it, nothing of that part can be seen.
+pub(crate) fn late(data: &Data) -> Option<u64> {
+    let kept: Vec<(u64, f64)> = data.incumbents.iter().filter_map(|i| Some((i.at_run, i.objective?))).collect();
+    let stacked = || data.stacks.iter().filter_map(|s| Some((s.at_run, s.objective?)));
+    let levels: Vec<(u64, f64)> =
+        if kept.len() > 1 { kept } else { kept.into_iter().take(1).chain(stacked()).collect() };
+    let ((_, first), (_, last)) = (levels.first()?, levels.last()?);
+    let near = 0.2 * (first - last).abs();
+    let far = levels.iter().rposition(|(_, level)| (level - last).abs() > near)?;
+    let (from, _) = levels.get(far + 1)?;
+    let end = data.runs.len() as u64;
+    (end >= 40 && end - (*from).min(end) > 3 * end / 10).then_some(*from)
 }
 
 pub(crate) const SIZE: (f64, f64) = (860.0, 360.0);
@@ -38,18 +55,24 @@ fn height(trial: &Trial, data: &Data) -> Option<f64> {
 }
 
 /// The range that most dots fit in: all incumbents, and dots up to three times as far as the middle half.
-fn range(dots: &[f64], data: &Data) -> Option<(f64, f64)> {
+fn range(dots: &[f64], data: &Data, from: u64) -> Option<(f64, f64)> {
     let mut sorted: Vec<f64> = dots.iter().copied().filter(|y| y.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let quantile =
         |p: f64| sorted.get((p * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied();
-    let incumbents = data.incumbents.iter().filter_map(|i| i.objective);
-    let stacks = data.stacks.iter().filter_map(|stack| stack.objective);
+    // Those that stand at the run from which it is drawn, and later ones.
+    let old = data.incumbents.partition_point(|i| i.at_run <= from).saturating_sub(1);
+    let old = if from == 0 { 0 } else { old };
+    let shown = data.incumbents.get(old..).unwrap_or_default();
+    // Beside a stack that has left it far behind, the baseline would take all the room.
+    let shown = if from > 0 && data.incumbents.len() < 2 { &[] } else { shown };
+    let incumbents = shown.iter().filter_map(|i| i.objective);
+    let stacks = data.stacks.iter().filter(|s| s.at_run >= from).filter_map(|stack| stack.objective);
     let must = span(incumbents.chain(stacks).chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
     let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
     let reach = (1.5 * box_width).max(0.25 * (must.1 - must.0));
     let (low, high) = (must.0 - reach, must.1 + reach);
-    let ends = data.incumbents.iter().flat_map(|i| [i.low, i.high]).flatten();
+    let ends = shown.iter().flat_map(|i| [i.low, i.high]).flatten();
     span(dots.iter().copied().chain(ends).filter(|y| (low..=high).contains(y)).chain([must.0, must.1]))
 }
 
@@ -57,30 +80,32 @@ pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup
     let size = (width.units(), SIZE.1);
     // The page has a limit to its size: of very many the one over runs is enough, and one dot of those at one place.
     let many = width == Width::Narrow && data.proposals.len() > MANY;
-    if many && along == Along::Time {
+    if many && along != Along::Runs {
         return None;
     }
     let mut taken = BTreeSet::new();
     let minutes = data.cost.elapsed / 60.0;
     let (unit, per) = match along {
-        Along::Runs => ("runs", 1.0),
+        Along::Runs | Along::Late(_) => ("runs", 1.0),
         Along::Time if minutes < 3.0 => ("seconds", 1.0),
         Along::Time if minutes < 180.0 => ("minutes", 60.0),
         Along::Time => ("hours", 3600.0),
     };
     let place = |at_run: u64, at_time: f64| match along {
-        Along::Runs => at_run as f64,
+        Along::Runs | Along::Late(_) => at_run as f64,
         Along::Time => at_time / per,
     };
     let end = place(data.runs.len() as u64, data.cost.elapsed);
-    let dots: Vec<(&Trial, Option<f64>)> = data.proposals.iter().map(|t| (t, height(t, data))).collect();
+    let from = if let Along::Late(from) = along { from } else { 0 };
+    let late = data.proposals.iter().filter(|t| t.at_run >= from);
+    let dots: Vec<(&Trial, Option<f64>)> = late.map(|t| (t, height(t, data))).collect();
     let heights: Vec<f64> = dots.iter().filter_map(|(_, y)| *y).collect();
-    let y_range = range(&heights, data)?;
+    let y_range = range(&heights, data, from)?;
     let (better, arrow) = match data.direction() {
         Direction::Minimize => ("lower", "↓"),
         Direction::Maximize => ("higher", "↑"),
     };
-    let mut frame = Frame::new(size, (0.0, end.max(1e-9)), y_range).titled(
+    let mut frame = Frame::new(size, (from as f64, end.max(1e-9)), y_range).titled(
         format!("{unit} of the study"),
         format!("objective on validation ({arrow} {better} is better)"),
     );
@@ -187,6 +212,9 @@ fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f6
     let mut before: Option<(String, bool)> = None;
     for (i, incumbent) in known.iter().enumerate() {
         let Some(objective) = incumbent.objective else { continue };
+        if known.get(i + 1).is_some_and(|next| place(next.at_run, next.at_time) < frame.x.domain.0) {
+            continue; // before what is drawn
+        }
         let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
         let (from, to) = (frame.x.at(place(incumbent.at_run, incumbent.at_time)), frame.x.at(next));
         let y = c(frame.y.at(objective));
@@ -213,6 +241,9 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
     let (mut unmeasured, mut level) = (String::new(), None);
     for (i, stack) in data.stacks.iter().enumerate() {
         let next = data.stacks.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
+        if next < frame.x.domain.0 {
+            continue;
+        }
         // It ends where another incumbent takes its ground away.
         let later = data.incumbents.iter().find(|incumbent| incumbent.version > stack.version);
         let next = later.map_or(next, |later| next.min(place(later.at_run, later.at_time)));
@@ -238,8 +269,11 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
 /// The chart in words.
 fn heard(data: &Data, along: Along, unit: &str) -> String {
     let known: Vec<f64> = data.incumbents.iter().filter_map(|i| i.objective).collect();
-    let over = if along == Along::Runs { "runs" } else { "time" };
+    let over = if along == Along::Time { "time" } else { "runs" };
     let mut said = format!("Progress over {over} ({unit}). ");
+    if let Along::Late(from) = along {
+        said = format!("Progress from run {from} on, on a scale of its own. ");
+    }
     match (known.first(), known.last()) {
         (Some(first), Some(last)) if known.len() > 1 => {
             said += &format!(

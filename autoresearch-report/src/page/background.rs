@@ -12,10 +12,10 @@ pub(super) fn noise(data: &Data) -> Markup {
     let said = format!("Runs of incumbents scatter by {} about their means.", text::number(n.sd));
     html! {
         p {
-            "A run of one and the same incumbent scatters by " strong { (text::number(n.sd)) } " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)" @if n.versions.len() > 1 { ", over all incumbents" } "."
             @if let (true, Some((low, high))) = (n.differs(), n.extremes()) {
-                " " strong { "It differs by incumbent" } ", from " (text::number(low)) " to " (text::number(high)) " (Bartlett's test, p = " (text::number(n.equal_p.unwrap_or(0.0))) ")."
+                strong { "How far runs scatter differs by incumbent" } ": from " strong { (text::number(low)) } " to " strong { (text::number(high)) } " (Bartlett's test, p = " (text::number(n.equal_p.unwrap_or(0.0))) "). Taken together, which then is true of none: "
             }
+            "A run of one and the same incumbent scatters by " (text::number(n.sd)) " (95 % interval " (text::number(n.low)) " to " (text::number(n.high)) ", if Gaussian; " (text::count(n.df)) " df)" @if n.versions.len() > 1 { ", over all incumbents" } "."
             @if let (Some(b), Some([low, high])) = (n.per_hundred_runs, n.drift_interval) {
                 @let (b, ends) = text::estimate(b, Some((low, high)));
                 " In a hundred runs it moves by " (b) @if let Some((low, high)) = ends { " (95 % interval " (low) " to " (high) ")" } ": "

@@ -4,7 +4,7 @@ use super::sections::figure;
 use crate::chart::bars::{Bar, bars};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::{mark, scale, scatter};
-use crate::data::{Data, HoldoutUse, Trial};
+use crate::data::{Data, Evidence, HoldoutUse, Trial};
 use crate::report::Report;
 use crate::text;
 use autoresearch_core::{Comparison, Fate, FinalResult, PartVerdict};
@@ -128,20 +128,17 @@ const PANELS: usize = 24;
 
 pub(super) fn evidence(data: &Data) -> Markup {
     let shown = &data.evidence[..data.evidence.len().min(PANELS)];
-    let mut gains: Vec<f64> = shown.iter().flat_map(|e| e.pairs.iter().map(|p| p.gain)).collect();
-    gains.sort_by(f64::total_cmp);
-    let at = |p: f64| gains.get((p * gains.len().saturating_sub(1) as f64).round() as usize).copied();
-    let range = scale::span([at(0.01), at(0.99), Some(0.0)].into_iter().flatten()).unwrap_or((-1.0, 1.0));
+    let range = |e: &Evidence| scale::span(e.pairs.iter().map(|p| p.gain).chain([0.0])).unwrap_or((-1.0, 1.0));
     let title = |id: u64| {
         let at = data.proposals.binary_search_by_key(&id, |t| t.id).ok();
         at.and_then(|i| data.proposals.get(i)).map_or(String::new(), |t| text::line(&t.title, 60))
     };
     html! {
-        p { "Each picture is a proposal against the incumbent on equal seeds. Dots are the improvements of single pairs, the line their mean, the band a 95 % t interval as if there had been one look only; policies that look after every pair use wider ones. All share one scale." }
+        p { "Each picture is a proposal against the incumbent on equal seeds. Dots are the improvements of single pairs, the line their mean, the band a 95 % t interval as if there had been one look only; policies that look after every pair use wider ones. Each has a scale of its own, with zero on it." }
         div class="panels" {
             @for e in shown {
                 figure {
-                    (scatter::evidence(e, range))
+                    (scatter::evidence(e, range(e)))
                     figcaption { span class="id" { "p" (e.proposal) } " " bdi { (title(e.proposal)) } " " span class={ "fate " (mark::class(e.fate)) } { (mark::name(e.fate)) } }
                 }
             }

@@ -8,7 +8,7 @@ use super::stacked::stacked;
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::{Width, mark};
-use crate::chart::progress::{Along, is_shaky, progress};
+use crate::chart::progress::{Along, is_shaky, late, progress};
 use crate::data::{Data, Trial};
 use crate::report::Report;
 use crate::summary::Summary;
@@ -112,6 +112,9 @@ fn charts(data: &Data) -> Markup {
         (figure(|width| progress(data, Along::Runs, width), &html! {
             "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has run twice or more since it became the incumbent." @if data.incumbents.iter().any(is_shaky) { " Dashed steps rest on the very runs that chose them, or on what was claimed, and look better than they are." } " A dot is a proposal: the mean of the runs that trained it alone, else of those that trained it with others, else the incumbent of then and the measured effect, where it was settled."
         }))
+        @if let Some(from) = late(data) {
+            (figure(|width| progress(data, Along::Late(from), width), &html! { "The same from run " (text::count(from)) " on, when four fifths of the gain had been made, on a scale of its own." }))
+        }
         (figure(|width| progress(data, Along::Time, width), &html! { "The same over time." }))
     }
 }

@@ -9,6 +9,11 @@ pub(crate) struct Chart(String);
 impl Chart {
     /// The first chart of the part with this anchor.
     pub(crate) fn first(html: &str, part: &str) -> Self {
+        Self::nth(html, part, 0)
+    }
+
+    /// The chart after so many others.
+    pub(crate) fn nth(html: &str, part: &str, before: usize) -> Self {
         let section = html
             .split(&format!("<section id=\"{part}\""))
             .nth(1)
@@ -17,7 +22,7 @@ impl Chart {
             .next()
             .unwrap();
         let chart =
-            section.split("<div class=\"wide chart\"").nth(1).unwrap_or_else(|| panic!("no chart in {part}"));
+            section.split("<div class=\"wide chart\"").nth(before + 1).unwrap_or_else(|| panic!("no chart in {part}"));
         Self(chart.split("</svg>").next().unwrap().into())
     }
 
