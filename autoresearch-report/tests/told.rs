@@ -504,10 +504,10 @@ fn the_last_part_has_a_chart_of_its_own() {
     // Two large steps in the first ten runs of a hundred, and one of a hundredth of them at the seventieth.
     let mut events = vec![opened("guarded")];
     let mut run = 0;
-    for (version, level, runs) in [(0, 9.0, 5), (1, 5.0, 5), (2, 1.0, 60), (3, 0.96, 30)] {
+    for (version, level, gain, runs) in [(0, 9.0, 0.0, 5), (1, 5.0, 4.0, 5), (2, 1.0, 4.0, 60), (3, 0.96, 0.04, 30)] {
         if version > 0 {
             events.push(proposed(version, version as u32 - 1, None));
-            events.push(settled(version, "kept", version as u32, Some((1.0, true))));
+            events.push(settled(version, "kept", version as u32, Some((gain, true))));
         }
         for i in 0..runs {
             run += 1;

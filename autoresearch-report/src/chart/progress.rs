@@ -65,12 +65,20 @@ fn range(dots: &[f64], data: &Data, from: u64) -> Option<(f64, f64)> {
     let old = if from == 0 { 0 } else { old };
     let shown = data.incumbents.get(old..).unwrap_or_default();
     // Beside a stack that has left it far behind, the baseline would take all the room.
-    let shown = if from > 0 && data.incumbents.len() < 2 { &[] } else { shown };
+    let shown: &[Incumbent] = if from > 0 && data.incumbents.len() < 2 { &[] } else { shown };
     let incumbents = shown.iter().filter_map(|i| i.objective);
     let stacks = data.stacks.iter().filter(|s| s.at_run >= from).filter_map(|stack| stack.objective);
-    let must = span(incumbents.chain(stacks).chain([0.25, 0.5, 0.75].into_iter().filter_map(quantile)))?;
-    let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
-    let reach = (1.5 * box_width).max(0.25 * (must.1 - must.0));
+    let levels = span(incumbents.chain(stacks));
+    let middle = [0.25, 0.5, 0.75].into_iter().filter_map(quantile);
+    let (must, reach) = match levels.filter(|(low, high)| from > 0 && high > low) {
+        // The steps are what it is for; dots that are far from them are drawn at the edge.
+        Some(levels) => (levels, levels.1 - levels.0),
+        None => {
+            let must = span(levels.into_iter().flat_map(|(low, high)| [low, high]).chain(middle))?;
+            let box_width = quantile(0.75).zip(quantile(0.25)).map_or(0.0, |(b, a)| b - a);
+            (must, (1.5 * box_width).max(0.25 * (must.1 - must.0)))
+        }
+    };
     let (low, high) = (must.0 - reach, must.1 + reach);
     let ends = shown.iter().flat_map(|i| [i.low, i.high]).flatten();
     span(dots.iter().copied().chain(ends).filter(|y| (low..=high).contains(y)).chain([must.0, must.1]))
