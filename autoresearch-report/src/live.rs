@@ -115,7 +115,8 @@ impl Fold {
     /// How a study is that was just read, in a few words.
     fn pulse(&self, now: Option<i64>) -> String {
         let state = self.state();
-        let (Some(now), Some(began), Some(ended), false) = (now, state.began, state.ended, state.stopped) else {
+        let (Some(now), Some(began), Some(ended), false) = (now, state.began, state.ended, state.stopped)
+        else {
             return if state.stopped { "stopped" } else { "live" }.into();
         };
         let seconds = |from: i64, to: i64| to.saturating_sub(from) as f64 / 1000.0;

@@ -109,7 +109,9 @@ impl StudyFile {
                 connection
             }
             // Without a log nobody writes, and all is in the file itself.
-            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied if !Path::new(&log).exists() => {
+            ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied
+                if !Path::new(&log).exists() =>
+            {
                 let escaped = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
                 let flags = READING | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?

@@ -54,7 +54,10 @@ pub(crate) fn fit(text: &str, pixels: f64) -> String {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '(' | ')' | '[' | ']' | ' ' => 4.0,
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '—' | '…' => 11.0,
         'A'..='Z' => 8.5,
-        '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{d7ff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' => 12.5,
+        '\u{1100}'..='\u{11ff}'
+        | '\u{2e80}'..='\u{d7ff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff00}'..='\u{ff60}' => 12.5,
         '\u{10000}'.. => 16.0,
         _ => 7.0,
     };
@@ -63,7 +66,13 @@ pub(crate) fn fit(text: &str, pixels: f64) -> String {
         return whole;
     }
     let mut left = pixels - width('…');
-    let kept: String = whole.chars().take_while(|c| { left -= width(*c); left >= 0.0 }).collect();
+    let kept: String = whole
+        .chars()
+        .take_while(|c| {
+            left -= width(*c);
+            left >= 0.0
+        })
+        .collect();
     format!("{}…", kept.trim_end())
 }
 
@@ -207,7 +216,10 @@ mod tests {
         assert_eq!(line("äöü", 3), "äöü");
         assert_eq!(block("a\nb\u{7}\nc", 2, 99), "a\nb\n…");
         assert_eq!(straight("a\u{202e}b\u{2069}"), "ab");
-        assert_eq!([fit("short", 300.0), fit("abcdefgh", 50.0), fit("wwwwwwww", 50.0)], ["short", "abcde…", "www…"]);
+        assert_eq!(
+            [fit("short", 300.0), fit("abcdefgh", 50.0), fit("wwwwwwww", 50.0)],
+            ["short", "abcde…", "www…"]
+        );
         assert_eq!(fit("学習率を二倍", 50.0), "学習率…");
         assert_eq!(markdown("a|<b>`c`"), "a\\|&lt;b&gt;\\`c\\`");
     }

@@ -301,7 +301,11 @@ async fn a_damaged_store_says_so_first() {
         let summary = report.in_short();
         let start = "Incomplete: this store could only be read to event ";
         assert!(summary.headline.starts_with(start), "{name}: {}", summary.headline);
-        assert!(summary.state.contains("damaged") && !summary.state.contains("is running"), "{}", summary.state);
+        assert!(
+            summary.state.contains("damaged") && !summary.state.contains("is running"),
+            "{}",
+            summary.state
+        );
         assert!(report.data().damage().is_some());
     }
     let sound = Report::open(&path).unwrap();

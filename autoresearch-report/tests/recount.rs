@@ -304,8 +304,7 @@ async fn charts_show_what_was_counted() {
         let of = data.incumbents.iter().rev().find(|i| i.objective.is_some()).unwrap().basis;
         let shaky = matches!(of, Basis::Selected | Basis::Claimed);
         let line = chart.path(if shaky { "incumbent" } else { "incumbent sure" });
-        let level =
-            line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
+        let level = line.rsplit('V').next().unwrap().split('H').next().unwrap().parse().unwrap();
         assert!((chart.value(level, false) - last).abs() <= within(&chart, false));
         // All settled proposals with a height of their own are drawn.
         let drawn: usize =

@@ -344,7 +344,8 @@ fn a_running_study_says_how_far_it_is() {
 
 /// A part of the page without its tags.
 fn section(html: &str, part: &str) -> String {
-    let section = html.split(&format!("<section id=\"{part}\"")).nth(1).unwrap_or_else(|| panic!("no {part}"));
+    let section =
+        html.split(&format!("<section id=\"{part}\"")).nth(1).unwrap_or_else(|| panic!("no {part}"));
     let section = section.split("</section>").next().unwrap();
     section.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text)).collect()
 }
@@ -400,7 +401,10 @@ fn a_stack_that_did_not_run_as_it_is_keeps_its_last_figure() {
     let report = report(built());
     let headline = report.in_short().headline;
     assert!(headline.contains("An unproven stack of 3 edits is still to be tested"), "{headline}");
-    assert!(headline.contains("before its last change, with 2 edits, it stood at 2.900, by the very run"), "{headline}");
+    assert!(
+        headline.contains("before its last change, with 2 edits, it stood at 2.900, by the very run"),
+        "{headline}"
+    );
     let chart = Chart::first(&report.html(), "progress");
     let thin = chart.path("stack before");
     let level = thin.rsplit(' ').next().unwrap().split('H').next().unwrap().parse().unwrap();
@@ -419,14 +423,24 @@ fn the_promise_of_a_policy_is_told_and_the_gain_has_an_interval() {
         report(events).in_short()
     };
     let guarded = kept("guarded alpha=0.1 horizon=200 pairs<=24");
-    assert!(guarded.certain.join(" ").contains("of what it keeps at most 10 % is without merit"), "{guarded:?}");
+    assert!(
+        guarded.certain.join(" ").contains("of what it keeps at most 10 % is without merit"),
+        "{guarded:?}"
+    );
     // Standard errors 0.01 and 0.02 of 1 df each: 0.02236 with 25 / 17 = 1.4706 df; t of 0.975 there is 6.19 (R's qt).
-    assert!(guarded.headline.contains("0.2000 better (6.67 %; 95 % of +0.06 to +0.34)"), "{}", guarded.headline);
+    assert!(
+        guarded.headline.contains("0.2000 better (6.67 %; 95 % of +0.06 to +0.34)"),
+        "{}",
+        guarded.headline
+    );
     let greedy = kept("greedy k=1 fixed_seed=false");
     assert!(greedy.uncertain.join(" ").contains("keeps to no rate of errors"), "{greedy:?}");
     assert!(!greedy.certain.join(" ").contains("without merit"));
     let own = kept("keep-nothing");
-    assert!(!own.certain.join(" ").contains("without merit") && !own.uncertain.join(" ").contains("rate of errors"));
+    assert!(
+        !own.certain.join(" ").contains("without merit")
+            && !own.uncertain.join(" ").contains("rate of errors")
+    );
 }
 
 #[test]
@@ -442,10 +456,16 @@ fn failures_reasons_and_what_was_passed_over_are_told() {
     };
     let mut events = vec![opened("factorial")];
     events.extend((1..=8).map(|id| proposed(id, 0, None)));
-    events.extend([failed(1, "no memory for 12 GB"), failed(2, "no memory for 9 GB"), failed(3, "loss is NaN <b>")]);
+    events.extend([
+        failed(1, "no memory for 12 GB"),
+        failed(2, "no memory for 9 GB"),
+        failed(3, "loss is NaN <b>"),
+    ]);
     events.extend([1, 2, 3].map(|id| settled(id, "failed", 0, None)));
     // Two fell at a first look, one on fresh runs, with the same words and other numbers.
-    events.extend([(4, "screen"), (5, "screen"), (6, "confirm")].map(|(id, role)| ran(id, &of(&[id]), 0, role, 3.0)));
+    events.extend(
+        [(4, "screen"), (5, "screen"), (6, "confirm")].map(|(id, role)| ran(id, &of(&[id]), 0, role, 3.0)),
+    );
     events.push(because(settled(4, "rejected", 0, Some((-0.3, false))), "screening: -0.3, not above 0.01"));
     events.push(because(settled(5, "rejected", 0, Some((-0.1, false))), "screening: -0.1, not above 0.02"));
     events.push(because(settled(6, "rejected", 0, Some((0.004, true))), "7 pairs: +0.004 [-0.006, +0.014]"));
@@ -456,14 +476,31 @@ fn failures_reasons_and_what_was_passed_over_are_told() {
     let data = report.data();
     let failures: Vec<(&str, u64, &[u64])> =
         data.failures.iter().map(|f| (f.what.as_str(), f.count, &f.proposals[..])).collect();
-    assert_eq!(failures, [("Crash: no memory for # GB", 2, &[1, 2][..]), ("Crash: loss is NaN <b>", 1, &[3][..])]);
+    assert_eq!(
+        failures,
+        [("Crash: no memory for # GB", 2, &[1, 2][..]), ("Crash: loss is NaN <b>", 1, &[3][..])]
+    );
     let summary = report.in_short();
-    assert!(summary.cost.join(" ").contains("Most often (2): Crash: no memory for # GB."), "{:?}", summary.cost);
+    assert!(
+        summary.cost.join(" ").contains("Most often (2): Crash: no memory for # GB."),
+        "{:?}",
+        summary.cost
+    );
     let spend = section(&report.html(), "spend");
-    assert!(spend.contains("How runs failed") && spend.contains("NaN &lt;b&gt;") && spend.contains("p1, p2"), "{spend}");
-    assert!(summary.uncertain.join(" ").contains("1 edit passed its tests and the holdout and is not part of the incumbent: p7."));
+    assert!(
+        spend.contains("How runs failed") && spend.contains("NaN &lt;b&gt;") && spend.contains("p1, p2"),
+        "{spend}"
+    );
+    assert!(
+        summary
+            .uncertain
+            .join(" ")
+            .contains("1 edit passed its tests and the holdout and is not part of the incumbent: p7.")
+    );
     assert!(section(&report.html(), "holdout").contains("it does not merge"));
-    let stage = |stage: autoresearch_report::Stage| serde_json::to_value(stage).unwrap().as_str().unwrap().to_string();
+    let stage = |stage: autoresearch_report::Stage| {
+        serde_json::to_value(stage).unwrap().as_str().unwrap().to_string()
+    };
     let reasons: Vec<(u64, String, &str, Option<f64>)> = data
         .funnel
         .reasons
@@ -495,7 +532,10 @@ fn a_study_that_fell_silent_is_said_to_have() {
     assert!(soon.contains("That was 90 s") || soon.contains("That was 2 min"), "{soon}");
     assert!(soon.contains("an event every 60 s on average.") && !soon.contains("no longer runs"), "{soon}");
     let late = state(3_660_000 + 13_000_000);
-    assert!(late.contains("That was 3.6 h before the store was read") && late.contains("no longer runs"), "{late}");
+    assert!(
+        late.contains("That was 3.6 h before the store was read") && late.contains("no longer runs"),
+        "{late}"
+    );
     assert!(!late.contains(" ago"), "{late}");
 }
 
@@ -504,7 +544,9 @@ fn the_last_part_has_a_chart_of_its_own() {
     // Two large steps in the first ten runs of a hundred, and one of a hundredth of them at the seventieth.
     let mut events = vec![opened("guarded")];
     let mut run = 0;
-    for (version, level, gain, runs) in [(0, 9.0, 0.0, 5), (1, 5.0, 4.0, 5), (2, 1.0, 4.0, 60), (3, 0.96, 0.04, 30)] {
+    for (version, level, gain, runs) in
+        [(0, 9.0, 0.0, 5), (1, 5.0, 4.0, 5), (2, 1.0, 4.0, 60), (3, 0.96, 0.04, 30)]
+    {
         if version > 0 {
             events.push(proposed(version, version as u32 - 1, None));
             events.push(settled(version, "kept", version as u32, Some((gain, true))));
@@ -525,5 +567,8 @@ fn the_last_part_has_a_chart_of_its_own() {
     };
     assert!(height(&whole) < 5.0 && height(&late) > 100.0, "{} {}", height(&whole), height(&late));
     assert!(html.contains("The same from run 10 on"));
-    assert!(!kept_by("confirm", 2, &[2.78, 2.82]).html().contains("on a scale of its own."), "too short for that");
+    assert!(
+        !kept_by("confirm", 2, &[2.78, 2.82]).html().contains("on a scale of its own."),
+        "too short for that"
+    );
 }

@@ -1,7 +1,7 @@
 //! Bars, one a row, each with its number.
 
-use super::frame::{c, picture};
 use super::Width;
+use super::frame::{c, picture};
 use maud::{Markup, html};
 
 /// A bar: what it is, how long, and what is written at its end.

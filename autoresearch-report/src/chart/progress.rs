@@ -22,7 +22,8 @@ pub(crate) enum Along {
 /// Where a study's figure had come within a fifth of all that it gained, if much of the study lies behind that: drawn with the
 /// large steps before it, nothing of that part can be seen.
 pub(crate) fn late(data: &Data) -> Option<u64> {
-    let kept: Vec<(u64, f64)> = data.incumbents.iter().filter_map(|i| Some((i.at_run, i.objective?))).collect();
+    let kept: Vec<(u64, f64)> =
+        data.incumbents.iter().filter_map(|i| Some((i.at_run, i.objective?))).collect();
     let stacked = || data.stacks.iter().filter_map(|s| Some((s.at_run, s.objective?)));
     let levels: Vec<(u64, f64)> =
         if kept.len() > 1 { kept } else { kept.into_iter().take(1).chain(stacked()).collect() };

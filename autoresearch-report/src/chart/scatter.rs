@@ -19,7 +19,8 @@ pub(crate) fn predicted(data: &Predicted, heard: &str, width: Width) -> Option<M
     let at = |p: f64| ys.get((p * (ys.len() - 1) as f64).round() as usize).copied().unwrap_or(0.0);
     // The farthest fiftieth at each end is drawn at the edge.
     let y = span([at(0.02), at(0.98), 0.0, x.1])?;
-    let frame = Frame::new((width.units(), 320.0), x, y).titled("expected improvement", "measured improvement");
+    let frame =
+        Frame::new((width.units(), 320.0), x, y).titled("expected improvement", "measured improvement");
     let mut paths = mark::FATES.map(|fate| (fate, String::new(), String::new()));
     for point in &data.points {
         if let Some((fate, path, ids)) = paths.iter_mut().find(|(fate, ..)| *fate == point.fate) {

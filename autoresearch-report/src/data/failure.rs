@@ -32,7 +32,11 @@ impl Fold {
         let what = without_numbers(&text::line(&failure.to_string(), 200));
         let full = self.failures.len() >= KINDS;
         let key = (infrastructure, what);
-        let key = if full && !self.failures.contains_key(&key) { (infrastructure, "other failures".into()) } else { key };
+        let key = if full && !self.failures.contains_key(&key) {
+            (infrastructure, "other failures".into())
+        } else {
+            key
+        };
         let of = self.failures.entry(key).or_default();
         of.0 += 1;
         for id in run.arm.proposals().map(|p| p.0) {
@@ -43,12 +47,13 @@ impl Fold {
     }
 
     pub(super) fn broken(&self) -> Vec<Failure> {
-        let of = |((infrastructure, what), (count, proposals)): (&(bool, String), &(u64, Vec<u64>))| Failure {
-            what: what.clone(),
-            infrastructure: *infrastructure,
-            count: *count,
-            proposals: proposals.clone(),
-        };
+        let of =
+            |((infrastructure, what), (count, proposals)): (&(bool, String), &(u64, Vec<u64>))| Failure {
+                what: what.clone(),
+                infrastructure: *infrastructure,
+                count: *count,
+                proposals: proposals.clone(),
+            };
         let mut all: Vec<Failure> = self.failures.iter().map(of).collect();
         all.sort_by_key(|failure| std::cmp::Reverse(failure.count));
         all.truncate(SHOWN);

@@ -175,7 +175,9 @@ impl Data {
         let said = match (broken, unreadable_count) {
             (None, 0) => return None,
             (Some(why), _) => format!("this store could only be read to event {}: {why}", text::count(*last)),
-            (None, n) => format!("{} of this store cannot be understood or are missing", text::of(*n, "event")),
+            (None, n) => {
+                format!("{} of this store cannot be understood or are missing", text::of(*n, "event"))
+            }
         };
         Some(format!("Incomplete: {}.", said.trim_end_matches('.')))
     }

@@ -8,7 +8,8 @@ pub(super) fn promise(policy: &str) -> Option<Guarantee> {
     let alpha = || {
         let (_, rest) = policy.split_once("alpha")?;
         let rest = rest.trim_start_matches([':', '=', ' ']);
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | 'e' | '-'))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | 'e' | '-'))).unwrap_or(rest.len());
         rest.get(..end)?.parse().ok().filter(|alpha| (0.0..=1.0).contains(alpha))
     };
     match name {
@@ -22,7 +23,9 @@ pub(super) fn promise(policy: &str) -> Option<Guarantee> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autoresearch_core::{Acceptor, Factorial, Fast, FixedPaired, Greedy, Guarded, Margin, Scout, Sequential};
+    use autoresearch_core::{
+        Acceptor, Factorial, Fast, FixedPaired, Greedy, Guarded, Margin, Scout, Sequential,
+    };
 
     #[test]
     fn every_policy_of_the_library_is_known_by_its_description() {

@@ -128,7 +128,8 @@ const PANELS: usize = 24;
 
 pub(super) fn evidence(data: &Data) -> Markup {
     let shown = &data.evidence[..data.evidence.len().min(PANELS)];
-    let range = |e: &Evidence| scale::span(e.pairs.iter().map(|p| p.gain).chain([0.0])).unwrap_or((-1.0, 1.0));
+    let range =
+        |e: &Evidence| scale::span(e.pairs.iter().map(|p| p.gain).chain([0.0])).unwrap_or((-1.0, 1.0));
     let title = |id: u64| {
         let at = data.proposals.binary_search_by_key(&id, |t| t.id).ok();
         at.and_then(|i| data.proposals.get(i)).map_or(String::new(), |t| text::line(&t.title, 60))

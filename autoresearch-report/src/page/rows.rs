@@ -65,8 +65,7 @@ pub(crate) fn rows(data: &Data) -> String {
     let many = many(data);
     let members = data.stack().map_or(&[][..], |stack| stack.members.as_slice());
     let stacked = |trial: &Trial| members.binary_search(&trial.id).is_ok();
-    let rows: Vec<Value> =
-        data.proposals.iter().map(|trial| row(trial, many, stacked(trial))).collect();
+    let rows: Vec<Value> = data.proposals.iter().map(|trial| row(trial, many, stacked(trial))).collect();
     safe(&json!(rows).to_string())
 }
 

@@ -22,7 +22,8 @@ pub(super) fn stacked(data: &Data) -> Markup {
         ),
         (None, None) => "It has not run as it is.".into(),
     };
-    let title = |id: u64| data.proposals.binary_search_by_key(&id, |t| t.id).ok().and_then(|i| data.proposals.get(i));
+    let title =
+        |id: u64| data.proposals.binary_search_by_key(&id, |t| t.id).ok().and_then(|i| data.proposals.get(i));
     html! {
         p {
             "What new proposals are made on, without being proved: " (text::of(stack.members.len() as u64, "edit")) " on version " (stack.version) ". " (level)

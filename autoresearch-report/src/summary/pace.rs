@@ -31,7 +31,9 @@ pub(super) fn pace(data: &Data) -> String {
 /// sentence with a space before it. Nothing where neither is known.
 pub(super) fn age(data: &Data, read: Option<i64>) -> String {
     let state = &data.state;
-    let (Some(read), Some(began), Some(ended)) = (read, state.began, state.ended) else { return String::new() };
+    let (Some(read), Some(began), Some(ended)) = (read, state.began, state.ended) else {
+        return String::new();
+    };
     let age = read.saturating_sub(ended) as f64 / 1000.0;
     if age < 0.0 {
         return String::new();

@@ -8,7 +8,9 @@ use autoresearch_core::Guarantee;
 pub(super) fn uncertain(data: &Data) -> Vec<String> {
     let mut said = Vec::new();
     if data.study.as_ref().is_some_and(|study| study.guarantee == Some(Guarantee::None)) {
-        said.push("The policy keeps to no rate of errors: nothing limits how much of what it keeps is luck.".into());
+        said.push(
+            "The policy keeps to no rate of errors: nothing limits how much of what it keeps is luck.".into(),
+        );
     }
     let lost: Vec<&Trial> = data.passed_over().collect();
     if !lost.is_empty() {

@@ -21,8 +21,10 @@ impl Chart {
             .split("</section>")
             .next()
             .unwrap();
-        let chart =
-            section.split("<div class=\"wide chart\"").nth(before + 1).unwrap_or_else(|| panic!("no chart in {part}"));
+        let chart = section
+            .split("<div class=\"wide chart\"")
+            .nth(before + 1)
+            .unwrap_or_else(|| panic!("no chart in {part}"));
         Self(chart.split("</svg>").next().unwrap().into())
     }
 
