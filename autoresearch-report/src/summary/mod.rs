@@ -316,7 +316,9 @@ pub(crate) fn evidence(trial: &Trial) -> String {
     }
     if let Some(strength) = trial.strength.filter(|s| s.log_e.is_finite() && s.level > 0.0) {
         let e = strength.log_e.min(700.0).exp();
-        said.push(format!("e-value {} (needed {})", number(e), number(1.0 / strength.level)));
+        // Beyond a thousand its size is what counts, not its figures.
+        let e = if e < 1000.0 { number(e) } else { format!("{e:.0e}") };
+        said.push(format!("e-value {e} (needed {})", number(1.0 / strength.level)));
     }
     if let Some(passed) = trial.held_out {
         said.push(if passed { "holdout agrees".into() } else { "holdout does not agree".into() });
