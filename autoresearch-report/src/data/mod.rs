@@ -201,11 +201,6 @@ impl Data {
         self.stack().and_then(|now| stack::measured(&self.stacks, now))
     }
 
-    /// Whether something of a proposal is in the stack that is built upon now.
-    pub(crate) fn is_stacked(&self, proposal: u64) -> bool {
-        self.stack().is_some_and(|stack| stack.members.binary_search(&proposal).is_ok())
-    }
-
     /// Which way is better; lower, where that is not known.
     pub fn direction(&self) -> Direction {
         self.study.as_ref().map_or(Direction::Minimize, |study| study.direction)

@@ -37,7 +37,7 @@ mod tests {
             Box::new(Sequential::new()),
             Box::new(FixedPaired::new()),
             Box::new(Greedy::new()),
-            Box::new(Margin::new()),
+            Box::new(Margin::new(2.0)),
         ];
         for policy in all {
             assert_eq!(promise(&policy.describe()), Some(policy.guarantee()), "{}", policy.describe());

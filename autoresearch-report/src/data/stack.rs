@@ -4,7 +4,7 @@ use super::{Fold, Trial};
 use autoresearch_core::stats::Moments;
 use autoresearch_core::{Arm, Role, RunSpec};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A stack of edits that new proposals were made on, unproven: nothing of it need hold.
 #[derive(Debug, Clone, Serialize)]
