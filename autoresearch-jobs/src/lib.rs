@@ -48,11 +48,10 @@
 //! On clusters the next one takes up the same launch or ends it; what is not clean there yet is listed in `docs/clusters.md`.
 //!
 //! # What it costs
-//! On two quiet cores and ext4 a launch adds 1.2 to 1.3 ms to the bare command (0.7 to 0.8 ms) and 1.9 to 2.1 ms where there are
-//! limits, and a sandboxed one takes 1.35 times as long as the bare `bwrap` (4.8 to 5.3 ms): over the 1.3 that it is meant to keep
-//! to. With the launcher's folder in memory (`/dev/shm`) it is 0.7 ms, 1.3 ms and 1.20 times. That was with four folders a launch on
-//! the disk in place of the two that there are now, which on a busy machine took 0.25 and 0.13 ms; it was not measured anew
-//! on a quiet one. A disk that others write to makes all of it slower. 200 jobs of a second on 8 places take 1.005 and 1.014 times the ideal time, and of 2,000 runs nothing stays behind
+//! On two quiet cores and ext4 a launch adds 1.2 to 1.4 ms to the bare command (1.2 to 1.3 ms) and 2.0 to 2.2 ms where there are
+//! limits, and a sandboxed one takes 1.20 times as long as the bare `bwrap` (6.5 to 7.6 ms); it is meant to stay below 3 ms and 1.3
+//! times. A disk that others write to makes all of it slower. 200 jobs of a second on 8 places take 1.005 and 1.014 times the ideal
+//! time, and of 2,000 runs nothing stays behind
 //! (`cargo xtask bench jobs`; medians of 300).
 
 mod error;
