@@ -2,10 +2,13 @@
 
 use super::Status;
 
-/// Seconds as m:ss.
+/// Seconds as m:ss, from an hour on as h:mm:ss.
 pub(super) fn clock(seconds: f64) -> String {
     let s = seconds.max(0.0) as u64;
-    format!("{}:{:02}", s / 60, s % 60)
+    match s / 3600 {
+        0 => format!("{}:{:02}", s / 60, s % 60),
+        h => format!("{h}:{:02}:{:02}", s / 60 % 60, s % 60),
+    }
 }
 
 /// Seconds as somebody says them who does not know them well.
@@ -80,6 +83,12 @@ pub(super) mod tests {
             money: 0.25,
             money_limit: None,
         }
+    }
+
+    #[test]
+    fn hours_are_told_as_such() {
+        let shown = [0.0, 59.9, 3599.0, 3600.0, 32_412.0, -1.0].map(clock);
+        assert_eq!(shown, ["0:00", "0:59", "59:59", "1:00:00", "9:00:12", "0:00"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::left::{clock, left, roughly, share};
 use super::{Notice, Observe, Status};
-use crate::arm::{ProposalId, RunId};
+use crate::arm::{Arm, ProposalId, RunId};
 use crate::execute::RunProgress;
 use crate::propose::{Effect, Fate};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -85,8 +85,7 @@ impl Progress {
                 line.set_style(style("  {msg} | {elapsed}"));
                 line.enable_steady_tick(Duration::from_secs(1));
                 let again = if *attempt > 0 { format!(", attempt {}", attempt + 1) } else { String::new() };
-                let what = if arm.is_incumbent() { "incumbent".into() } else { arm.to_string() };
-                let what = format!("{run} {what}{again}");
+                let what = format!("{run} {}{again}", trained(arm));
                 line.set_message(what.clone());
                 self.runs.insert(*run, (line, what, Instant::now()));
             }
@@ -156,6 +155,18 @@ impl Progress {
 /// A style that is written here; should it not be understood, the library's own.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// More parts of an arm than that are counted.
+const PARTS: usize = 4;
+
+/// What a run trains, briefly.
+fn trained(arm: &Arm) -> String {
+    match arm.parts().len() {
+        0 => "incumbent".into(),
+        n if n > PARTS => format!("{n} parts"),
+        _ => arm.to_string(),
+    }
 }
 
 /// How far a run is, and when it may be done.
@@ -265,7 +276,12 @@ mod tests {
     use super::super::Unproven;
     use super::super::left::tests::status;
     use super::*;
-    use crate::arm::Arm;
+
+    #[test]
+    fn an_arm_of_many_parts_takes_no_line_of_its_own() {
+        let of = |n: u64| trained(&(1..=n).map(ProposalId).collect());
+        assert_eq!([of(0), of(4), of(38)], ["incumbent", "{1,2,3,4}", "38 parts"]);
+    }
 
     #[test]
     fn a_run_tells_how_far_it_is() {
