@@ -12,7 +12,7 @@ pub enum ReportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The database of a store failed while it was being read.
-    #[error("cannot read the store {}: {source}", path.display())]
+    #[error("cannot read the store {}: {source}{}", path.display(), advice(source))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -43,6 +43,17 @@ pub enum ReportError {
     /// The chart could not be drawn as a picture.
     #[error("cannot draw the chart: {0}")]
     Picture(String),
+}
+
+/// What can be done about a damaged file of which nothing can be read.
+fn advice(source: &rusqlite::Error) -> &'static str {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            "; nothing of it can be read: the file is damaged, or cut off before the pages by which the others are found. \
+             Take a copy that is whole"
+        }
+        _ => "",
+    }
 }
 
 /// Writes a file so that whoever reads it meanwhile sees the old one or the new one, never half of one.

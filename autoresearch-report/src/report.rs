@@ -28,7 +28,7 @@ pub struct Report {
     data: Data,
     title: Option<String>,
     certificate: Option<Certified<Value>>,
-    checks: Option<CheckReport>,
+    checks: CheckReport,
     /// When the store was read, in milliseconds since 1970.
     read: Option<i64>,
 }
@@ -44,7 +44,9 @@ impl Report {
     /// path of a study's file. Other stores: [`read`](Self::read).
     ///
     /// # Errors
-    /// The store cannot be opened, or not be read at all. One that breaks off in the middle gives a report that says so.
+    /// The store cannot be opened, or not be read at all. One that breaks off in the middle gives a report that says so; but of
+    /// a file of more than about 500 pages (2 MB) that was cut off before page 520 nothing can be read: that is where the pages
+    /// are by which SQLite finds the others.
     pub fn of(source: &(impl Source + ?Sized)) -> Result<Self, ReportError> {
         let mut fold = Fold::new();
         let read = source.events(0, &mut |entry| fold.take(entry));
@@ -91,7 +93,8 @@ impl Report {
 
     /// Of data that were gathered in another way.
     pub fn new(data: Data) -> Self {
-        Self { data, title: None, certificate: None, checks: None, read: None }
+        let checks = data.checks.clone();
+        Self { data, title: None, certificate: None, checks, read: None }
     }
 
     /// Says when the store was read, in milliseconds since 1970 (UTC): the summary of a study that has not stopped sets the age
@@ -117,11 +120,14 @@ impl Report {
         self
     }
 
-    /// Adds what the overfitting checks found, as the study's own report has it
-    /// ([`Report::checks`](autoresearch_core::Report::checks)).
+    /// Takes what the overfitting checks found from the study's own report
+    /// ([`Report::checks`](autoresearch_core::Report::checks)) instead of reckoning it from the stored events: that has the gap
+    /// between validation and holdout, of which no number is stored. With `None`, the checks were off, it is left as it is.
     #[must_use]
     pub fn checked<'a>(mut self, checks: impl Into<Option<&'a CheckReport>>) -> Self {
-        self.checks = checks.into().cloned();
+        if let Some(checks) = checks.into() {
+            self.checks = checks.clone();
+        }
         self
     }
 
@@ -132,7 +138,7 @@ impl Report {
 
     /// The study in plain words.
     pub fn in_short(&self) -> Summary {
-        Summary::with(&self.data, self.certificate.as_ref(), self.checks.as_ref(), self.read)
+        Summary::with(&self.data, self.certificate.as_ref(), &self.checks, self.read)
     }
 
     pub(crate) fn title(&self) -> String {
@@ -147,8 +153,8 @@ impl Report {
         self.certificate.as_ref()
     }
 
-    pub(crate) fn checks(&self) -> Option<&CheckReport> {
-        self.checks.as_ref()
+    pub(crate) fn checks(&self) -> &CheckReport {
+        &self.checks
     }
 
     /// The page: one HTML file with everything in it, for light and dark, screen and paper. It loads nothing.
@@ -159,6 +165,7 @@ impl Report {
     /// The chart of the progress as an SVG file of its own.
     pub fn progress_svg(&self) -> String {
         let svg = chart::progress::progress(&self.data, chart::progress::Along::Runs, chart::Width::Broad);
+        let keys = if svg.is_some() { chart::legend::keys(&self.data) } else { Vec::new() };
         let svg = svg.unwrap_or_else(|| {
             chart::frame::picture(
                 chart::progress::SIZE,
@@ -169,7 +176,7 @@ impl Report {
             )
         });
         let title = crate::text::straight(&self.title());
-        chart::frame::standalone(&svg, &title, chart::progress::SIZE, &chart::standalone_style())
+        chart::frame::standalone(&svg, &title, chart::progress::SIZE, &keys, &chart::standalone_style())
     }
 
     /// The same as a PNG file, twice as large.
@@ -192,8 +199,8 @@ impl Report {
         tsv::results(&self.data, metric)
     }
 
-    /// Everything that is shown as JSON, for other tools: [`Data`], and beside its fields `summary` ([`Summary`]), and
-    /// `certified` and `checks` where they were given. It ends with a line end.
+    /// Everything that is shown as JSON, for other tools: [`Data`], and beside its fields `summary` ([`Summary`]), `checks`, and
+    /// `certified` where it was given. It ends with a line end.
     ///
     /// # Errors
     /// None that is known of: every number in it is finite or left out.
@@ -205,8 +212,7 @@ impl Report {
             summary: Summary,
             #[serde(skip_serializing_if = "Option::is_none")]
             certified: Option<&'a Certified<Value>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            checks: Option<&'a CheckReport>,
+            checks: &'a CheckReport,
         }
         let (certified, checks) = (self.certificate(), self.checks());
         let text =

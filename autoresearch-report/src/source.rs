@@ -81,17 +81,40 @@ pub(crate) struct StudyFile {
 /// One connection, one thread, no writing.
 const READING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
+/// SQLite's write-ahead log of a file.
+fn log(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
 /// How many events are read in one transaction: a long one would keep the writer's log from being folded back.
 const PAGE: i64 = 512;
 
 impl StudyFile {
     /// Opens what the core takes for a study.
     pub(crate) fn open(path: &Path) -> Result<Self, ReportError> {
+        let tidy = Self::tidy(path);
         // Its checks and its messages: is it there, is it a study, is it too new.
-        match SqliteStore::open_read_only(path) {
-            Ok(store) => Self::at(store.path()),
-            Err(refused) => Self::despite(path, &refused).ok_or_else(|| refused.into()),
+        match (SqliteStore::open_read_only(path), tidy) {
+            (Ok(_), Some(connection)) => Self::sound(path, connection),
+            (Ok(store), None) => Self::at(store.path()),
+            (Err(refused), _) => Self::despite(path, &refused).ok_or_else(|| refused.into()),
         }
+    }
+
+    /// A connection that leaves nothing behind, where there is nothing in the log. To read, SQLite makes a log and its index beside the
+    /// file, and takes them away when the last connection is closed that could write, which one for reading alone is not. This
+    /// one could, and is told not to; it is asked for nothing before the core has found that this is a study.
+    fn tidy(path: &Path) -> Option<Connection> {
+        let real = path.canonicalize().ok()?;
+        if log(&real).metadata().is_ok_and(|log| log.len() > 0) {
+            return None; // a writer's, or of one that was killed: to be left as it is
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let connection = Connection::open_with_flags(&real, flags).ok()?;
+        connection.pragma_update(None, "query_only", true).ok()?;
+        Some(connection)
     }
 
     /// A study that was cut off, or that lies where nothing can be written: a writer cannot go on with it, and what is there
@@ -99,8 +122,6 @@ impl StudyFile {
     fn despite(path: &Path, refused: &StoreError) -> Option<Self> {
         let StoreError::Open { source: Some(source), .. } = refused else { return None };
         let code = source.downcast_ref::<rusqlite::Error>()?.sqlite_error_code()?;
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
         let connection = match code {
             ErrorCode::DatabaseCorrupt => {
                 let connection = Connection::open_with_flags(path, READING).ok()?;
@@ -110,7 +131,7 @@ impl StudyFile {
             }
             // Without a log nobody writes, and all is in the file itself.
             ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied
-                if !Path::new(&log).exists() =>
+                if !log(path).exists() =>
             {
                 let escaped = path.to_str()?.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
                 let flags = READING | OpenFlags::SQLITE_OPEN_URI;
@@ -126,7 +147,12 @@ impl StudyFile {
 
     fn at(path: &Path) -> Result<Self, ReportError> {
         let failed = |source| ReportError::Read { path: path.into(), source };
-        let connection = Connection::open_with_flags(path, READING).map_err(failed)?;
+        Self::sound(path, Connection::open_with_flags(path, READING).map_err(failed)?)
+    }
+
+    /// A file that nothing is wrong with.
+    fn sound(path: &Path, connection: Connection) -> Result<Self, ReportError> {
+        let failed = |source| ReportError::Read { path: path.into(), source };
         let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
         connection.set_db_config(config, true).map_err(failed)?;
         Self::of(path, connection)

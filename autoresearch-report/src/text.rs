@@ -1,56 +1,82 @@
 //! Texts and numbers as they are shown. What users wrote is data: it is shortened, and made harmless where it stands.
 
-/// A text on one line, without control characters, of at most `most` characters; what is cut off is marked.
+/// A text on one line, without control characters, of at most `most` characters; what is cut off is marked. Marks that turn the
+/// direction of what follows them are told by their numbers, and of marks above and below a letter three are left.
 pub(crate) fn line(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut space = true; // none at the start
-    let mut count = 0;
+    let (mut count, mut marks) = (0, 0);
     for c in text.chars() {
         let c = if c.is_control() || c.is_whitespace() || is_noncharacter(c) { ' ' } else { c };
-        if c == ' ' && space {
+        if (c == ' ' && space) || is_heaped(c, &mut marks) {
             continue;
         }
         space = c == ' ';
-        if count == most {
+        if count >= most {
             out.truncate(out.trim_end().len());
             out.push('…');
             return out;
         }
-        out.push(c);
-        count += 1;
+        count += add(&mut out, c);
     }
     out.truncate(out.trim_end().len());
     out
 }
 
 /// A text of several lines, at most `lines` of them and `most` characters; control characters but line ends are taken
-/// out.
+/// out, and marks are as in [`line`].
 pub(crate) fn block(text: &str, lines: usize, most: usize) -> String {
     let mut out = String::new();
-    let (mut count, mut ends) = (0, 0);
+    let (mut count, mut ends, mut marks) = (0, 0, 0);
     for c in text.chars() {
-        if count == most || ends == lines {
+        if count >= most || ends == lines {
             out.push('…');
             return out;
         }
-        match c {
+        count += match c {
             '\n' => {
                 ends += 1;
                 out.push('\n');
+                1
             }
-            '\t' => out.push_str("    "),
-            c if c.is_control() || is_noncharacter(c) => {}
-            c => out.push(c),
-        }
-        count += 1;
+            '\t' => {
+                out.push_str("    ");
+                1
+            }
+            c if c.is_control() || is_noncharacter(c) => 1,
+            c if is_heaped(c, &mut marks) => 1,
+            c => add(&mut out, c),
+        };
     }
     out
 }
 
-/// A text on one line that takes at most so many pixels in letters of twelve; what is cut off is marked. Estimated: letters of
-/// most scripts take seven, narrow ones four, wide ones eleven, those of East Asia and signs beyond twelve and more.
-pub(crate) fn fit(text: &str, pixels: f64) -> String {
-    let width = |c: char| match c {
+/// Adds a character, or the number of one that would turn what follows it; says how many that are.
+fn add(out: &mut String, c: char) -> usize {
+    if forces(c) {
+        let name = format!("[U+{:04X}]", u32::from(c));
+        out.push_str(&name);
+        name.len()
+    } else {
+        out.push(c);
+        1
+    }
+}
+
+/// Whether a character is one more mark on a letter than any script has use for: heaps of them reach over other lines. Those that
+/// are made for all scripts are counted; marks of one script (vowels, tones) are its letters.
+fn is_heaped(c: char, marks: &mut u32) -> bool {
+    const MOST: u32 = 3;
+    let mark = matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}');
+    *marks = if mark { *marks + 1 } else { 0 };
+    *marks > MOST
+}
+
+/// How many pixels a character takes in letters of twelve. Estimated: letters of most scripts take seven, narrow ones four, wide
+/// ones eleven, those of East Asia and signs beyond twelve and more.
+fn pixels(c: char) -> f64 {
+    match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | '(' | ')' | '[' | ']' | ' ' => 4.0,
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '—' | '…' => 11.0,
         'A'..='Z' => 8.5,
@@ -60,16 +86,25 @@ pub(crate) fn fit(text: &str, pixels: f64) -> String {
         | '\u{ff00}'..='\u{ff60}' => 12.5,
         '\u{10000}'.. => 16.0,
         _ => 7.0,
-    };
+    }
+}
+
+/// How many pixels a text takes in letters of twelve, about.
+pub(crate) fn width(text: &str) -> f64 {
+    text.chars().map(pixels).sum()
+}
+
+/// A text on one line that takes at most so many pixels in letters of twelve, about; what is cut off is marked.
+pub(crate) fn fit(text: &str, most: f64) -> String {
     let whole = line(text, usize::MAX);
-    if whole.chars().map(width).sum::<f64>() <= pixels {
+    if width(&whole) <= most {
         return whole;
     }
-    let mut left = pixels - width('…');
+    let mut left = most - pixels('…');
     let kept: String = whole
         .chars()
         .take_while(|c| {
-            left -= width(*c);
+            left -= pixels(*c);
             left >= 0.0
         })
         .collect();
@@ -81,10 +116,16 @@ fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
+/// Whether a character forces a direction upon what follows it (Unicode Standard Annex 9): a text with one may look like
+/// another.
+fn forces(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Whether a character changes the direction of what follows it: harmless within an element that isolates it, and taken
 /// out where there is none.
 fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    forces(c) || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}')
 }
 
 /// The text without marks that turn the direction of writing, for where nothing isolates it: plain text, pictures.
@@ -205,6 +246,40 @@ pub(crate) fn date(millis: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest / 60 % 60)
 }
 
+/// What a part says of itself, without the signs of Rust's own descriptions: `Rules { alpha: 0.1 }` is `(alpha 0.1)`.
+pub(crate) fn described(text: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_u32;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix(" { ") {
+            // The name of the type before it says nothing.
+            let name = out.rfind(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+            if out.get(name..).is_some_and(|name| name.starts_with(char::is_uppercase)) {
+                out.truncate(name);
+                out.push('(');
+                (depth, rest) = (depth + 1, after);
+                continue;
+            }
+        }
+        if depth > 0 {
+            if let Some(after) = rest.strip_prefix(" }") {
+                out.push(')');
+                (depth, rest) = (depth - 1, after);
+                continue;
+            }
+            if let Some(after) = rest.strip_prefix(": ") {
+                out.push(' ');
+                rest = after;
+                continue;
+            }
+        }
+        out.push(c);
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,12 +291,27 @@ mod tests {
         assert_eq!(line("äöü", 3), "äöü");
         assert_eq!(block("a\nb\u{7}\nc", 2, 99), "a\nb\n…");
         assert_eq!(straight("a\u{202e}b\u{2069}"), "ab");
+        assert_eq!(line("a\u{202e}bc\u{200f}d", 99), "a[U+202E]bc\u{200f}d");
+        assert_eq!(block("a\n\u{2066}b", 9, 99), "a\n[U+2066]b");
+        assert_eq!(line(&format!("x{}y\u{301}", "\u{308}".repeat(50)), 99), "x\u{308}\u{308}\u{308}y\u{301}");
+        assert_eq!(block(&"\u{336}".repeat(50), 9, 99).chars().count(), 3);
         assert_eq!(
             [fit("short", 300.0), fit("abcdefgh", 50.0), fit("wwwwwwww", 50.0)],
             ["short", "abcde…", "www…"]
         );
         assert_eq!(fit("学習率を二倍", 50.0), "学習率…");
         assert_eq!(markdown("a|<b>`c`"), "a\\|&lt;b&gt;\\`c\\`");
+    }
+
+    #[test]
+    fn descriptions_are_without_braces() {
+        let policy = "scout Rules { alpha: 0.1, seeds: Equal, inner: Some(Other { x: 1 }) }";
+        assert_eq!(described(policy), "scout (alpha 0.1, seeds Equal, inner Some((x 1)))");
+        let others = ["guarded alpha=0.1 horizon=200", "a { b: c }", "x: {} y }", " { ", "Ä { ", ""];
+        assert_eq!(
+            others.map(described),
+            ["guarded alpha=0.1 horizon=200", "a { b: c }", "x: {} y }", " { ", "(", ""]
+        );
     }
 
     #[test]

@@ -273,21 +273,53 @@ fn a_store_that_another_process_writes_and_is_killed_over_is_always_read() {
     assert!(report.in_short().state.contains("it was killed and can be resumed"));
 }
 
-/// A study of 3,000 proposals in one file, without a log.
-async fn whole(folder: &Path) -> std::path::PathBuf {
+/// A study of so many proposals in one file, without a log.
+async fn whole(folder: &Path, proposals: u64) -> std::path::PathBuf {
     let path = folder.join("study.db");
     let store = SqliteStore::open(&path).unwrap();
-    store.append(Seq(0), &large(3000, |i| format!("step {i}"))).await.unwrap();
+    store.append(Seq(0), &large(proposals, |i| format!("step {i}"))).await.unwrap();
     drop(store);
     assert!(!folder.join("study.db-wal").exists(), "the last to close it folds it back");
     path
 }
 
 #[tokio::test]
+async fn reading_leaves_nothing_beside_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = whole(folder.path(), 300).await;
+    let names = || {
+        let all = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = all.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let (before, bytes) = (names(), std::fs::read(&path).unwrap());
+    for _ in 0..2 {
+        assert_eq!(Report::open(&path).unwrap().data().proposals.len(), 300);
+        assert_eq!(names(), before);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is written to it either");
+    // What a writer has there stays, and so does what one left that was killed.
+    let store = SqliteStore::open(&path).unwrap();
+    let last = Report::open(&path).unwrap().data().state.last;
+    store.append(Seq(last), &[Event::<Value>::Exhausted]).await.unwrap();
+    assert_eq!(Report::open(&path).unwrap().data().state.last, last + 1);
+    store.append(Seq(last + 1), &[Event::<Value>::Exhausted]).await.unwrap();
+    assert!(folder.path().join("study.db-wal").exists());
+    drop(store);
+    assert_eq!(Report::open(&path).unwrap().data().state.last, last + 2);
+}
+
+#[tokio::test]
 async fn a_damaged_store_says_so_first() {
     let folder = tempfile::tempdir().unwrap();
-    let path = whole(folder.path()).await;
+    let path = whole(folder.path(), 1500).await;
     let (bytes, all) = (std::fs::read(&path).unwrap(), Report::open(&path).unwrap().data().state.events);
+    assert!(
+        bytes.len() < 500 * 4096,
+        "{} bytes: the tree has one page of its own, near the start",
+        bytes.len()
+    );
     // Pages overwritten in the middle; and a file cut off at a third.
     let mut spoiled = bytes.clone();
     let half = bytes.len() / 2 / 4096 * 4096;
@@ -310,4 +342,24 @@ async fn a_damaged_store_says_so_first() {
     }
     let sound = Report::open(&path).unwrap();
     assert!(sound.data().damage().is_none() && !sound.in_short().headline.contains("Incomplete"));
+}
+
+/// SQLite finds the pages with events by inner pages of their tree. A third level of it is made when the second is full, and
+/// its pages lie where the file ended by then: without them there is no way to the others, and the store is refused.
+#[tokio::test]
+async fn a_large_store_that_is_cut_off_before_its_inner_pages_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = whole(folder.path(), 4000).await;
+    let bytes = std::fs::read(&path).unwrap();
+    let inner: Vec<usize> = (4..bytes.len() / 4096).filter(|page| bytes[page * 4096] == 5).collect();
+    let first = *inner.first().expect("a tree of three levels");
+    let cut = folder.path().join("cut.db");
+    std::fs::write(&cut, &bytes[..first * 4096]).unwrap();
+    let error = Report::open(&cut).unwrap_err();
+    assert!(error.to_string().contains("Take a copy that is whole"), "{error}");
+    // Behind them it is read as far as it goes.
+    let last = *inner.last().unwrap();
+    std::fs::write(&cut, &bytes[..(last + 40) * 4096]).unwrap();
+    let report = Report::open(&cut).unwrap();
+    assert!(report.data().state.events > 1000 && report.data().damage().is_some());
 }

@@ -15,6 +15,7 @@ use support::svg::{self, Chart};
 /// A run as its event has it.
 struct Ran {
     arm: BTreeSet<u64>,
+    parts: BTreeSet<(u64, Option<u16>)>,
     whole: bool,
     version: u32,
     seed: u64,
@@ -42,6 +43,7 @@ fn heard(events: Vec<Event<Value>>) -> Heard {
                 }
                 runs.push(Ran {
                     arm: run.arm.parts().iter().map(|part| part.proposal.0).collect(),
+                    parts: run.arm.parts().iter().map(|part| (part.proposal.0, part.unit)).collect(),
                     whole: run.arm.parts().iter().all(|part| part.unit.is_none()),
                     version: run.version.0,
                     seed: run.seed,
@@ -281,6 +283,105 @@ async fn cohorts_and_expectations() {
     }
 }
 
+/// Solves `a x = b` by elimination, and gives the diagonal of the inverse of `a`.
+fn solve(mut a: Vec<Vec<f64>>, b: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let n = b.len();
+    for (i, row) in a.iter_mut().enumerate() {
+        row.push(b[i]);
+        row.extend((0..n).map(|j| f64::from(u8::from(i == j))));
+    }
+    for i in 0..n {
+        let pivot = (i..n).max_by(|x, y| a[*x][i].abs().total_cmp(&a[*y][i].abs())).unwrap();
+        a.swap(i, pivot);
+        let scale = a[i][i];
+        assert!(scale.abs() > 1e-9, "the design has full rank");
+        a[i].iter_mut().for_each(|x| *x /= scale);
+        let own = a[i].clone();
+        for (_, row) in a.iter_mut().enumerate().filter(|(j, _)| *j != i) {
+            let by = row[i];
+            row.iter_mut().zip(&own).for_each(|(x, y)| *x -= by * y);
+        }
+    }
+    (a.iter().map(|row| row[n]).collect(), (0..n).map(|i| a[i][n + 1 + i]).collect())
+}
+
+/// Effects of what was switched together, by normal equations with an intercept.
+#[tokio::test(start_paused = true)]
+async fn evidence_beside_others() {
+    for (policy, runs) in [(Policy::Factorial, 250), (Policy::Scout, 200)] {
+        let (report, heard, ..) = study(policy, runs).await;
+        let mut counted = 0;
+        for told in &report.data().together {
+            let confirm: Vec<&Ran> = heard
+                .runs
+                .iter()
+                .filter(|run| run.role == Role::Confirm && run.version == told.version)
+                .filter(|run| run.objective.is_some())
+                .collect();
+            // The group: whoever shares a run with it, directly or not.
+            let mut group: BTreeSet<u64> = told.proposals.iter().copied().collect();
+            loop {
+                let before = group.len();
+                for run in &confirm {
+                    if !run.arm.is_disjoint(&group) {
+                        group.extend(&run.arm);
+                    }
+                }
+                if group.len() == before {
+                    break;
+                }
+            }
+            let joint: BTreeSet<u64> =
+                confirm.iter().filter(|run| run.arm.len() > 1).flat_map(|run| run.arm.clone()).collect();
+            let only = joint.is_subset(&group);
+            let of: Vec<&Ran> = confirm
+                .into_iter()
+                .filter(|run| if run.arm.is_empty() { only } else { run.arm.is_subset(&group) })
+                .collect();
+            let seeds: BTreeSet<u64> = of.iter().map(|run| run.seed).collect();
+            if seeds.len() < of.len() {
+                continue; // blocks of equal seeds have their own test
+            }
+            let parts: BTreeSet<_> = of.iter().flat_map(|run| run.parts.clone()).collect();
+            let mut columns: Vec<(Vec<f64>, BTreeSet<u64>)> = vec![(vec![1.0; of.len()], BTreeSet::new())];
+            for part in parts {
+                let column: Vec<f64> =
+                    of.iter().map(|run| f64::from(u8::from(run.parts.contains(&part)))).collect();
+                match columns.iter_mut().find(|(other, _)| *other == column) {
+                    Some((_, members)) => drop(members.insert(part.0)),
+                    None => columns.push((column, BTreeSet::from([part.0]))),
+                }
+            }
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+            let y: Vec<f64> = of.iter().map(|run| -run.objective.unwrap()).collect();
+            let xx: Vec<Vec<f64>> =
+                columns.iter().map(|(a, _)| columns.iter().map(|(b, _)| dot(a, b)).collect()).collect();
+            let xy: Vec<f64> = columns.iter().map(|(a, _)| dot(a, &y)).collect();
+            let (beta, inverse) = solve(xx, &xy);
+            let df = of.len() as f64 - columns.len() as f64;
+            let residual = |i: usize| {
+                y[i] - columns.iter().zip(&beta).map(|((column, _), b)| column[i] * b).sum::<f64>()
+            };
+            let rss: f64 = (0..of.len()).map(|i| residual(i).powi(2)).sum();
+            let last = told.points.last().unwrap();
+            assert_eq!(last.runs, of.len() as u64);
+            // A proposal may have several parts that were switched apart: one of them is this.
+            let fits = columns.iter().enumerate().skip(1).any(|(j, (_, members))| {
+                let same = told.proposals.iter().copied().collect::<BTreeSet<u64>>() == *members;
+                let half = student_quantile(0.975, df) * (rss / df * inverse[j]).sqrt();
+                let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+                let ends = df < 1.0
+                    || last.low.is_some_and(|low| close(low, beta[j] - half))
+                        && last.high.is_some_and(|high| close(high, beta[j] + half));
+                same && close(last.mean, beta[j]) && ends
+            });
+            assert!(fits, "{told:?}: {beta:?}");
+            counted += 1;
+        }
+        assert!(counted > 2, "{policy:?}: {counted} of {}", report.data().together.len());
+    }
+}
+
 /// As many units as a chart's coordinates are rounded to, on either axis, in the values of that axis.
 fn within(chart: &Chart, x: bool) -> f64 {
     let (a, b) = chart.ends(x);
@@ -345,12 +446,25 @@ async fn charts_show_what_was_counted() {
         for (bar, number) in bars.iter().zip(&numbers) {
             assert!((bar / bars[0] - number / numbers[0]).abs() < 0.005, "{bar} for {number}");
         }
-        // The band of the noise is two standard deviations to either side.
+        // Bands of the noise are two standard deviations to either side, of each incumbent that ran three times or more.
         let chart = Chart::first(&html, "noise");
-        let (top, bottom) = chart.band();
-        let sd = data.noise.as_ref().unwrap().sd;
-        for (y, value) in [(top, 2.0 * sd), (bottom, -2.0 * sd)] {
-            assert!((chart.value(y, false) - value).abs() <= 2.0 * within(&chart, false));
+        let versions: BTreeSet<u32> = heard.runs.iter().map(|run| run.version).collect();
+        let of = |version: &u32| -> Vec<f64> {
+            let own = heard.runs.iter().filter(|run| run.arm.is_empty() && run.version == *version);
+            own.filter(|run| run.role != Role::Transfer).filter_map(|run| run.objective).collect()
+        };
+        let sds: Vec<f64> = versions
+            .iter()
+            .map(of)
+            .filter(|own| own.len() > 2)
+            .map(|own| (squares(&own) / (own.len() as f64 - 1.0)).sqrt())
+            .collect();
+        let bands = chart.bands();
+        assert!(!sds.is_empty() && bands.len() == sds.len());
+        for ((top, height), sd) in bands.into_iter().zip(sds) {
+            for (y, value) in [(top, 2.0 * sd), (top + height, -2.0 * sd)] {
+                assert!((chart.value(y, false) - value).abs() <= 2.0 * within(&chart, false));
+            }
         }
         // Expectations.
         let chart = Chart::first(&html, "predicted");

@@ -427,9 +427,9 @@ fn the_promise_of_a_policy_is_told_and_the_gain_has_an_interval() {
         guarded.certain.join(" ").contains("of what it keeps at most 10 % is without merit"),
         "{guarded:?}"
     );
-    // Standard errors 0.01 and 0.02 of 1 df each: 0.02236 with 25 / 17 = 1.4706 df; t of 0.975 there is 6.19 (R's qt).
+    // Standard errors 0.01 and 0.02 of 1 df each: 0.02236 with 25 / 17 = 1.4706 df; t of 0.975 there is 6.188 (its density integrated).
     assert!(
-        guarded.headline.contains("0.2000 better (6.67 %; 95 % of +0.06 to +0.34)"),
+        guarded.headline.contains("0.2000 better (6.67 %; 95 % interval +0.06 to +0.34)"),
         "{}",
         guarded.headline
     );
@@ -571,4 +571,117 @@ fn the_last_part_has_a_chart_of_its_own() {
         !kept_by("confirm", 2, &[2.78, 2.82]).html().contains("on a scale of its own."),
         "too short for that"
     );
+}
+
+/// Runs of two settings, on and off by a whole design, twice; effects 0.2 and -0.1, and no noise but the last run's.
+fn designed() -> Vec<Value> {
+    let mut events = vec![opened("factorial")];
+    events.extend([proposed(1, 0, None), proposed(2, 0, None)]);
+    let arms: [(&[u64], f64); 8] = [
+        (&[], 3.0),
+        (&[1], 2.8),
+        (&[2], 3.1),
+        (&[1, 2], 2.9),
+        (&[], 3.0),
+        (&[1], 2.8),
+        (&[2], 3.1),
+        (&[1, 2], 2.98),
+    ];
+    events.extend((1..).zip(arms).map(|(id, (arm, y))| ran(id, &of(arm), 0, "confirm", y)));
+    let mut kept = settled(1, "kept", 1, Some((0.18, true)));
+    kept["strength"] = json!({"log_e": 1000f64.ln(), "level": 0.1});
+    let mut rejected = settled(2, "rejected", 1, Some((-0.12, true)));
+    rejected["strength"] = json!({"log_e": 0.5f64.ln(), "level": 0.1});
+    events.extend([kept, rejected]);
+    events
+}
+
+#[test]
+fn evidence_beside_others_grows_run_by_run() {
+    let report = report(designed());
+    let together = &report.data().together;
+    assert_eq!(together.len(), 2);
+    let (first, second) = (&together[0], &together[1]);
+    assert_eq!((first.proposals.as_slice(), second.proposals.as_slice()), (&[1][..], &[2][..]));
+    // After four runs all fits: three coefficients, one degree of freedom, no residual.
+    let four = first.points.iter().find(|p| p.runs == 4).unwrap();
+    assert!((four.mean - 0.2).abs() < 1e-9, "{four:?}");
+    // The last run is 0.08 worse: each effect moves by 0.08 / 4. Its leverage is 3 / 8, so that the residual sum of squares is
+    // 0.0064 · 5 / 8 = 0.004, over 5 df; the variance of an effect is that of a run over 8 / 4. Student's t of .975 with 5 df
+    // is 2.5706 (Fisher and Yates's table).
+    for (t, mean) in [(first, 0.18), (second, -0.12)] {
+        let last = t.points.last().unwrap();
+        let half = 2.5706 * (0.004f64 / 5.0 / 2.0).sqrt();
+        assert!(last.runs == 8 && (last.mean - mean).abs() < 1e-9, "{last:?}");
+        let (low, high) = (last.low.unwrap(), last.high.unwrap());
+        assert!((low - (mean - half)).abs() < 1e-4 && (high - (mean + half)).abs() < 1e-4, "{last:?}");
+    }
+    let html = section(&report.html(), "evidence");
+    assert!(html.contains("Run by run, beside others") && html.contains("step 1"), "{html}");
+}
+
+#[test]
+fn e_values_stand_over_what_is_asked_for() {
+    let report = report(designed());
+    // 1000 where 10 are needed: two powers of ten above; a half: 1.3 below.
+    let html = report.html();
+    assert!(
+        section(&html, "evidence")
+            .contains("E-values of 2 proposals against what their levels ask for: 1 reach it")
+    );
+    let chart = Chart::first(&html, "evidence");
+    let height = |fate: &str| chart.values(fate)[0].1;
+    assert!((height("kept") - 2.0).abs() < 0.05, "{}", height("kept"));
+    assert!((height("rejected") + 1.301).abs() < 0.05, "{}", height("rejected"));
+}
+
+#[test]
+fn checks_are_reckoned_from_the_stored_events() {
+    // The incumbent's runs get worse by 0.01 each, which is a hundred times their scatter.
+    let mut events = vec![opened("greedy")];
+    events.extend((1..=60).map(|id| {
+        let y = 3.0 + 0.01 * id as f64 + if id % 2 == 0 { 1e-4 } else { -1e-4 };
+        ran(id, &of(&[]), 0, "calibrate", y)
+    }));
+    let drifts = report(events);
+    assert!(drifts.in_short().uncertain[0].contains("drift"), "{:?}", drifts.in_short());
+    let html = section(&drifts.html(), "checks");
+    assert!(
+        html.contains("Concern: the incumbent's own runs drift") && html.contains("Drift: flagged."),
+        "{html}"
+    );
+    let json: Value = serde_json::from_str(&drifts.json().unwrap()).unwrap();
+    assert_eq!(json["checks"]["drift"]["flagged"], true);
+    let calm = scattering(&[3.0, 3.3, 2.7, 3.15], &[2.5, 2.8, 2.2, 2.65]);
+    assert!(section(&calm.html(), "checks").contains("No overfitting check raised an alarm"));
+    assert!(!calm.in_short().uncertain.join(" ").contains("Concern"));
+}
+
+#[test]
+fn noise_has_a_band_for_each_incumbent() {
+    let wide = [3.0, 3.3, 2.7, 3.15, 2.85, 3.0, 3.3, 2.7];
+    let narrow = [2.5, 2.51, 2.49, 2.505, 2.495, 2.5, 2.51, 2.49];
+    let html = scattering(&wide, &narrow).html();
+    let chart = Chart::first(&html, "noise");
+    // Two standard deviations to both sides: 4 · 0.2405 and 4 · 0.008018.
+    let heights: Vec<f64> = chart.bands().into_iter().map(|(_, height)| height).collect();
+    assert!(heights.len() == 2 && (heights[0] / heights[1] - 0.2405 / 0.008018).abs() < 2.0, "{heights:?}");
+}
+
+#[test]
+fn a_picture_of_its_own_has_title_and_legend() {
+    let svg = report(designed()).titled("The <title> of it").progress_svg();
+    for text in ["The &lt;title&gt; of it", "incumbent, 95 % interval", "kept (1)", "rejected (1)"] {
+        assert!(svg.contains(text), "{text}: {svg}");
+    }
+}
+
+#[test]
+fn marks_that_turn_a_text_are_told_everywhere() {
+    let mut first = proposed(1, 0, None);
+    first["proposals"][0]["hypothesis"]["title"] = format!("a\u{202e}b{}", "\u{308}".repeat(99)).into();
+    let html = report(vec![opened("scout Rules { alpha: 0.1, bundle: 8 }"), first]).html();
+    assert!(!html.contains('\u{202e}') && html.contains("a[U+202E]b"), "{html}");
+    assert!(!html.contains(&"\u{308}".repeat(4)));
+    assert!(section(&html, "about").contains("scout (alpha 0.1, bundle 8)"));
 }

@@ -1,6 +1,8 @@
 //! The frame of a chart: its size, its axes, and what people hear who do not see it.
 
+use super::legend::Key;
 use super::scale::Scale;
+use crate::text;
 use maud::{Markup, html};
 
 /// A chart's size and scales, in units of about a pixel.
@@ -81,14 +83,33 @@ pub(crate) fn picture(size: (f64, f64), heard: &str, inner: &Markup) -> Markup {
     }
 }
 
-/// An SVG element as a file of its own, on paper of its own.
-pub(crate) fn standalone(svg: &Markup, title: &str, size: (f64, f64), style: &str) -> String {
+/// An SVG element as a file of its own, on paper of its own, between its title and its legend.
+pub(crate) fn standalone(svg: &Markup, title: &str, size: (f64, f64), legend: &[Key], style: &str) -> String {
+    const TOP: f64 = 34.0;
     let inner = &svg.0;
     let (head, rest) = inner.split_once('>').unwrap_or((inner, ""));
-    let title = html! { title { (title) } }.into_string();
-    let (width, height) = (c(size.0), c(size.1));
+    let rest = rest.strip_suffix("</svg>").unwrap_or(rest);
+    let (keys, below) = if legend.is_empty() {
+        (Markup::default(), 0.0)
+    } else {
+        super::legend::lines(legend, size.0 - 12.0)
+    };
+    let (width, height) = (c(size.0), c(TOP + size.1 + below + 10.0));
+    let outer = html! {
+        text class="heading" x="4" y="21" { (text::fit(title, 0.75 * size.0)) }
+    };
+    let bottom = html! {
+        g transform=(format!("translate(0 {})", c(TOP + size.1 + 8.0))) { (keys) }
+    };
+    let before = format!("viewBox=\"0 0 {} {}\"", c(size.0), c(size.1));
+    let head = head.replace(&before, &format!("viewBox=\"0 0 {width} {height}\""));
+    let title = html! { title { (title) } };
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{head} width=\"{width}\" height=\"{height}\">{title}<style>{style}</style>\
-         <rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>{rest}\n"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{head} width=\"{width}\" height=\"{height}\">{}<style>{style}</style>\
+         <rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>{}<g transform=\"translate(0 {})\">{rest}</g>{}</svg>\n",
+        title.0,
+        outer.0,
+        c(TOP),
+        bottom.0
     )
 }

@@ -4,6 +4,7 @@
 pub(crate) mod bars;
 pub(crate) mod frame;
 pub(crate) mod intervals;
+pub(crate) mod legend;
 pub(crate) mod mark;
 pub(crate) mod progress;
 pub(crate) mod scale;

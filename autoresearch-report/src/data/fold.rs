@@ -4,11 +4,11 @@ use super::cost::{place, positive};
 use super::difference::Applied;
 use super::trial::{Settled, find, objectives, without_tests};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
-use super::{cohort, evidence, funnel, incumbent, noise, predicted, promise, stack};
+use super::{cohort, evidence, funnel, incumbent, noise, predicted, promise, stack, together};
 use crate::source::Entry;
 use crate::text;
 use autoresearch_core::stats::Moments;
-use autoresearch_core::{Arm, Charge, Event, FinalResult, Settings};
+use autoresearch_core::{Arm, Charge, CheckReport, Checks, Event, FinalResult, Settings};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,6 +40,7 @@ pub struct Fold {
     pub(super) applied: Applied,
     pub(super) damage: bool,
     pub(super) baseline_memory: Option<f64>,
+    checks: Checks,
 }
 
 const REMARKS: usize = 20;
@@ -104,6 +105,9 @@ impl Fold {
     }
 
     fn hear(&mut self, seq: u64, event: Event<Value>) {
+        // What they flag is in their report; held-out numbers, which the runs' would be compared with, are not stored.
+        let _ = self.checks.heard(&event);
+        self.checks.release(|_| false);
         match event {
             Event::Opened { study, baseline, settings, policy, executor } => {
                 self.opened(study, baseline, &settings, policy, executor);
@@ -218,6 +222,7 @@ impl Fold {
             result: self.result,
             cohorts: cohort::cohorts(&proposals, &self.runs, lower_is_better),
             evidence: evidence::evidence(&proposals, &self.runs, lower_is_better),
+            together: together::together(&proposals, &self.runs, lower_is_better),
             noise: noise::noise(&self.runs),
             predicted: predicted::predicted(&proposals),
             failures: self.broken(),
@@ -226,7 +231,17 @@ impl Fold {
             runs: self.runs.clone(),
             baseline_memory_gb: self.baseline_memory,
             incumbents,
+            checks: self.checked(),
         }
+    }
+
+    /// What the overfitting checks found.
+    fn checked(&self) -> CheckReport {
+        let mut report = self.checks.report();
+        if let Some(gap) = &mut report.gap {
+            gap.unseen = gap.questions;
+        }
+        report
     }
 }
 

@@ -128,7 +128,12 @@ pub(super) fn incumbents(runs: &[Run], keeps: &[Keep], lower_is_better: bool) ->
 /// Half of a 95 % t interval of a mean; needs two values.
 pub(crate) fn half_width(moments: &Moments) -> Option<f64> {
     let n = moments.n() as f64;
-    moments.sd().map(|sd| student_quantile(0.975, n - 1.0) * sd / n.sqrt()).filter(|half| half.is_finite())
+    moments.sd().and_then(|sd| half_width_of(sd / n.sqrt(), n - 1.0))
+}
+
+/// Half of a 95 % t interval of what has such a standard error, of so many degrees of freedom.
+pub(crate) fn half_width_of(error: f64, df: f64) -> Option<f64> {
+    Some(student_quantile(0.975, df) * error).filter(|half| half.is_finite())
 }
 
 /// A 95 % interval of how much better the second is than the first, by Welch (1947): of runs that had no part in choosing either.

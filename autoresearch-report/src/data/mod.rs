@@ -17,6 +17,7 @@ mod predicted;
 mod promise;
 mod run;
 mod stack;
+mod together;
 mod trial;
 
 pub use cohort::{Cohort, Member};
@@ -32,6 +33,7 @@ pub use noise::{Noise, OfVersion, Residual};
 pub use predicted::{Predicted, Prediction};
 pub use run::Run;
 pub use stack::{Stack, StackPart};
+pub use together::{Together, TogetherPoint};
 pub use trial::Trial;
 
 pub(crate) use cost::role_name;
@@ -39,7 +41,7 @@ pub(crate) use funnel::word;
 pub(crate) use incumbent::gain;
 
 use crate::text;
-use autoresearch_core::{Direction, Fate, FinalResult, Guarantee};
+use autoresearch_core::{CheckReport, Direction, Fate, FinalResult, Guarantee};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -87,6 +89,9 @@ pub struct Data {
     pub cohorts: Vec<Cohort>,
     /// The evidence of proposals that were compared with the incumbent on several pairs of runs.
     pub evidence: Vec<Evidence>,
+    /// The same of what was judged together with others, on runs of several at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<Together>,
     /// How far runs of one and the same incumbent scatter; `None`: no incumbent ran twice.
     pub noise: Option<Noise>,
     /// Effects as they were expected and as they were measured; `None`: nobody expected anything that was measured.
@@ -96,6 +101,10 @@ pub struct Data {
     pub failures: Vec<Failure>,
     /// The last lines that a proposer left in the history, newest first, at most 20.
     pub remarks: Vec<String>,
+    /// What the overfitting checks find in the stored events; of the gap between validation and holdout there is nothing, as
+    /// no held-out number is stored. In the JSON it is beside these fields, as `checks`.
+    #[serde(skip)]
+    pub checks: CheckReport,
 }
 
 /// What a study is.

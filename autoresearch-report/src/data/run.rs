@@ -18,6 +18,9 @@ pub struct Run {
     /// Whether of some of them only a part was.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// The same by parts of their changes.
+    #[serde(skip)]
+    pub(crate) parts: Vec<(u64, Option<u16>)>,
     /// The incumbent that it was applied to.
     pub version: u32,
     /// Its seed.
@@ -88,6 +91,7 @@ impl Fold {
         self.runs.push(Run {
             id: run.id.0,
             arm,
+            parts: run.arm.parts().iter().map(|part| (part.proposal.0, part.unit)).collect(),
             partial: run.arm.parts().iter().any(|part| part.unit.is_some()),
             version: run.version.0,
             seed: run.seed,

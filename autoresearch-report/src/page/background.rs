@@ -22,7 +22,7 @@ pub(super) fn noise(data: &Data) -> Markup {
                 @if low > 0.0 || high < 0.0 { strong { "a drift" } "." } @else { "no drift is seen." }
             }
         }
-        (figure(|width| scatter::noise(n, &said, width), &html! { "Runs of incumbents that ran more than once, about the mean of their version. The band is two standard deviations." }))
+        (figure(|width| scatter::noise(n, &said, width), &html! { "Runs of incumbents that ran more than once, about the mean of their version. " @if n.versions.iter().any(|of| of.df > 1) { "Bands are two standard deviations of each that ran three times or more." } @else { "The band is two standard deviations of all together." } }))
     }
 }
 
@@ -100,9 +100,9 @@ pub(super) fn about(data: &Data) -> Markup {
     html! {
         @if let Some(s) = &data.study {
             dl {
-                dt { "Policy" } dd { bdi { (s.policy) } }
+                dt { "Policy" } dd { bdi { (text::described(&s.policy)) } }
                 @if let Some(guarantee) = s.guarantee { dt { "It promises" } dd { (guarantee.to_string()) } }
-                dt { "Executor and evaluators" } dd { bdi { (unlimited(&s.executor)) } }
+                dt { "Executor and evaluators" } dd { bdi { (text::described(&unlimited(&s.executor))) } }
                 dt { "Direction" } dd { (match s.direction { autoresearch_core::Direction::Minimize => "lower is better", autoresearch_core::Direction::Maximize => "higher is better" }) }
                 dt { "Seed" } dd { (s.seed) }
                 dt { "Runs at once" } dd { (s.in_flight) }

@@ -3,11 +3,12 @@
 use super::sections::figure;
 use crate::chart::bars::{Bar, bars};
 use crate::chart::intervals::{Row, intervals};
+use crate::chart::scatter::strengths;
 use crate::chart::{mark, scale, scatter};
 use crate::data::{Data, Evidence, HoldoutUse, Trial};
 use crate::report::Report;
 use crate::text;
-use autoresearch_core::{Comparison, Fate, FinalResult, PartVerdict};
+use autoresearch_core::{CheckReport, Comparison, Fate, FinalResult, PartVerdict};
 use maud::{Markup, html};
 
 pub(super) fn funnel(data: &Data, report: &Report) -> Markup {
@@ -59,13 +60,8 @@ pub(super) fn held(data: &Data, report: &Report) -> Markup {
     html! {
         @if let Some(result) = &data.result { (splits(result)) }
         @else if data.study.as_ref().is_some_and(|s| s.test_split) { p { "The test split has not been opened. It is, once, when the study ends." } }
-        @if let Some(gap) = report.checks().and_then(|checks| checks.gap.as_ref()).and_then(|gap| gap.numbers) {
+        @if let Some(gap) = report.checks().gap.as_ref().and_then(|gap| gap.numbers) {
             p { "From the same runs, at the look with the strongest evidence: " (text::signed(gap.validation)) " on validation, " (text::signed(gap.holdout)) " on the holdout; the gap is " (text::signed(gap.gap)) " with a standard error of " (text::number(gap.error)) "." }
-        }
-        @if let Some(checks) = report.checks() {
-            @let concerns = checks.concerns();
-            @if concerns.is_empty() { p { "No overfitting check raised an alarm. That is no certificate." } }
-            @for concern in &concerns { p class="alarm" { "Concern: " (concern.to_string()) "." } }
         }
         @if let Some(holdout) = &data.holdout { (asked(holdout)) }
         @let lost: Vec<&Trial> = data.passed_over().collect();
@@ -76,6 +72,16 @@ pub(super) fn held(data: &Data, report: &Report) -> Markup {
             } }
             @if lost.len() > 20 { p class="quiet" { "And others, which the JSON has." } }
         }
+    }
+}
+
+/// What the overfitting checks found: the alarms, and each check in a paragraph.
+pub(super) fn checks(checks: &CheckReport) -> Markup {
+    let concerns = checks.concerns();
+    html! {
+        @if concerns.is_empty() { p { "No overfitting check raised an alarm. That is no certificate." } }
+        @for concern in &concerns { p class="alarm" { "Concern: " (concern.to_string()) "." } }
+        ul { @for line in checks.to_string().lines() { li { (line) } } }
     }
 }
 
@@ -127,23 +133,67 @@ fn asked(holdout: &HoldoutUse) -> Markup {
 const PANELS: usize = 24;
 
 pub(super) fn evidence(data: &Data) -> Markup {
+    let strong = strengths(data).count() as u64;
+    let enough = strengths(data).filter(|s| s.over >= 0.0).count() as u64;
+    let heard = format!(
+        "E-values of {} against what their levels ask for: {} reach it.",
+        text::of(strong, "proposal"),
+        text::count(enough)
+    );
+    html! {
+        @if strong > 0 {
+            (figure(|width| scatter::strength(data, &heard, width), &html! {
+                "How strong the evidence on each proposal was when it was settled: its e-value over the one that its level asks for (1 / level), in powers of ten. Those on or above the line have enough; far ones are drawn at the edge. An e-value may be looked at after every run: one that reaches 1 / level has a probability of at most that level if the proposal is without merit."
+            }))
+        }
+        @if !data.evidence.is_empty() { (pairs(data)) }
+        @if !data.together.is_empty() { (cohort_runs(data)) }
+    }
+}
+
+fn title(data: &Data, id: u64) -> String {
+    let at = data.proposals.binary_search_by_key(&id, |t| t.id).ok();
+    at.and_then(|i| data.proposals.get(i)).map_or(String::new(), |t| text::line(&t.title, 60))
+}
+
+fn pairs(data: &Data) -> Markup {
     let shown = &data.evidence[..data.evidence.len().min(PANELS)];
     let range =
         |e: &Evidence| scale::span(e.pairs.iter().map(|p| p.gain).chain([0.0])).unwrap_or((-1.0, 1.0));
-    let title = |id: u64| {
-        let at = data.proposals.binary_search_by_key(&id, |t| t.id).ok();
-        at.and_then(|i| data.proposals.get(i)).map_or(String::new(), |t| text::line(&t.title, 60))
-    };
     html! {
+        h3 { "Pair by pair" }
         p { "Each picture is a proposal against the incumbent on equal seeds. Dots are the improvements of single pairs, the line their mean, the band a 95 % t interval as if there had been one look only; policies that look after every pair use wider ones. Each has a scale of its own, with zero on it." }
         div class="panels" {
             @for e in shown {
                 figure {
                     (scatter::evidence(e, range(e)))
-                    figcaption { span class="id" { "p" (e.proposal) } " " bdi { (title(e.proposal)) } " " span class={ "fate " (mark::class(e.fate)) } { (mark::name(e.fate)) } }
+                    figcaption { span class="id" { "p" (e.proposal) } " " bdi { (title(data, e.proposal)) } " " span class={ "fate " (mark::class(e.fate)) } { (mark::name(e.fate)) } }
                 }
             }
         }
         @if data.evidence.len() > PANELS { p class="quiet" { "The first " (PANELS) " of " (data.evidence.len()) ": kept ones first, then those with the most pairs. The JSON has more." } }
+    }
+}
+
+/// What was judged on runs of several at once.
+fn cohort_runs(data: &Data) -> Markup {
+    let shown = &data.together[..data.together.len().min(PANELS)];
+    html! {
+        h3 { "Run by run, beside others" }
+        p { "Each picture is a proposal, or a part of one, that was switched on and off beside others: its effect by ordinary least squares on what was switched on, after so many of the cohort's fresh runs, with a 95 % t interval as if there had been one look only. The policy's own figure rests on the same runs, and on what it knew of their noise besides. Each has a scale of its own, with zero on it." }
+        div class="panels" {
+            @for t in shown {
+                figure {
+                    (scatter::together(t))
+                    figcaption {
+                        span class="id" { @for (i, id) in t.proposals.iter().take(3).enumerate() { @if i > 0 { "+" } "p" (id) } @if t.proposals.len() > 3 { "+…" } } " "
+                        @if let [one] = t.proposals.as_slice() { bdi { (title(data, *one)) } } @else { (t.proposals.len()) " edits that were switched only together" }
+                        @if let Some(n) = t.parts { " (" (text::of(n, "part")) ")" }
+                        " " span class={ "fate " (mark::class(t.fate)) } { (mark::name(t.fate)) }
+                    }
+                }
+            }
+        }
+        @if data.together.len() > PANELS { p class="quiet" { "The first " (PANELS) " of " (data.together.len()) ": kept ones first, then those of the latest cohorts. The JSON has more." } }
     }
 }

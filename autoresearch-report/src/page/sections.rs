@@ -3,12 +3,13 @@
 use super::background::{about, noise, predicted, spend};
 use super::certified::certified;
 use super::cohorts::cohorts;
-use super::judged::{evidence, funnel, held};
+use super::judged::{checks, evidence, funnel, held};
 use super::stacked::stacked;
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
 use crate::chart::progress::{Along, is_shaky, late, progress};
-use crate::chart::{Width, mark};
+use crate::chart::scatter::strengths;
+use crate::chart::{Width, legend};
 use crate::data::{Data, Trial};
 use crate::report::Report;
 use crate::summary::Summary;
@@ -33,11 +34,12 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
             "Validation against held-out",
             &|| held(data, report),
         ),
-        there(!data.evidence.is_empty(), "evidence", "Evidence, pair by pair", &|| evidence(data)),
+        there(has_evidence(data), "evidence", "Evidence as it grew", &|| evidence(data)),
         there(!data.cohorts.is_empty(), "cohorts", "Judged together", &|| cohorts(data)),
         there(report.certificate().is_some(), "certified", "Certification", &|| {
             report.certificate().map_or_else(Markup::default, |c| certified(c, data))
         }),
+        there(data.cost.runs > 0, "checks", "Overfitting checks", &|| checks(report.checks())),
         there(data.noise.is_some(), "noise", "Noise and drift", &|| noise(data)),
         there(data.predicted.is_some(), "predicted", "Expected against measured", &|| predicted(data)),
         there(data.cost.runs > 0 || !data.cost.charges.is_empty(), "spend", "What it cost", &|| spend(data)),
@@ -47,6 +49,10 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+fn has_evidence(data: &Data) -> bool {
+    !data.evidence.is_empty() || !data.together.is_empty() || strengths(data).next().is_some()
 }
 
 /// A picture with its caption, drawn for broad and for narrow screens, of which one is shown.
@@ -85,22 +91,8 @@ fn short(data: &Data, summary: &Summary) -> Markup {
 fn legend(data: &Data) -> Markup {
     html! {
         ul class="legend" {
-            li { svg viewBox="0 0 24 12" aria-hidden="true" { path class="band" d="M0 1h24v10h-24z" {} path class="incumbent sure" d="M0 6h24" {} } "incumbent, 95 % interval" }
-            @if data.incumbents.iter().any(is_shaky) {
-                li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="incumbent" d="M0 6h24" {} } "dashed: by the runs that chose it, or as claimed" }
-            }
-            @if data.stacks.iter().any(|stack| stack.objective.is_some()) {
-                li class="long" { svg viewBox="0 0 24 12" aria-hidden="true" { path class="stack" d="M0 6h24" {} } "unproven stack: by the runs that chose it" }
-            }
-            @if data.stack().is_some() {
-                li { svg viewBox="0 0 12 12" aria-hidden="true" { path class="ring" d={ "M6 6" (mark::RING) } {} } "ringed: in the unproven stack of now" }
-            }
-            @for fate in mark::FATES.iter().rev() {
-                @let n = data.proposals.iter().filter(|t| t.fate == *fate).count();
-                @if n > 0 {
-                    @let path = { let mut path = String::new(); mark::draw(&mut path, *fate, 6.0, 6.0); path };
-                    li { svg viewBox="0 0 12 12" aria-hidden="true" { path class={ "dot " (mark::class(*fate)) } d=(path) {} } (mark::name(*fate)) " (" (text::count(n as u64)) ")" }
-                }
+            @for key in legend::keys(data) {
+                li class=[(key.width > 12.0).then_some("long")] { svg viewBox=(format!("0 0 {} 12", key.width)) aria-hidden="true" { (key.marks) } (key.text) }
             }
         }
     }

@@ -49,7 +49,7 @@ fn is_shown(trial: &Trial) -> bool {
 impl Summary {
     /// Of these data.
     pub fn of(data: &Data) -> Self {
-        Self::with(data, None, None, None)
+        Self::with(data, None, &data.checks, None)
     }
 
     /// The same with what certification and the overfitting checks found, and when the store was read, in milliseconds since
@@ -57,7 +57,7 @@ impl Summary {
     pub(crate) fn with(
         data: &Data,
         certified: Option<&Certified<Value>>,
-        checks: Option<&CheckReport>,
+        checks: &CheckReport,
         read: Option<i64>,
     ) -> Self {
         let mut this = Self {
@@ -70,7 +70,7 @@ impl Summary {
         if let Some(certified) = certified {
             retested::add(certified, &mut this);
         }
-        let concerns = checks.map(CheckReport::concerns).unwrap_or_default();
+        let concerns = checks.concerns();
         this.uncertain.splice(0..0, concerns.iter().map(|concern| format!("Concern: {concern}.")));
         this
     }

@@ -114,10 +114,14 @@ impl Chart {
         all.map(|e| Self::number(e, "width")).collect()
     }
 
-    /// The upper and the lower edge of a band.
-    pub(crate) fn band(&self) -> (f64, f64) {
-        let band = self.elements("rect", "band").into_iter().next().unwrap();
-        let top = Self::number(band, "y");
-        (top, top + Self::number(band, "height"))
+    /// The upper edges of bands, and their heights.
+    pub(crate) fn bands(&self) -> Vec<(f64, f64)> {
+        let all = self.elements("rect", "band").into_iter();
+        all.map(|band| (Self::number(band, "y"), Self::number(band, "height"))).collect()
+    }
+
+    /// The values at which the marks of a class stand.
+    pub(crate) fn values(&self, class: &str) -> Vec<(f64, f64)> {
+        self.dots(class).into_iter().map(|(x, y)| (self.value(x, true), self.value(y, false))).collect()
     }
 }
