@@ -2,6 +2,8 @@
 
 use crate::support::{AGENT, Repo, has_sandbox, said};
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -51,6 +53,10 @@ fn from_a_repository_to_a_branch() {
     for name in ["report.html", "results.tsv", "summary.md", "report.json", "progress.png"] {
         assert!(repo.beside("written").join(name).is_file(), "{name}");
     }
+    fs::write(repo.beside("certified.json"), "{}").unwrap();
+    let wrong = repo.says(&["report", "--certified", "certified.json"]);
+    assert!(wrong.status == Some(2) && wrong.err.contains("it wants a `Certified` as JSON"), "{wrong:?}");
+    live_page(&repo);
     let audit = repo.does(&["audit", "written/results.tsv"]);
     assert!(!audit.out.is_empty());
 
@@ -77,6 +83,30 @@ fn from_a_repository_to_a_branch() {
     // And the study can be looked at and resumed on its own base.
     repo.does(&["status"]);
     repo.does(&["resume", "-q"]);
+}
+
+/// The page is served until Ctrl-C.
+fn live_page(repo: &Repo) {
+    let mut command = repo.command(&["report", "--live"]);
+    let mut serving = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    let host = told.trim().strip_prefix("http://").unwrap().trim_end_matches('/').to_string();
+    let page = || {
+        let mut stream = TcpStream::connect(&host).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page
+    };
+    // Read within a second or two; before that it says that it waits.
+    let found = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        page().contains("Of 1 proposal one was kept")
+    });
+    let sent = Command::new("kill").args(["-INT", &serving.id().to_string()]).status().unwrap();
+    let ended = serving.wait().unwrap();
+    assert!(found && sent.success() && ended.success(), "{told}: {found}, {ended}");
 }
 
 #[test]

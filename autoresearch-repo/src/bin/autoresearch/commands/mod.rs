@@ -44,7 +44,7 @@ enum Command {
     Status(Given),
     /// Goes on with a study that was stopped or killed, or whose limits have been raised.
     Resume(Given),
-    /// Writes report.html, pictures, summary, table and JSON of a study; it may be running.
+    /// Writes report.html, pictures, summary, table and JSON of a study, which may be running; or serves the page (`--live`).
     Report(report::Arguments),
     /// Writes a clean branch, one commit for each certified edit. Nothing is checked out.
     Finalize(finalize::Arguments),
@@ -84,7 +84,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Run(given) => run::run(given, quiet).await,
             Command::Resume(given) => run::resume(given, quiet).await,
             Command::Status(given) => status::status(&given),
-            Command::Report(arguments) => report::report(arguments),
+            Command::Report(arguments) => report::report(arguments).await,
             Command::Finalize(arguments) => finalize::finalize(arguments, quiet).await,
             Command::Audit(arguments) => audit::audit(arguments),
         }
