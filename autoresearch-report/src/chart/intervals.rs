@@ -82,7 +82,7 @@ fn one(row: &Row, scale: &Scale, y: f64, width: Width) -> Markup {
     html! {
         @match width {
             Width::Broad => {
-                text class="label" x="303" y=(y) dy=".32em" text-anchor="end" { (text::fit(&label, 300.0)) }
+                text class="label" x="303" y=(y) dy=".32em" text-anchor="end" { (text::fit(&label, 280.0)) }
                 text class="number" x=(c(width.units() - 2.0)) y=(y) dy=".32em" text-anchor="end" { (numbers) }
             }
             Width::Narrow => {

@@ -116,7 +116,10 @@ pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup
     };
     let mut frame = Frame::new(size, (from as f64, end.max(1e-9)), y_range).titled(
         format!("{unit} of the study"),
-        format!("objective on validation ({arrow} {better} is better)"),
+        match width {
+            Width::Broad => format!("objective on validation ({arrow} {better} is better)"),
+            Width::Narrow => format!("objective ({arrow} {better} is better)"),
+        },
     );
     frame.y.range.0 -= RAIL;
     let rail = frame.y.range.0 + RAIL;
@@ -163,8 +166,11 @@ pub(crate) fn progress(data: &Data, along: Along, width: Width) -> Option<Markup
         @if !shaky.is_empty() { path class="incumbent" d=(shaky) {} }
         @if !sure.is_empty() { path class="incumbent sure" d=(sure) {} }
         @if beyond > 0 {
-            text class="note" x=(c(frame.x.range.1)) y=(if width == Width::Broad { "13" } else { "27" }) text-anchor="end" {
-                (text::of(beyond, "proposal")) " beyond the edge, drawn at it"
+            text class="note" x=(c(frame.x.range.1)) y="13" text-anchor="end" {
+                @match width {
+                    Width::Broad => { (text::of(beyond, "proposal")) " beyond the edge, drawn at it" }
+                    Width::Narrow => { (text::count(beyond)) " beyond, at the edge" }
+                }
             }
         }
         @if dots.iter().any(|(t, _)| t.fate == Some(Fate::Failed)) {
@@ -224,6 +230,10 @@ fn steps(frame: &Frame, incumbents: &[Incumbent], place: impl Fn(u64, f64) -> f6
         if known.get(i + 1).is_some_and(|next| place(next.at_run, next.at_time) < frame.x.domain.0) {
             continue; // before what is drawn
         }
+        if frame.y.misses(objective) {
+            before = None; // at the edge it would look like a level
+            continue;
+        }
         let next = known.get(i + 1).map_or(end, |next| place(next.at_run, next.at_time));
         let (from, to) = (frame.x.at(place(incumbent.at_run, incumbent.at_time)), frame.x.at(next));
         let y = c(frame.y.at(objective));
@@ -258,11 +268,12 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
         let next = later.map_or(next, |later| next.min(place(later.at_run, later.at_time)));
         level = stack.objective.map(|y| (stack.version, y)).or(level);
         level = level.filter(|(version, _)| *version == stack.version && !stack.members.is_empty());
-        if let (None, Some((_, y))) = (stack.objective, level) {
+        if let (None, Some((_, y))) = (stack.objective, level.filter(|(_, y)| !frame.y.misses(*y))) {
             let from = frame.x.at(place(stack.at_run, stack.at_time));
             unmeasured.push_str(&format!("M{} {}H{}", c(from), c(frame.y.at(y)), c(frame.x.at(next))));
         }
-        match stack.objective.map(|objective| c(frame.y.at(objective))) {
+        let within = stack.objective.filter(|objective| !frame.y.misses(*objective));
+        match within.map(|objective| c(frame.y.at(objective))) {
             Some(y) if drawn => line.push_str(&format!("V{y}H{}", c(frame.x.at(next)))),
             Some(y) => {
                 let from = frame.x.at(place(stack.at_run, stack.at_time));
@@ -270,7 +281,7 @@ fn stacks(frame: &Frame, data: &Data, place: impl Fn(u64, f64) -> f64, end: f64)
             }
             None => {}
         }
-        drawn = stack.objective.is_some();
+        drawn = within.is_some();
     }
     (line, unmeasured)
 }

@@ -20,6 +20,9 @@ pub struct Change {
     /// Where both are texts of several lines: what changes, as a unified diff of at most 8,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Which unit of the whole change it belongs to, from 0, where candidates are merged field by field
+    /// ([`FieldMerge`](autoresearch_core::FieldMerge)): values that are no objects are units, in the order of their names.
+    pub unit: u16,
 }
 
 /// A change with its values whole.
@@ -28,6 +31,7 @@ pub(crate) struct Edit {
     path: Vec<String>,
     from: Option<Value>,
     to: Option<Value>,
+    unit: u16,
 }
 
 /// More than that many values are told as one.
@@ -38,42 +42,50 @@ const INCUMBENTS: usize = 32;
 
 /// What turns `parent` into `child`.
 pub(crate) fn difference(parent: &Value, child: &Value) -> Vec<Edit> {
-    let mut edits = Vec::new();
-    walk(&mut Vec::new(), parent, child, &mut edits);
-    edits
+    let mut walk = Walk::default();
+    walk.go(Some(parent), Some(child), false);
+    walk.edits
 }
 
-fn walk(path: &mut Vec<String>, from: &Value, to: &Value, edits: &mut Vec<Edit>) {
-    let one = |path: &[String], from: Option<&Value>, to: Option<&Value>| Edit {
-        path: path.to_vec(),
-        from: from.cloned(),
-        to: to.cloned(),
-    };
-    match (from, to) {
-        _ if from == to || edits.len() >= MOST => {}
-        (Value::Object(a), Value::Object(b)) if path.len() < 32 => {
-            for (name, from) in a {
-                path.push(name.clone());
-                match b.get(name) {
-                    Some(to) => walk(path, from, to, edits),
-                    None => edits.push(one(path, Some(from), None)),
+#[derive(Default)]
+struct Walk {
+    path: Vec<String>,
+    edits: Vec<Edit>,
+    /// Units that are complete.
+    units: u16,
+}
+
+impl Walk {
+    /// Within a list, all that differs is one unit; what is missing counts as null.
+    fn go(&mut self, from: Option<&Value>, to: Option<&Value>, in_list: bool) {
+        let deep = self.path.len() >= 32;
+        let same = from.unwrap_or(&Value::Null) == to.unwrap_or(&Value::Null);
+        match (from, to) {
+            _ if same || self.edits.len() >= MOST => {}
+            (Some(Value::Object(a)), Some(Value::Object(b))) if !deep => {
+                let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+                names.sort_unstable();
+                names.dedup();
+                for name in names {
+                    self.path.push(name.clone());
+                    self.go(a.get(name), b.get(name), in_list);
+                    self.path.pop();
                 }
-                path.pop();
             }
-            for (name, to) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
-                path.push(name.clone());
-                edits.push(one(path, None, Some(to)));
-                path.pop();
+            (Some(Value::Array(a)), Some(Value::Array(b))) if a.len() == b.len() && !deep => {
+                for (i, (from, to)) in a.iter().zip(b).enumerate() {
+                    self.path.push(i.to_string());
+                    self.go(Some(from), Some(to), true);
+                    self.path.pop();
+                }
+                self.units += u16::from(!in_list);
+            }
+            _ => {
+                let (from, to) = (from.cloned(), to.cloned());
+                self.edits.push(Edit { path: self.path.clone(), from, to, unit: self.units });
+                self.units += u16::from(!in_list);
             }
         }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() && path.len() < 32 => {
-            for (i, (from, to)) in a.iter().zip(b).enumerate() {
-                path.push(i.to_string());
-                walk(path, from, to, edits);
-                path.pop();
-            }
-        }
-        _ => edits.push(one(path, Some(from), Some(to))),
     }
 }
 
@@ -93,7 +105,7 @@ impl Edit {
             Some(_) => (None, None),
             None => (self.from.as_ref().map(short), self.to.as_ref().map(short)),
         };
-        Change { path: text::line(&self.path.join("."), 200), from, to, diff }
+        Change { path: text::line(&self.path.join("."), 200), from, to, diff, unit: self.unit }
     }
 }
 
@@ -132,11 +144,14 @@ impl Applied {
         self.edits.insert(id, edits.to_vec());
     }
 
-    /// A proposal became part of the incumbent, which has this version since.
-    pub(crate) fn keep(&mut self, id: u64, version: u32) {
+    /// A proposal, or these units of it, became part of the incumbent, which has this version since.
+    pub(crate) fn keep(&mut self, id: u64, units: Option<&[u16]>, version: u32) {
         let Some((_, before)) = self.incumbents.range(..=version).next_back() else { return };
         let mut now = before.clone();
-        self.apply(&mut now, id);
+        match units {
+            None => self.apply(&mut now, id, None),
+            Some(units) => units.iter().for_each(|unit| self.apply(&mut now, id, Some(*unit))),
+        }
         self.incumbents.insert(version, now);
         while self.incumbents.len() > INCUMBENTS {
             self.incumbents.pop_first();
@@ -148,16 +163,19 @@ impl Applied {
         self.edits.remove(&id);
     }
 
-    /// What was built upon.
-    pub(crate) fn parent(&self, version: u32, on: &[u64]) -> Option<Value> {
+    /// What was built upon: the incumbent with these proposals, or units of them.
+    pub(crate) fn parent(&self, version: u32, on: &[(u64, Option<u16>)]) -> Option<Value> {
         let (_, incumbent) = self.incumbents.range(..=version).next_back()?;
         let mut parent = incumbent.clone();
-        on.iter().for_each(|id| self.apply(&mut parent, *id));
+        on.iter().for_each(|(id, unit)| self.apply(&mut parent, *id, *unit));
         Some(parent)
     }
 
-    fn apply(&self, value: &mut Value, id: u64) {
-        for edit in self.edits.get(&id).into_iter().flatten() {
+    /// A unit that is none of fields is one of a candidate that merges in another way: then all is applied.
+    fn apply(&self, value: &mut Value, id: u64, unit: Option<u16>) {
+        let edits = || self.edits.get(&id).into_iter().flatten();
+        let known = unit.filter(|unit| edits().any(|edit| edit.unit == *unit));
+        for edit in edits().filter(|edit| known.is_none_or(|unit| edit.unit == unit)) {
             set(value, &edit.path, edit.to.as_ref());
         }
     }
@@ -228,9 +246,35 @@ mod tests {
         applied.begin(json!({"a": 1, "b": 1}));
         applied.propose(1, &difference(&json!({"a": 1, "b": 1}), &json!({"a": 2, "b": 1})));
         applied.propose(2, &difference(&json!({"a": 1, "b": 1}), &json!({"a": 1, "b": 5})));
-        applied.keep(1, 1);
+        applied.keep(1, None, 1);
         assert_eq!(applied.parent(1, &[]).unwrap(), json!({"a": 2, "b": 1}));
-        assert_eq!(applied.parent(1, &[2]).unwrap(), json!({"a": 2, "b": 5}));
+        assert_eq!(applied.parent(1, &[(2, None)]).unwrap(), json!({"a": 2, "b": 5}));
         assert_eq!(applied.parent(0, &[]).unwrap(), json!({"a": 1, "b": 1}));
+    }
+
+    #[test]
+    fn of_a_part_only_that_is_built_upon() {
+        let (base, child) = (
+            json!({"a": {"x": 1}, "b": 1, "c": [1, 2], "e": 1}),
+            json!({"a": {"x": 2}, "b": 2, "c": [3, 4], "d": 1}),
+        );
+        let edits = difference(&base, &child);
+        // The core's own units, by which arms name them.
+        let units = autoresearch_core::FieldMerge::new().differences(&base, &child).unwrap();
+        let paths: Vec<&str> = units.iter().map(|(path, ..)| path.as_str()).collect();
+        assert_eq!(paths, ["a.x", "b", "c", "d", "e"]);
+        let of: Vec<(String, u16)> = edits.iter().map(|edit| (edit.path.join("."), edit.unit)).collect();
+        let named = |path: &str, unit| (path.to_string(), unit);
+        let expected =
+            [named("a.x", 0), named("b", 1), named("c.0", 2), named("c.1", 2), named("d", 3), named("e", 4)];
+        assert_eq!(of, expected);
+        let mut applied = Applied::default();
+        applied.begin(base);
+        applied.propose(1, &edits);
+        let parent = applied.parent(0, &[(1, Some(1)), (1, Some(2))]).unwrap();
+        assert_eq!(parent, json!({"a": {"x": 1}, "b": 2, "c": [3, 4], "e": 1}));
+        applied.keep(1, Some(&[0]), 1);
+        assert_eq!(applied.parent(1, &[]).unwrap(), json!({"a": {"x": 2}, "b": 1, "c": [1, 2], "e": 1}));
+        assert_eq!(applied.parent(1, &[(1, Some(9))]).unwrap(), child);
     }
 }

@@ -122,7 +122,7 @@ impl Fold {
             }
             Event::Proposed { first, on, version, proposals } => {
                 self.stood(version.0, &on);
-                let on: Vec<u64> = on.proposals().map(|p| p.0).collect();
+                let on: Vec<_> = on.parts().iter().map(|part| (part.proposal.0, part.unit)).collect();
                 for (id, proposal) in (first.0..).zip(proposals) {
                     self.proposed(id, version.0, &on, proposal);
                 }
@@ -157,8 +157,12 @@ impl Fold {
                 }
             }
             Event::Tested { result } => self.result = Some(result),
-            Event::Settled { proposal, fate, version, effect, strength, reason, .. } => {
-                self.settled(seq, proposal.0, Settled { fate, version: version.0, effect, strength, reason });
+            Event::Settled { proposal, fate, units, version, effect, strength, reason, .. } => {
+                self.settled(
+                    seq,
+                    proposal.0,
+                    Settled { fate, units, version: version.0, effect, strength, reason },
+                );
             }
             Event::Stopping { elapsed, .. } => self.cost.elapsed = self.cost.elapsed.max(positive(elapsed)),
             Event::Stopped { reason } => {

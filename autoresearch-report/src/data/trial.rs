@@ -35,6 +35,9 @@ pub struct Trial {
     pub version: u32,
     /// What became of it; `None`: it is being judged, or waits.
     pub fate: Option<Fate>,
+    /// Which units of its change were kept, from 0, where not all ([`Change::unit`](super::Change::unit)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<Vec<u16>>,
     /// The incumbent's version when it was settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled_version: Option<u32>,
@@ -88,6 +91,7 @@ impl Trial {
 /// What is said where a proposal is settled.
 pub(super) struct Settled {
     pub(super) fate: Fate,
+    pub(super) units: Option<Vec<u16>>,
     pub(super) version: u32,
     pub(super) effect: Option<Effect>,
     pub(super) strength: Option<Strength>,
@@ -95,7 +99,13 @@ pub(super) struct Settled {
 }
 
 impl Fold {
-    pub(super) fn proposed(&mut self, id: u64, version: u32, on: &[u64], proposal: Proposal<Value>) {
+    pub(super) fn proposed(
+        &mut self,
+        id: u64,
+        version: u32,
+        on: &[(u64, Option<u16>)],
+        proposal: Proposal<Value>,
+    ) {
         let hypothesis = proposal.hypothesis;
         let changes = match self.applied.parent(version, on) {
             Some(parent) => difference(&parent, &proposal.candidate),
@@ -117,6 +127,7 @@ impl Fold {
             tags: hypothesis.tags.iter().take(8).map(|tag| text::line(tag, 60)).collect(),
             version,
             fate: None,
+            units: None,
             settled_version: None,
             effect: None,
             strength: None,
@@ -136,10 +147,11 @@ impl Fold {
     }
 
     pub(super) fn settled(&mut self, seq: u64, proposal: u64, settled: Settled) {
-        let Settled { fate, version, effect, strength, reason } = settled;
+        let Settled { fate, units, version, effect, strength, reason } = settled;
         let (at_run, at_time) = (self.runs.len() as u64, self.cost.elapsed);
         let Some(trial) = find(&mut self.trials, proposal) else { return };
         trial.fate = Some(fate);
+        trial.units.clone_from(&units);
         trial.settled_version = Some(version);
         trial.effect = effect.filter(|e| e.mean.is_finite());
         trial.strength = strength;
@@ -151,7 +163,7 @@ impl Fold {
             self.keeps.push(incumbent::Keep { version, proposal, fate, effect, at_run, at_time });
         }
         match fate {
-            Fate::Kept => self.applied.keep(proposal, version),
+            Fate::Kept => self.applied.keep(proposal, units.as_deref(), version),
             Fate::SetAside | Fate::Undecided => {} // arms may have it again
             _ => self.applied.forget(proposal),
         }

@@ -180,7 +180,7 @@ fn cohort_runs(data: &Data) -> Markup {
     let shown = &data.together[..data.together.len().min(PANELS)];
     html! {
         h3 { "Run by run, beside others" }
-        p { "Each picture is a proposal, or a part of one, that was switched on and off beside others: its effect by ordinary least squares on what was switched on, after so many of the cohort's fresh runs, with a 95 % t interval as if there had been one look only. The policy's own figure rests on the same runs, and on what it knew of their noise besides. Each has a scale of its own, with zero on it." }
+        p { "Each picture is a proposal, or a part of one, that was switched on and off beside others: its effect by ordinary least squares on what was switched on, after so many of the cohort's fresh runs, with a 95 % t interval as if there had been one look only. Runs made after it was settled are among them. The policy's own figure rests on the runs until then, and on what it knew of their noise besides. Each has a scale of its own, with zero on it." }
         div class="panels" {
             @for t in shown {
                 figure {

@@ -76,11 +76,22 @@ fn details(trial: &Trial) -> Markup {
         @if !trial.rationale.is_empty() { p class="pre" { bdi { (trial.rationale) } } }
         @if let Some(expected) = trial.expected { p { "Expected improvement: " (text::signed(expected)) } }
         @if !trial.tags.is_empty() { p { "Tags: " @for tag in &trial.tags { code { bdi { (tag) } } " " } } }
-        @if !trial.changes.is_empty() && trial.changes.len() <= 24 {
-            @for change in &trial.changes { (one(change)) }
+        @let kept = kept_changes(trial);
+        @if !kept.is_empty() && kept.len() <= 24 {
+            @for change in &kept { (one(change)) }
         }
+        @if kept.len() < trial.changes.len() { p class="quiet" { "Only these " (kept.len()) " of its " (trial.changes.len()) " changes were kept." } }
         @if !trial.change.is_empty() { (diff(&trial.change)) }
     }
+}
+
+/// Its changes, or those of the units of it that were kept.
+fn kept_changes(trial: &Trial) -> Vec<&Change> {
+    let Some(units) = &trial.units else { return trial.changes.iter().collect() };
+    let of = |change: &&Change| units.contains(&change.unit);
+    let kept: Vec<&Change> = trial.changes.iter().filter(of).collect();
+    // Units that are none of fields: of a candidate that merges in another way.
+    if kept.is_empty() { trial.changes.iter().collect() } else { kept }
 }
 
 pub(super) fn one(change: &Change) -> Markup {

@@ -105,7 +105,7 @@ fn charts(data: &Data) -> Markup {
             "Over runs. The line is the incumbent's mean on validation, the band its 95 % interval where it has run twice or more since it became the incumbent." @if data.incumbents.iter().any(is_shaky) { " Dashed steps rest on the very runs that chose them, or on what was claimed, and look better than they are." } " A dot is a proposal: the mean of the runs that trained it alone, else of those that trained it with others, else the incumbent of then and the measured effect, where it was settled."
         }))
         @if let Some(from) = late(data) {
-            (figure(|width| progress(data, Along::Late(from), width), &html! { "The same from run " (text::count(from)) " on, when four fifths of the gain had been made, on a scale of its own." }))
+            (figure(|width| progress(data, Along::Late(from), width), &html! { "The same from run " (text::count(from)) " on, when four fifths of the gain had been made, on a scale of its own; lines beyond its edges are left out." }))
         }
         (figure(|width| progress(data, Along::Time, width), &html! { "The same over time." }))
     }

@@ -1,7 +1,7 @@
 //! The stack that is built upon before it is proved.
 
 use super::proposals::one;
-use crate::data::{Data, StackPart, Trial};
+use crate::data::{Change, Data, StackPart, Trial};
 use crate::text;
 use maud::{Markup, html};
 
@@ -35,30 +35,35 @@ pub(super) fn stacked(data: &Data) -> Markup {
                 tbody { @for part in &stack.parts { (row(part, title(part.proposal))) } }
             }
         }
-        p class="quiet" { "Of an edit of which only a part is in the stack, all changes are listed. A change is what the edit says against what it was made on, which had other members of the stack." }
+        p class="quiet" { "Of an edit of which only a part is in the stack, the changes of that part are listed. A change is what the edit says against what it was made on, which had other members of the stack." }
     }
 }
 
 fn row(part: &StackPart, trial: Option<&Trial>) -> Markup {
-    let changes = trial.map_or(&[][..], |trial| trial.changes.as_slice());
+    let all = trial.map_or(&[][..], |trial| trial.changes.as_slice());
+    let units = all.iter().map(|change| u32::from(change.unit) + 1).max().unwrap_or(0);
+    // A part that is none of fields is one of a candidate that merges in another way.
+    let known = part.units.iter().all(|unit| u32::from(*unit) < units);
+    let within = |change: &&Change| part.units.is_empty() || !known || part.units.contains(&change.unit);
+    let changes: Vec<&Change> = all.iter().filter(within).collect();
     html! {
         tr {
             td { span class="id" { "p" (part.proposal) } @if let Some(trial) = trial { " " bdi { (text::line(&trial.title, 200)) } } }
-            td { (share(part, changes.len())) }
+            td { (share(part, known.then_some(units))) }
             td class="n" { (text::count(part.since)) }
             td { @for change in changes.iter().take(VALUES) { (one(change)) } @if changes.len() > VALUES { p class="quiet" { "and " (changes.len() - VALUES) " more" } } }
         }
     }
 }
 
-/// How much of an edit that changes so many values.
-fn share(part: &StackPart, changes: usize) -> String {
+/// How much of an edit that is of so many units.
+fn share(part: &StackPart, units: Option<u32>) -> String {
     let numbers: Vec<String> = part.units.iter().map(|unit| (u32::from(*unit) + 1).to_string()).collect();
-    match part.units.len() {
-        0 => "all".into(),
-        n if n == changes => "all".into(),
-        n if n < changes => format!("{n} of {changes} changes"),
-        1 => format!("part {}", numbers.concat()),
-        _ => format!("parts {}", numbers.join(", ")),
+    match (part.units.len() as u32, units) {
+        (0, _) => "all".into(),
+        (n, Some(all)) if n == all => "all".into(),
+        (n, Some(all)) => format!("{n} of {all} changes"),
+        (1, None) => format!("part {}", numbers.concat()),
+        (_, None) => format!("parts {}", numbers.join(", ")),
     }
 }
