@@ -19,7 +19,7 @@ pub(crate) struct Bar {
 fn rooms(width: Width) -> (f64, f64, f64) {
     match width {
         Width::Broad => (200.0, 190.0, 26.0),
-        Width::Narrow => (0.0, 130.0, 40.0),
+        Width::Narrow => (0.0, 150.0, 40.0),
     }
 }
 

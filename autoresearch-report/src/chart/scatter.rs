@@ -209,7 +209,7 @@ fn growth(
     heard: &str,
 ) -> Markup {
     const SIZE: (f64, f64) = (260.0, 130.0);
-    let x = Scale::new(x, (46.0, SIZE.0 - 12.0));
+    let x = Scale::new(x, (62.0, SIZE.0 - 12.0));
     let y = Scale::padded(range, 0.05, (SIZE.1 - 20.0, 8.0));
     let (mut line, mut upper, mut lower, mut dots) =
         (String::new(), String::new(), Vec::new(), String::new());
@@ -229,7 +229,7 @@ fn growth(
     let ends: Vec<f64> = looks.first().into_iter().chain(looks.last()).map(|look| look.x).collect();
     let marks = html! {
         @for (value, label) in y.ticks(3) {
-            text class="tick" x="40" y=(c(y.at(value))) dy=".32em" text-anchor="end" { (label) }
+            text class="tick" x="56" y=(c(y.at(value))) dy=".32em" text-anchor="end" { (label) }
         }
         path class={ "band " (mark::class(fate)) } d=(band) {}
         line class="axis" x1=(c(x.range.0)) x2=(c(x.range.1)) y1=(zero) y2=(zero) {}

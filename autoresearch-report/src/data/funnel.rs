@@ -84,9 +84,12 @@ impl Stage {
     }
 }
 
+/// Proposals that fell alike: their fate in a word, the stage, the reason.
+type Group = (&'static str, Stage, String);
+
 pub(super) fn funnel(trials: &[Trial], stack: Option<&Stack>, holdout: bool) -> Funnel {
     let mut funnel = Funnel { held_out: holdout.then_some(0), ..Funnel::default() };
-    let mut reasons: BTreeMap<(&'static str, Stage, String), (Fate, u64, Vec<f64>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<Group, (Fate, u64, Vec<f64>)> = BTreeMap::new();
     for trial in trials {
         let kept = matches!(trial.fate, Some(Fate::Kept | Fate::Revoked));
         let asked = trial.held_out.is_some() || (kept && holdout) || trial.fate == Some(Fate::HeldBack);
