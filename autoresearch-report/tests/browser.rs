@@ -139,6 +139,7 @@ fn ten_thousand_trials_can_be_looked_at() {
 #[cfg(feature = "live")]
 #[test]
 fn a_page_of_a_running_study_is_kept_up_to_date() {
+    use std::io::{Read, Write};
     let Some(mut browser) = Browser::start() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("study.db");
@@ -149,6 +150,18 @@ fn a_page_of_a_running_study_is_kept_up_to_date() {
     let live = runtime.block_on(Live::bind(&path, 0)).unwrap();
     let url = format!("http://{}/", live.address().unwrap());
     runtime.spawn(live.serve());
+    // Before its first look at the file the server says that it waits; a page of then is loaded anew when there are parts.
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let begun = || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        page.contains("id=\"proposals\"")
+    };
+    while !begun() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     browser.look(1280, false);
     let until = |browser: &mut Browser, what: &str| {
         let wait = format!(

@@ -33,7 +33,7 @@ impl Row {
 fn rooms(width: Width) -> (f64, f64, f64) {
     match width {
         Width::Broad => (315.0, 210.0, 22.0),
-        Width::Narrow => (8.0, 8.0, 50.0),
+        Width::Narrow => (18.0, 18.0, 50.0),
     }
 }
 
