@@ -39,6 +39,9 @@ pub enum FailureKind {
     Conflict,
     /// Node, network, disk or quota.
     Infrastructure,
+    /// What every run needs is not there or was asked for wrongly: a sandbox that is not installed, a worker of another
+    /// name. Trying again changes nothing.
+    Setup,
     /// Told to stop.
     Cancelled,
 }
@@ -69,6 +72,13 @@ impl RunFailure {
         Self { fault: Fault::Infrastructure, kind: FailureKind::Infrastructure, message: message.into() }
     }
 
+    /// Not the candidate's fault either, and no run can work until somebody has mended it. A study that has not seen a single
+    /// run work since it was started stops with [`StopReason::SetupFailed`](crate::StopReason::SetupFailed); later on this is
+    /// one more run lost to the infrastructure.
+    pub fn setup(message: impl Into<String>) -> Self {
+        Self::infrastructure(message).kind(FailureKind::Setup)
+    }
+
     /// The run stopped because it was told to.
     pub fn cancelled() -> Self {
         Self { fault: Fault::Cancelled, kind: FailureKind::Cancelled, message: "cancelled".into() }
@@ -89,6 +99,11 @@ impl RunFailure {
     /// What went wrong.
     pub fn what(&self) -> FailureKind {
         self.kind
+    }
+
+    /// Whether trying again changes nothing.
+    pub(crate) fn is_setup(&self) -> bool {
+        self.fault == Fault::Infrastructure && self.kind == FailureKind::Setup
     }
 
     /// The message, without the kind.

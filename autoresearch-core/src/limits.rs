@@ -158,6 +158,9 @@ pub enum StopReason {
     },
     /// The acceptor broke its contract.
     AcceptorFailed(String),
+    /// What every run needs is missing or was asked for wrongly, and no run has worked since the study was started. Resuming
+    /// tries again.
+    SetupFailed(String),
     /// A held-out split could not be measured, at the sixth attempt where it was lost to the infrastructure. Resuming tries
     /// again, as often.
     HeldOutFailed(String),
@@ -203,6 +206,7 @@ impl fmt::Display for StopReason {
             Self::TooFewRuns { needed, limit } => {
                 write!(f, "the policy begins with {needed} runs, and the limit on runs is {limit}; raise it")
             }
+            Self::SetupFailed(why) => write!(f, "no run can work: {why}; resume once that is mended"),
             Self::AcceptorFailed(why) => write!(f, "the acceptor broke its contract: {why}"),
         }
     }

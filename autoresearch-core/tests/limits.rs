@@ -535,3 +535,32 @@ async fn what_ideas_take_is_not_counted_as_the_price_of_runs() {
     let least = told.iter().take(told.len() / 2).flatten().min().copied();
     assert!(least.is_some_and(|runs| (20..=60).contains(&runs)), "{told:?}");
 }
+
+/// What every run needs is missing: nobody waits for what does not come. Once it is there the study goes on.
+#[tokio::test(start_paused = true)]
+async fn a_study_without_what_every_run_needs_stops_at_once_and_goes_on_later() {
+    let store = MemoryStore::new();
+    let calls = Arc::new(AtomicU64::new(0));
+    let study = |is_there: bool| {
+        let calls = Arc::clone(&calls);
+        let train = executor_fn(move |rate: f64, _| {
+            let call = calls.fetch_add(1, Ordering::SeqCst);
+            async move {
+                // Once runs have worked, such a failure is one like others.
+                if is_there && call != 2 { Ok(rate) } else { Err(RunFailure::setup("no bwrap on PATH")) }
+            }
+        });
+        Study::new(1.0, testkit::scripted([Proposal::new(0.1)]), train, evaluator_fn(losses))
+            .acceptor(Greedy::new())
+            .store(store.clone())
+            .run()
+    };
+    let begun = tokio::time::Instant::now();
+    let report = study(false).await.expect("a report");
+    assert_eq!(report.stopped, StopReason::SetupFailed("no bwrap on PATH".into()));
+    assert_eq!((calls.load(Ordering::SeqCst), begun.elapsed()), (1, Duration::ZERO));
+    assert!(report.stopped.to_string().contains("no bwrap on PATH") && !report.stopped.is_final());
+    let report = study(true).await.expect("a report");
+    assert_eq!((&report.stopped, report.kept.len()), (&StopReason::Exhausted, 1), "{report}");
+    assert_eq!(calls.load(Ordering::SeqCst), 4, "one in vain, the baseline, the lost run and its second attempt");
+}

@@ -34,14 +34,14 @@ impl LaunchError {
     }
 }
 
-/// Never the candidate's fault. A mistake in the set-up is infrastructure, too: no verdict may depend on it.
+/// Never the candidate's fault: no verdict may depend on it. A mistake in the set-up stops a study of which no run has worked
+/// yet.
 impl From<LaunchError> for RunFailure {
     fn from(error: LaunchError) -> Self {
         match error {
             LaunchError::Cancelled => Self::cancelled(),
-            LaunchError::Setup(message) | LaunchError::Infrastructure(message) => {
-                Self::infrastructure(message)
-            }
+            LaunchError::Setup(message) => Self::setup(message),
+            LaunchError::Infrastructure(message) => Self::infrastructure(message),
         }
     }
 }

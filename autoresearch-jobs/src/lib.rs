@@ -48,11 +48,10 @@
 //! On clusters the next one takes up the same launch or ends it; what is not clean there yet is listed in `docs/clusters.md`.
 //!
 //! # What it costs
-//! On two quiet cores and ext4 a launch adds 1.2 to 1.4 ms to the bare command (1.2 to 1.3 ms) and 2.0 to 2.2 ms where there are
+//! On two cores with little else to do (load 2 to 2.5) and ext4 a launch adds 1.2 to 1.4 ms to the bare command (1.2 to 1.3 ms) and 2.0 to 2.2 ms where there are
 //! limits, and a sandboxed one takes 1.20 times as long as the bare `bwrap` (6.5 to 7.6 ms); it is meant to stay below 3 ms and 1.3
 //! times. A disk that others write to makes all of it slower. 200 jobs of a second on 8 places take 1.005 and 1.014 times the ideal
-//! time, and of 2,000 runs nothing stays behind
-//! (`cargo xtask bench jobs`; medians of 300).
+//! time, and of 2,000 runs nothing stays behind (`cargo xtask bench jobs`; medians of 300).
 
 mod error;
 mod exit;

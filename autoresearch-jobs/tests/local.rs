@@ -338,7 +338,7 @@ fn what_the_driver_ignores_its_jobs_do_not() {
     let again = std::process::Command::new("/bin/sh")
         .args([
             "-c",
-            "trap '' HUP INT QUIT TERM; exec \"$0\" --exact --ignored signals_end_what_a_job_starts",
+            "trap '' HUP INT QUIT TERM; IGNORED=1 exec \"$0\" --exact --ignored signals_end_what_a_job_starts",
         ])
         .arg(std::env::current_exe().unwrap())
         .output()
@@ -350,6 +350,8 @@ fn what_the_driver_ignores_its_jobs_do_not() {
 #[tokio::test]
 #[ignore = "started by the test above"]
 async fn signals_end_what_a_job_starts() {
+    // Of itself it would end all tests of its process.
+    assert!(std::env::var_os("IGNORED").is_some(), "only within the test above");
     let here = Here::new();
     for signal in ["HUP", "INT", "QUIT", "TERM"] {
         let job = sh(&format!("sh -c 'kill -{signal} $$; sleep 1; exit 5'; [ $? -gt 128 ]"));

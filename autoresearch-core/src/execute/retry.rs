@@ -88,7 +88,7 @@ impl<C: Candidate, E: Executor<C>> Executor<C> for Retry<C, E> {
             };
             drop(leash);
             tried += 1;
-            if failure.fault() != Fault::Infrastructure {
+            if failure.fault() != Fault::Infrastructure || failure.is_setup() {
                 return Err(failure);
             }
             if tried >= self.attempts {

@@ -65,6 +65,7 @@ pub(super) fn hear(
     let claim = question.claim;
     let (documents, weights) = documents(held, direction)?;
     let mut pooled = vec![Pooled::default(); claim.factors.len()];
+    let least = least(held.iter().map(|run| run.loss(direction)));
     let (mut spare, mut reference, mut at) = (0.0, 0.0, 0);
     for group in &claim.groups {
         let n: usize = group.blocks.iter().map(Vec::len).sum();
@@ -113,7 +114,7 @@ pub(super) fn hear(
         for (j, &factor) in switched.iter().enumerate() {
             let Some(s) = design.information(j) else { continue };
             let pool = &mut pooled[factor];
-            let precision = s / variance(group.noise);
+            let precision = s / variance(group.noise, least);
             pool.noise = group.noise;
             pool.sum += precision * whole.coefficients[j];
             pool.precision += precision;
@@ -156,7 +157,7 @@ pub(super) fn hear(
     let heard = Heard {
         reference: reference / at.max(1) as f64,
         effects,
-        test: test(claim, &factors, &pooled),
+        test: test(claim, &factors, &pooled, least),
         place,
     };
     Ok((heard, factors, basis))
@@ -184,7 +185,7 @@ impl Estimate {
 }
 
 /// The claim's test of these factors.
-fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
+fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled], least: f64) -> Test {
     match &claim.test {
         EffectsTest::Levels(levels) => {
             Test::Levels(factors.iter().map(|&j| (levels[j], pooled[j].df)).collect())
@@ -193,7 +194,7 @@ fn test(claim: &EffectsClaim, factors: &[usize], pooled: &[Pooled]) -> Test {
             let certified = |&j: &usize| Certified {
                 log_e: log_e[j],
                 df: pooled[j].df,
-                variance: variance(pooled[j].noise),
+                variance: variance(pooled[j].noise, least),
             };
             let factors = factors.iter().map(certified).collect();
             Test::Certificate { factors, alpha: *alpha, of: *of, before: *before }
@@ -216,7 +217,67 @@ fn document_variance(pool: &Pooled, weights: &[f64], component: bool) -> Estimat
     }
 }
 
-/// Variance of a single run. Where no noise at all was seen, next to none.
-fn variance(noise: Noise) -> f64 {
-    if noise.df > 0.0 { (noise.ss / noise.df).max(f64::MIN_POSITIVE) } else { f64::INFINITY }
+/// So far apart are two equal losses at most, as a share of the largest, once sums over runs have been rounded.
+const ROUNDING: f64 = 1e-12;
+
+/// The least variance of a single run. An objective that is always the same has no noise but that of rounding; one over
+/// its square has to be a number.
+fn least(losses: impl Iterator<Item = f64>) -> f64 {
+    let largest = losses.fold(1e-38, |largest: f64, loss| largest.max(loss.abs()));
+    (ROUNDING * largest).powi(2)
+}
+
+/// Variance of a single run, as far as it is known.
+fn variance(noise: Noise, least: f64) -> f64 {
+    if noise.df > 0.0 { (noise.ss / noise.df).max(least) } else { f64::INFINITY }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::EffectsGroup;
+    use crate::arm::{Part, ProposalId, RunId};
+    use crate::holdout::{HoldoutRule, Memory, OneBit};
+    use crate::measure::Measurement;
+    use crate::stats::two_level_design;
+
+    /// An objective that is always the same says without any doubt what is better.
+    #[test]
+    fn without_any_noise_what_is_better_is_confirmed() {
+        let gains = [0.5, 0.25, -0.5, 0.0];
+        let on = two_level_design(4, 16, 3).unwrap();
+        let arm = |row: &Vec<bool>| {
+            (1..).zip(row).filter(|(_, on)| **on).map(|(i, _)| Part::from(ProposalId(i))).collect::<Arm>()
+        };
+        let arms: Vec<Arm> = on.iter().map(arm).collect();
+        let factors: Vec<Arm> = (1..=4).map(|i| Arm::single(ProposalId(i))).collect();
+        let blocks = vec![(1..=16).map(RunId).collect()];
+        let groups = vec![EffectsGroup::new(blocks, Noise::new(0.0, 12.0))];
+        let certificate = EffectsTest::Certificate { log_e: vec![50.0; 4], alpha: 0.1, of: 4, before: 0 };
+        for test in [EffectsTest::Levels(vec![0.01; 4]), certificate] {
+            for units in [1, 24] {
+                let run = |row: &Vec<bool>| {
+                    let gain: f64 = row.iter().zip(gains).filter(|(on, _)| **on).map(|(_, gain)| gain).sum();
+                    Measurement::new(vec![2.0 - gain; units]).unwrap().into()
+                };
+                let held: Vec<HeldOut> = on.iter().map(run).collect();
+                let claim = EffectsClaim::new(factors.clone(), groups.clone(), test.clone());
+                let question = Question {
+                    claim: &claim,
+                    asked: vec![true; 4],
+                    confirmed: vec![false; 4],
+                    arms: arms.iter().collect(),
+                    validation: None,
+                };
+                let (heard, ..) =
+                    hear(&question, &held, &Holdout::new(), Direction::Minimize, Place::default()).unwrap();
+                let heard_gains: Vec<f64> = heard.effects().iter().map(|effect| effect.gain).collect();
+                for (heard, gain) in heard_gains.iter().zip(gains) {
+                    assert!((heard - gain).abs() < 1e-12, "{heard_gains:?}");
+                }
+                let passed = OneBit.answer(&heard, &Memory::default()).passed;
+                assert_eq!(passed, [true, true, false, false], "{test:?}, {units} units: {heard_gains:?}");
+            }
+        }
+    }
 }

@@ -271,7 +271,8 @@ impl<C: Candidate> StudyState<C> {
         events
     }
 
-    /// Whether the output of this run may still be needed: by the holdout, or because it is the incumbent's.
+    /// Whether the output of this run may still be needed: by the holdout, by the last comparison as long as
+    /// that has no result, or because it is the incumbent's.
     pub fn needs_output(&self, run: RunId) -> bool {
         self.confirmed.contains_key(&run)
             || self.flying.contains_key(&run)

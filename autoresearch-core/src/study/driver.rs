@@ -64,6 +64,8 @@ pub(super) struct Driver<C: Candidate, A: Send + Sync + 'static> {
     hearings: JoinSet<Heard>,
     pub(super) heard: HashMap<Id, HoldoutQuery<C>>,
     pub(super) hearing_failures: u32,
+    /// Whether a run has worked since the study was started.
+    pub(super) has_worked: bool,
     /// Whether an output was measured on the holdout, to see that it can be.
     pub(super) rehearsed: bool,
     /// Raised for the runs of now; renewed after each stop.
@@ -133,6 +135,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             hearings: JoinSet::new(),
             heard: HashMap::new(),
             hearing_failures: 0,
+            has_worked: false,
             rehearsed: false,
             progress,
             // A display may miss a step; a run never waits for one.

@@ -103,6 +103,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         match result {
             Ok((output, measurement)) => {
                 self.state.finished_after(run, Ok(measurement), seconds, elapsed)?;
+                self.has_worked = true;
                 self.outputs.insert(run, output);
                 if let Some(failure) = holdout.filter(|failure| failure.fault() != Fault::Cancelled) {
                     let why = format!("on the output of run {}: {failure}", run.0);
@@ -118,7 +119,12 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 if failure.fault() != Fault::Cancelled {
                     tracing::warn!(run = run.0, %failure, "a run failed");
                 }
+                let is_hopeless = !self.has_worked && failure.is_setup();
+                let why = failure.message().to_owned();
                 self.state.finished_after(run, Err(failure), seconds, elapsed)?;
+                if is_hopeless {
+                    self.state.stop(StopReason::SetupFailed(why));
+                }
                 self.clear(run);
                 self.rehearsed = false; // perhaps it was the run whose output was to be tried on the holdout
             }
@@ -185,7 +191,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         match failure.fault() {
             // Told to stop: the question stays open, and is asked again when the study goes on.
             Fault::Cancelled => {}
-            Fault::Infrastructure if self.hearing_failures < PATIENCE => {
+            Fault::Infrastructure if self.hearing_failures < PATIENCE && !failure.is_setup() => {
                 self.hearing_failures += 1;
                 self.start_hearing(query);
             }

@@ -85,7 +85,9 @@ async fn rehearse<A: Send + Sync + 'static>(
         let cancel = eval.cancel.clone();
         match alone(async move { evaluator.evaluate(&output, eval).await }).await {
             Ok(measured) => break HeldOut::from(measured),
-            Err(failure) if failure.fault() == Fault::Infrastructure && attempt < PATIENCE => {
+            Err(failure)
+                if failure.fault() == Fault::Infrastructure && !failure.is_setup() && attempt < PATIENCE =>
+            {
                 attempt += 1;
                 tracing::warn!(%failure, in_a_row = attempt, "the holdout could not be measured");
                 if !cancel.sleep(backoff(attempt)).await {

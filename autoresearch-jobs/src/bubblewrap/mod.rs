@@ -188,6 +188,7 @@ impl Sandbox {
 /// Where a job finds its own folder. Not where it really is: what the folders above are called is nobody's business, and where
 /// that is below `/tmp`, which is a folder of the job's, they would have to be made in it.
 const OWN: &str = "/job";
+
 /// Where it has its home and its temporary files: in `/tmp`, unless the job has named that, and finds this machine's there.
 fn home(folders: &Folders) -> &'static str {
     if folders.names_tmp { "/job-home" } else { "/tmp" }

@@ -17,9 +17,6 @@ use std::process::{Command, Stdio};
 
 pub(crate) type Environment = BTreeMap<OsString, OsString>;
 
-/// What nothing reaches. Shells reckon in 64 bits and say nothing when a number is too large for that: the limit would be 0.
-const NO_LIMIT: u64 = 1 << 62;
-
 /// What the command enters on its way.
 pub(super) struct Ways<'a> {
     pub(super) groups: &'a [Cgroup],
@@ -64,18 +61,17 @@ fn script(job: &Job, groups: usize, keep_pwd: bool) -> Option<String> {
     for _ in 0..groups {
         step("a control group", "echo 0 >\"$1\" && shift");
     }
-    let limits = &job.limits;
+    // Shells reckon in 64 bits and say nothing when a number is too large for that: the limit would be 0.
+    let limits = job.limits.within_reach();
     if let Some(limit) = limits.cpu_time {
         let seconds = limit.as_secs().saturating_add(u64::from(limit.subsec_nanos() > 0));
         // First a signal that says what it is; a second later one that cannot be ignored.
-        if seconds < NO_LIMIT {
-            step("CPU time", &format!("ulimit -S -t {seconds} && ulimit -H -t {}", seconds + 1));
-        }
+        step("CPU time", &format!("ulimit -S -t {seconds} && ulimit -H -t {}", seconds + 1));
     }
-    if let Some(limit) = limits.file_size.filter(|limit| *limit < NO_LIMIT) {
+    if let Some(limit) = limits.file_size {
         step("file size", &format!("ulimit -f {}", limit.div_ceil(512)));
     }
-    if let Some(limit) = limits.address_space.filter(|limit| *limit < NO_LIMIT) {
+    if let Some(limit) = limits.address_space {
         step("address space", &format!("ulimit -v {}", limit.div_ceil(1024)));
     }
     let unset = if keep_pwd { "" } else { "unset PWD\n" };

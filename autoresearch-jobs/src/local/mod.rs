@@ -68,8 +68,8 @@ use tokio::sync::OnceCell;
 ///
 /// # Signals
 /// `SIGHUP`, `SIGINT`, `SIGQUIT` and `SIGTERM` end what does not catch them, also where this process ignores them, as one does that
-/// was started by `nohup` or in the background of a script (by `env` of coreutils 8.31 and later; without it a warning is given, and
-/// they are ignored).
+/// was started by `nohup` or in the background of a script. With the first launch those that it ignores get a handler that does
+/// nothing: it still ignores them, and what it starts does not.
 ///
 /// # When this process is killed
 /// Then nobody is left to end its jobs. They are found by a lock and a note in the [folder](Self::folder): the first launch of a

@@ -56,6 +56,8 @@ impl Ledger {
 
     /// A run of these proposals has ended.
     pub(super) fn ran(&mut self, run: RunId, proposals: impl Iterator<Item = ProposalId>) {
+        // Those of earlier sessions come first; why they cannot be read is told where it matters.
+        let _ = self.known();
         self.runs.ran(run, proposals);
     }
 

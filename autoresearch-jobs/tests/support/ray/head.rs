@@ -103,7 +103,12 @@ impl Head {
     fn ray(&self, words: &[&str]) {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.space.path().display())).arg(ray()).arg("start").args(words);
+        // As where the environment is activated that Ray is installed in: jobs find its Python first.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path =
+            std::env::join_paths(std::iter::once(programs()).chain(std::env::split_paths(&path))).unwrap();
         command
+            .env("PATH", path)
             .env("RAY_USAGE_STATS_ENABLED", "0")
             // On a busy machine its minute is too short.
             .env("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "300")
