@@ -562,5 +562,9 @@ async fn a_study_without_what_every_run_needs_stops_at_once_and_goes_on_later() 
     assert!(report.stopped.to_string().contains("no bwrap on PATH") && !report.stopped.is_final());
     let report = study(true).await.expect("a report");
     assert_eq!((&report.stopped, report.kept.len()), (&StopReason::Exhausted, 1), "{report}");
-    assert_eq!(calls.load(Ordering::SeqCst), 4, "one in vain, the baseline, the lost run and its second attempt");
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        4,
+        "one in vain, the baseline, the lost run and its second attempt"
+    );
 }

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn without_any_noise_what_is_better_is_confirmed() {
         let gains = [0.5, 0.25, -0.5, 0.0];
-        let on = two_level_design(4, 16, 3).unwrap();
+        let on = two_level_design(4, 16, 3).expect("a design");
         let arm = |row: &Vec<bool>| {
             (1..).zip(row).filter(|(_, on)| **on).map(|(i, _)| Part::from(ProposalId(i))).collect::<Arm>()
         };
@@ -258,7 +258,7 @@ mod tests {
             for units in [1, 24] {
                 let run = |row: &Vec<bool>| {
                     let gain: f64 = row.iter().zip(gains).filter(|(on, _)| **on).map(|(_, gain)| gain).sum();
-                    Measurement::new(vec![2.0 - gain; units]).unwrap().into()
+                    Measurement::new(vec![2.0 - gain; units]).expect("finite").into()
                 };
                 let held: Vec<HeldOut> = on.iter().map(run).collect();
                 let claim = EffectsClaim::new(factors.clone(), groups.clone(), test.clone());
@@ -269,8 +269,8 @@ mod tests {
                     arms: arms.iter().collect(),
                     validation: None,
                 };
-                let (heard, ..) =
-                    hear(&question, &held, &Holdout::new(), Direction::Minimize, Place::default()).unwrap();
+                let heard = hear(&question, &held, &Holdout::new(), Direction::Minimize, Place::default());
+                let (heard, ..) = heard.expect("comparable");
                 let heard_gains: Vec<f64> = heard.effects().iter().map(|effect| effect.gain).collect();
                 for (heard, gain) in heard_gains.iter().zip(gains) {
                     assert!((heard - gain).abs() < 1e-12, "{heard_gains:?}");
