@@ -38,6 +38,7 @@ struct Flags {
     insecure: bool,
     binary: Option<String>,
     runs: u64,
+    at_once: usize,
     cpus: u32,
     gpus: u32,
 }
@@ -50,6 +51,7 @@ fn flags() -> Result<Flags, Box<dyn Error>> {
         insecure: false,
         binary: None,
         runs: 500,
+        at_once: 8,
         cpus: 1,
         gpus: 0,
     };
@@ -65,10 +67,11 @@ fn flags() -> Result<Flags, Box<dyn Error>> {
             "--folder" => flags.folder = Some(value),
             "--binary" => flags.binary = Some(value),
             "--runs" => flags.runs = value.parse()?,
+            "--at-once" => flags.at_once = value.parse()?,
             "--cpus" => flags.cpus = value.parse()?,
             "--gpus" => flags.gpus = value.parse()?,
             _ => {
-                let known = "--address URL, --folder PATH, --insecure-http, --binary PATH, --runs N, --cpus N, --gpus N";
+                let known = "--address URL, --folder PATH, --insecure-http, --binary PATH, --runs N, --at-once N, --cpus N, --gpus N";
                 return Err(
                     format!("{flag} is no flag; there are {known} (and the variable RAY_JOB_TOKEN)").into()
                 );
@@ -108,6 +111,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )
     .holdout(evaluator_fn(|losses: &Vec<f64>| Ok(Measurement::new(losses[13..].iter().copied())?)))
     .limits(Limits::new().runs(flags.runs))
+    .in_flight(flags.at_once) // one after the other, unless it is said
     .run()
     .await?;
     println!("{report}best: {:?}", report.certified());

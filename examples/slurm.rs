@@ -49,6 +49,7 @@ async fn study(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     )
     .holdout(evaluator_fn(|losses: &Vec<f64>| Ok(Measurement::new(losses[13..].iter().copied())?)))
     .limits(Limits::new().runs(flags.runs))
+    .in_flight(flags.at_once) // one after the other, unless it is said
     .run()
     .await?;
     println!("{report}best: {:?}", report.certified());
@@ -58,11 +59,12 @@ async fn study(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
 struct Flags {
     cluster: Slurm,
     runs: u64,
+    at_once: usize,
 }
 
 impl Flags {
     fn read(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut flags = Self { cluster: Slurm::new(), runs: 60 };
+        let mut flags = Self { cluster: Slurm::new(), runs: 60, at_once: 8 };
         while let Some(flag) = args.next() {
             let mut value = || args.next().ok_or(format!("{flag} needs a value"));
             let number = |value: String| value.parse::<u32>().map_err(|why| format!("{flag} {value}: {why}"));
@@ -73,7 +75,7 @@ impl Flags {
                 "--account" => flags.cluster = flags.cluster.account(value()?),
                 "--before" => flags.cluster = flags.cluster.before(value()?),
                 "--gpus" => flags.cluster = flags.cluster.gpus(number(value()?)?),
-                "--at-once" => flags.cluster = flags.cluster.slots(number(value()?)? as usize),
+                "--at-once" => flags.at_once = number(value()?)? as usize,
                 "--runs" => flags.runs = number(value()?)?.into(),
                 _ => {
                     return Err(format!(

@@ -78,6 +78,9 @@ pub struct Job {
     pub resources: Resources,
 }
 
+/// With less memory no program begins, and on the way to it the launcher itself may be held up.
+const LEAST_MEMORY: u64 = 1 << 20;
+
 impl Job {
     /// A job that runs this program with these arguments.
     pub fn new<S: Into<String>>(command: impl IntoIterator<Item = S>) -> Self {
@@ -312,6 +315,14 @@ impl Job {
                     .into(),
             );
         }
+        for (name, limit) in [("memory", limits.memory), ("address space", limits.address_space)] {
+            if let Some(limit) = limit.filter(|limit| *limit < LEAST_MEMORY) {
+                return wrong(format!(
+                    "the job has a limit of {limit} bytes of {name}, with which no program begins: limits are in bytes; give at \
+                     least {LEAST_MEMORY} (8 GiB are `8 << 30`)"
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -403,6 +414,7 @@ mod tests {
             (Job::new(["a"]).env("A=B", "x"), "name of a variable"),
             (Job::new(["a"]).cpus(0), "0 CPUs"),
             (Job::new(["a"]).memory(0), "limit of 0"),
+            (Job::new(["a"]).memory(8), "8 bytes of memory"),
             (Job { files_out: vec!["a".into()], ..Job::new(["a"]) }, "collect_into"),
         ];
         for (job, expected) in wrong {

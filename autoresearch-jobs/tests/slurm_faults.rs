@@ -76,9 +76,11 @@ async fn setup(fake: &Fake, job: &Job) -> String {
 #[tokio::test]
 async fn missing_programs_say_what_to_do() {
     let fake = Fake::new();
-    let slurm = fake.slurm().programs(fake.file("nowhere"));
+    // It is told at once, however long a controller would be waited for, and leaves nothing.
+    let slurm = fake.slurm().programs(fake.file("nowhere")).patience(Duration::from_secs(3600));
     let gave = slurm.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
     assert!(matches!(&gave, Err(LaunchError::Setup(why)) if why.contains("sbatch is not in")), "{gave:?}");
+    assert!(fake.left().iter().all(|left| left.is_file()), "{:?}", fake.left());
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ mod linux {
         /// Sends itself `SIGTERM`.
         Terminate,
         NotANumber,
+        /// Starts the same program once more, for something else.
+        Again,
         Stay,
     }
 
@@ -90,6 +92,10 @@ mod linux {
                     return Err(RunFailure::candidate("diverged").kind(FailureKind::InvalidMetric));
                 }
                 Deed::NotANumber => f64::NAN,
+                Deed::Again => {
+                    let child = Command::new(std::env::current_exe()?).arg("--child").status()?;
+                    child.code().map_or(f64::NAN, f64::from)
+                }
                 Deed::Terminate => {
                     Command::new("kill").arg(std::process::id().to_string()).status()?;
                     std::future::pending().await
@@ -169,6 +175,7 @@ mod linux {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let args: Vec<String> = std::env::args().collect();
         match &args[..] {
+            [_, flag] if flag == "--child" => std::process::exit(3),
             [_, flag, root] if flag == "--driver" => return runtime.block_on(driver(Path::new(root))),
             [_, flag, root] if flag == "--confined" => return runtime.block_on(confined(Path::new(root))),
             _ => {}
@@ -195,6 +202,7 @@ mod linux {
             ("a finished run is found again", || Box::pin(a_finished_run_is_found_again())),
             ("a cancelled or dropped run leaves nothing", || Box::pin(a_stopped_run_leaves_nothing())),
             ("a worker may have workers", || Box::pin(nested())),
+            ("what a run starts is no worker", || Box::pin(the_same_program_again())),
             ("in a sandbox", || Box::pin(in_a_sandbox())),
             ("what a killed driver has left is ended", || Box::pin(a_killed_driver())),
             ("what is in a sandbox ends with a killed driver", || Box::pin(a_killed_driver_of_a_sandbox())),
@@ -208,6 +216,12 @@ mod linux {
             test().await;
             println!("{name} ... ok");
         }
+    }
+
+    async fn the_same_program_again() {
+        let here = Here::new();
+        let deed = tokio::time::timeout(Duration::from_secs(60), here.run(Deed::Again));
+        assert_eq!(deed.await.expect("it makes itself again and again").unwrap().score, 3.0);
     }
 
     struct Here {

@@ -149,6 +149,11 @@ impl LaunchFolder {
         fs::rename(self.path.join("asked.half"), self.path.join("asked"))
     }
 
+    /// It was not submitted that way: nothing of it is there to be found.
+    pub(crate) fn not_asked(&self) {
+        let _ = fs::remove_file(self.path.join("asked"));
+    }
+
     /// How it was submitted, or nearly so.
     pub(crate) fn was_asked(&self) -> Option<String> {
         fs::read_to_string(self.path.join("asked")).ok()

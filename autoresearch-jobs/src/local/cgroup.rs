@@ -122,7 +122,11 @@ impl Cgroup {
     pub(super) fn is_empty(&self) -> bool {
         match self.is_unified() {
             true => number(&self.path.join("cgroup.events"), "populated") == Some(0),
-            false => self.pids().is_empty(),
+            // What cannot be read is not known to be empty, unless the group is gone.
+            false => match fs::read_to_string(self.path.join("cgroup.procs")) {
+                Ok(pids) => pids.trim().is_empty(),
+                Err(why) => why.kind() == io::ErrorKind::NotFound,
+            },
         }
     }
 

@@ -128,6 +128,13 @@ const TOLD: usize = 20;
 /// How deep files are looked for.
 const DEPTH: usize = 64;
 
+/// Whether a job can bring it about that its folder cannot be read: it has locked it, taken it away, put something else in its
+/// place, or nested folders until their path is too long. Then it does not want it collected; anything else is the machine's.
+fn is_the_jobs(why: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+    matches!(why.kind(), PermissionDenied | NotFound | NotADirectory | InvalidFilename)
+}
+
 fn walk(
     folder: &Path,
     below: &Path,
@@ -136,8 +143,12 @@ fn walk(
     found: &mut Collected,
 ) -> io::Result<()> {
     let entries = match fs::read_dir(folder.join(below)) {
-        // A job that has locked a folder does not want it collected.
-        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(why) if is_the_jobs(&why) => {
+            if found.not_collected.len() < TOLD {
+                found.not_collected.push(format!("{}/: {why}", Path::new(".").join(below).display()));
+            }
+            return Ok(());
+        }
         entries => entries?,
     };
     for entry in entries {
@@ -146,8 +157,12 @@ fn walk(
         // Of the entry itself: links are neither collected nor followed.
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            if depth > 0 {
-                walk(folder, &path, depth - 1, patterns, found)?;
+            match depth {
+                0 if found.not_collected.len() < TOLD => {
+                    found.not_collected.push(format!("{}: deeper than {DEPTH} folders", path.display()));
+                }
+                0 => {}
+                _ => walk(folder, &path, depth - 1, patterns, found)?,
             }
         } else if kind.is_file() && patterns.is_match(&path) {
             match path.to_str() {
@@ -220,5 +235,23 @@ mod tests {
         let all = collect_all(&wanted, from.path(), into.path()).unwrap();
         assert_eq!(all.files, ["good.txt"]);
         assert_eq!(all.not_collected, ["odd\u{FFFD}.txt: its name is no UTF-8"]);
+    }
+
+    /// A job that has taken its folder away, or nests folders without end, has done so itself: what there is is collected.
+    #[test]
+    fn a_folder_that_cannot_be_read_is_the_jobs_own_doing() {
+        let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(from.path().join("good.txt"), "1").unwrap();
+        // Deeper than it is looked, and longer than a path may be.
+        let script = "n=0; while [ $n -lt 100 ]; do d=$(printf '%0200d' 0); mkdir $d && cd -P $d || exit; n=$((n + 1)); done";
+        let made = std::process::Command::new("sh").args(["-c", script]).current_dir(from.path()).status();
+        assert!(made.unwrap().success());
+        let wanted = patterns(&Job::new(["true"]).collect(["**/*.txt"], into.path())).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        assert_eq!((all.files.len(), all.not_collected.len()), (1, 1), "{all:?}");
+        crate::disk::remove(from.path()).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        assert_eq!((all.files.len(), all.not_collected.len()), (0, 1), "{all:?}");
+        assert!(all.not_collected[0].contains("No such file"), "{all:?}");
     }
 }

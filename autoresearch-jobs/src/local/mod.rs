@@ -288,6 +288,11 @@ impl Engine {
         let root = std::path::absolute(&root).map_err(LaunchError::io(&what))?;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&root);
         made.map_err(LaunchError::io(&what))?;
+        // Of one behind a link, the processes that stand in it would not be known by it.
+        let root = match &self.settings.folder {
+            Some(_) => std::fs::canonicalize(&root).map_err(LaunchError::io(&what))?,
+            None => root,
+        };
         // Under the temporary folder, others could have made it first.
         let about = std::fs::symlink_metadata(&root).map_err(LaunchError::io(&what))?;
         if self.settings.folder.is_none() && (!about.is_dir() || about.uid() != user) {

@@ -140,7 +140,11 @@ impl Work {
             all.push(format!("--array=0-{}", group.len() - 1));
         }
         all.extend_from_slice(args);
-        self.client.sbatch(&all, &script)
+        self.client.sbatch(&all, &script).inspect_err(|refused| {
+            if matches!(refused, Refused::Never(_)) {
+                group.iter().for_each(|one| one.submit.folder.not_asked());
+            }
+        })
     }
 }
 

@@ -75,7 +75,13 @@ impl State {
     /// Whether it will start, as far as Slurm can say.
     pub(super) fn outlook(&self) -> Outlook {
         const NEVER: [&str; 5] = ["Partition", "Association", "QOS", "Invalid", "Bad"];
-        const WHOLE: [&str; 3] = ["DependencyNeverSatisfied", "AccountNotAllowed", "QOSNotAllowed"];
+        const WHOLE: [&str; 5] = [
+            "DependencyNeverSatisfied",
+            "AccountNotAllowed",
+            "QOSNotAllowed",
+            "MaxMemPerLimit",
+            "ReservationDeleted",
+        ];
         // Some pass when other jobs of the same account end; a partition that is down comes back.
         let passes = ["Grp", "PerUser", "PerAccount", "MaxJobs", "MaxSubmit", "JobLimit", "JobsLimit"];
         let back = ["PartitionDown", "PartitionInactive", "QOSUsageThreshold"];
@@ -83,16 +89,17 @@ impl State {
         if self.phase() != Phase::Waiting || back.contains(&reason) {
             return Outlook::Open;
         }
-        // "QOSMaxCpuPerJobLimit", "AssocMaxWallDurationPerJobLimit": of one job's own size
-        if reason.contains("PerJobLimit") {
+        // "QOSMaxCpuPerJobLimit", "AssocMaxGRESPerJob", "AssocMaxCpuPerNode": of one job's own size
+        if reason.contains("PerJob") || reason.contains("PerNode") {
             return Outlook::Never;
         }
         if passes.iter().any(|part| reason.contains(part)) {
             return Outlook::Open;
         }
-        // "JobHeldUser", "launch failed requeued held", "job requeued in held state"
+        // "JobHeldUser", "JobHoldMaxRequeue", "launch failed requeued held", "job requeued in held state"
         if &*self.name == "RESV_DEL_HOLD"
             || reason.starts_with("JobHeld")
+            || reason.starts_with("JobHold")
             || reason.contains("requeued") && reason.contains("held")
         {
             return Outlook::Held;
@@ -259,12 +266,21 @@ mod tests {
             "BadConstraints",
             "InvalidAccount",
             "QOSMaxCpuPerJobLimit",
+            "MaxMemPerLimit",
+            "AssocMaxGRESPerJob",
+            "AssocMaxMemPerJob",
+            "AssocMaxCpuPerNode",
+            "ReservationDeleted",
         ] {
             assert_eq!(state(reason).outlook(), Outlook::Never, "{reason}");
         }
-        for reason in
-            ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "job requeued in held state"]
-        {
+        for reason in [
+            "JobHeldUser",
+            "JobHeldAdmin",
+            "JobHoldMaxRequeue",
+            "launch failed requeued held",
+            "job requeued in held state",
+        ] {
             assert_eq!(state(reason).outlook(), Outlook::Held, "{reason}");
         }
     }

@@ -261,7 +261,13 @@ where
                 ))
             })?;
             if outcome.launch != request.launch {
-                return Err(RunFailure::infrastructure(format!("{} is of another launch", path.display())));
+                let what = format!("{} is of another launch", path.display());
+                // Once the executor is called, nobody writes there but the run itself.
+                return Err(if begun {
+                    RunFailure::candidate(what)
+                } else {
+                    RunFailure::infrastructure(what)
+                });
             }
             let (charges, wrong): (Vec<f64>, Vec<f64>) =
                 outcome.charges.iter().partition(|amount| **amount >= 0.0 && amount.is_finite());

@@ -23,9 +23,11 @@ const ORPHANED: Duration = Duration::from_secs(1);
 /// Whether this process is at work already: what is built from then on is part of the run.
 static AT_WORK: AtomicBool = AtomicBool::new(false);
 
-/// The executor that this process is to build, if it is a worker that has not begun.
+/// The executor that this process is to build, if it is a worker that has not begun. What a run starts has the worker's environment,
+/// and may be the same program: it is no worker, since the run has begun.
 pub(super) fn wanted() -> Option<String> {
-    if AT_WORK.load(Ordering::SeqCst) {
+    let has_begun = || std::env::var_os(FOLDER).is_some_and(|folder| Path::new(&folder).join(BEGUN).exists());
+    if AT_WORK.load(Ordering::SeqCst) || has_begun() {
         return None;
     }
     std::env::var(NAME).ok()
