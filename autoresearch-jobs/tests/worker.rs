@@ -202,6 +202,7 @@ mod linux {
             ("a finished run is found again", || Box::pin(a_finished_run_is_found_again())),
             ("a cancelled or dropped run leaves nothing", || Box::pin(a_stopped_run_leaves_nothing())),
             ("a worker may have workers", || Box::pin(nested())),
+            ("what a worker cannot have is refused", || Box::pin(files_of_its_own())),
             ("what a run starts is no worker", || Box::pin(the_same_program_again())),
             ("in a sandbox", || Box::pin(in_a_sandbox())),
             ("what a killed driver has left is ended", || Box::pin(a_killed_driver())),
@@ -215,6 +216,18 @@ mod linux {
         for (name, test) in tests {
             test().await;
             println!("{name} ... ok");
+        }
+    }
+
+    /// What a worker cannot have is not left out in silence.
+    async fn files_of_its_own() {
+        let here = Here::new();
+        for worker in [
+            here.worker().job(|job| job.folder("/tmp")),
+            here.worker().job(|job| job.collect(["*.bin"], "/tmp")),
+        ] {
+            let why = worker.execute(Deed::Score(1.0), here.cx(3)).await.unwrap_err();
+            assert!(why.what() == FailureKind::Setup && why.message().contains("directory()"), "{why}");
         }
     }
 

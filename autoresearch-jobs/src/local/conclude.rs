@@ -101,8 +101,10 @@ pub(super) fn conclude(
         };
     }
     let Collected { files, not_collected } = match &job.collect_into {
-        Some(into) if !job.files_out.is_empty() => files::collect_all(patterns, folder, into)
-            .map_err(LaunchError::io("the job's files could not be collected"))?,
+        Some(into) if !job.files_out.is_empty() => {
+            files::collect_all(patterns, folder, into, job.limits.disk)
+                .map_err(LaunchError::io("the job's files could not be collected"))?
+        }
         _ => Collected::default(),
     };
     Ok(JobExit {

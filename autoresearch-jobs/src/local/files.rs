@@ -92,17 +92,34 @@ pub(crate) struct Collected {
 
 /// Collects what matches: each file whole or not at all. Nothing of the job is running any more, so that no link can be
 /// slipped in between the look and the copy.
-pub(crate) fn collect_all(patterns: &GlobSet, folder: &Path, into: &Path) -> io::Result<Collected> {
+///
+/// `most` is what it may come to, in bytes as they are read: where a limit on the disk was kept, a file with holes is no way
+/// around it.
+pub(crate) fn collect_all(
+    patterns: &GlobSet,
+    folder: &Path,
+    into: &Path,
+    most: Option<u64>,
+) -> io::Result<Collected> {
+    let mut left = most;
     let mut all = Collected::default();
     walk(folder, Path::new(""), DEPTH, patterns, &mut all)?;
     let Collected { files, not_collected } = &mut all;
     files.sort();
     files.retain(|name| {
-        let readable = File::open(folder.join(name));
-        if let Err(why) = &readable {
-            not_collected.push(format!("{name}: {why}"));
-        }
-        readable.is_ok()
+        let size = File::open(folder.join(name)).and_then(|file| file.metadata()).map(|about| about.len());
+        let why = match (size, &mut left) {
+            (Err(why), _) => why.to_string(),
+            (Ok(size), Some(left)) if size > *left => {
+                format!("its {size} bytes are more than the job's disk")
+            }
+            (Ok(size), left) => {
+                left.iter_mut().for_each(|left| *left -= size);
+                return true;
+            }
+        };
+        not_collected.push(format!("{name}: {why}"));
+        false
     });
     for name in files {
         let to = into.join(&*name);
@@ -214,7 +231,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc", from.path().join("etc")).unwrap();
         let collected = |files: &[&str]| {
             let job = Job::new(["true"]).collect(files.iter().copied(), into.path());
-            collect_all(&patterns(&job).unwrap(), from.path(), into.path()).unwrap().files
+            collect_all(&patterns(&job).unwrap(), from.path(), into.path(), None).unwrap().files
         };
         assert_eq!(collected(&["*.json"]), ["a.json"]);
         assert_eq!(collected(&["**/*.json", "./d/e/*"]), ["a.json", "d/b.json", "d/e/c.bin"]);
@@ -232,9 +249,21 @@ mod tests {
         let odd = std::ffi::OsStr::from_bytes(b"odd\xff.txt");
         fs::write(from.path().join(odd), "2").unwrap();
         let wanted = patterns(&Job::new(["true"]).collect(["*.txt"], into.path())).unwrap();
-        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path(), None).unwrap();
         assert_eq!(all.files, ["good.txt"]);
         assert_eq!(all.not_collected, ["odd\u{FFFD}.txt: its name is no UTF-8"]);
+    }
+
+    #[test]
+    fn holes_are_no_way_around_the_disk() {
+        let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (name, size) in [("a", 1000), ("b", 1 << 40), ("c", 24)] {
+            File::create(from.path().join(name)).unwrap().set_len(size).unwrap();
+        }
+        let wanted = patterns(&Job::new(["true"]).collect(["*"], into.path())).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path(), Some(1024)).unwrap();
+        assert_eq!(all.files, ["a", "c"]);
+        assert_eq!(all.not_collected, ["b: its 1099511627776 bytes are more than the job's disk"]);
     }
 
     /// A job that has taken its folder away, or nests folders without end, has done so itself: what there is is collected.
@@ -247,10 +276,10 @@ mod tests {
         let made = std::process::Command::new("sh").args(["-c", script]).current_dir(from.path()).status();
         assert!(made.unwrap().success());
         let wanted = patterns(&Job::new(["true"]).collect(["**/*.txt"], into.path())).unwrap();
-        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path(), None).unwrap();
         assert_eq!((all.files.len(), all.not_collected.len()), (1, 1), "{all:?}");
         crate::disk::remove(from.path()).unwrap();
-        let all = collect_all(&wanted, from.path(), into.path()).unwrap();
+        let all = collect_all(&wanted, from.path(), into.path(), None).unwrap();
         assert_eq!((all.files.len(), all.not_collected.len()), (0, 1), "{all:?}");
         assert!(all.not_collected[0].contains("No such file"), "{all:?}");
     }

@@ -72,6 +72,10 @@ const INHERITED: [&str; 12] = [
 /// Why not the registration of functions before `main`, or a table of names? The first needs the linker's help, and the second
 /// forgets; the type is always there.
 ///
+/// # What it charges
+/// What a run [charges](autoresearch_core::RunContext::charge) is told with its outcome, also where it fails or panics. A worker that
+/// aborts, or that a limit ends, tells nothing any more: where money counts, have it end by itself.
+///
 /// # What it needs
 /// Candidate and output as JSON, exactly: what does not survive that (numbers that are not finite) fails the run with a message;
 /// so do outputs of more than 256 MiB. Paths in an output must lead into [`RunContext::directory`], which is the same folder for both.
@@ -172,7 +176,13 @@ where
     }
 
     /// Changes the job that each worker is: limits, resources, variables, what it may read and write. The command and the files
-    /// that go in and out are not up for change.
+    /// that go in and out are not up for change; a run that is to have them anyway is not started
+    /// ([`LaunchError::Setup`]).
+    ///
+    /// A worker has an empty home of its own, and of this process's variables those that [`Job`] names and those by which libraries
+    /// and threads are found (`LD_LIBRARY_PATH`, `OMP_NUM_THREADS` and the like); `.job(|job| job.inherit(["API_KEY"]))` adds to
+    /// them. A limit on output counts the lines by which it tells progress as well: some 60 kB in the first minutes, then 30 kB an
+    /// hour at most.
     #[must_use]
     pub fn job(mut self, change: impl FnOnce(Job) -> Job) -> Self {
         self.job = change(self.job);
@@ -202,7 +212,12 @@ where
             serde_json::to_string(request).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         let here = std::env::current_dir().map_err(LaunchError::io("the current folder is gone"))?;
         // Each worker has a folder of its own: what two of them shared would be taken for one another's.
-        let mut job = Job { folder: None, files_out: Vec::new(), ..self.job.clone() };
+        if self.job.folder.is_some() || !self.job.files_out.is_empty() {
+            let why = "a worker has a folder of its own and hands out nothing but its outcome; leave `folder` and `collect` out of \
+                       `.job(…)`, and have the run write its files to its context's `directory()`";
+            return Err(LaunchError::Setup(why.into()));
+        }
+        let mut job = self.job.clone();
         job.command = ["/bin/sh", "-c", wire::ENTER, "sh"].map(String::from).into();
         for word in [here.into_os_string(), program.path.clone().into()]
             .into_iter()

@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 /// The status of a worker that could not begin. The run it was started for is then lost to the infrastructure.
 const UNABLE: i32 = 120;
-/// The most often that progress is told.
+/// The most often that progress is told, and how often after the first so many times: its lines count towards the job's output.
 const PROGRESS: Duration = Duration::from_millis(100);
+const LATER: Duration = Duration::from_secs(10);
+const FIRST: u32 = 600;
 /// How often a worker looks whether its study is still there.
 const ORPHANED: Duration = Duration::from_secs(1);
 
@@ -112,14 +114,16 @@ fn what(panic: &(dyn Any + Send)) -> &str {
 
 /// Prints progress, the last of it always, the rest not too often.
 fn tell() -> impl Fn(RunProgress) + Send + Sync {
-    let last: Mutex<Option<Instant>> = Mutex::default();
+    let told: Mutex<(u32, Option<Instant>)> = Mutex::default();
     move |progress| {
-        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let soon = last.is_some_and(|last| last.elapsed() < PROGRESS);
+        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (times, last) = &mut *told;
+        let often = if *times < FIRST { PROGRESS } else { LATER };
+        let soon = last.is_some_and(|last| last.elapsed() < often);
         if soon && progress.of != Some(progress.step) {
             return;
         }
-        *last = Some(Instant::now());
+        (*times, *last) = (times.saturating_add(1), Some(Instant::now()));
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{}", wire::to_line(progress)).and_then(|()| out.flush());
     }
