@@ -11,6 +11,8 @@ pub(super) enum Scenario {
     File(u32),
     /// A parameter set of so many keys.
     Slots(usize),
+    /// The same on a plain baseline: effects of tens of sigma, and keys that interact.
+    Steep(usize),
 }
 
 const SCENARIOS: &[(&str, Scenario)] = &[
@@ -23,6 +25,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("slots15", Scenario::Slots(15)),
     ("slots35", Scenario::Slots(35)),
     ("slots80", Scenario::Slots(80)),
+    ("steep35", Scenario::Steep(35)),
     ("file300", Scenario::File(300)),
     ("file1000", Scenario::File(1000)),
 ];
@@ -56,7 +59,7 @@ impl Scenario {
             }
             Self::Edits(_) => own.tau = 0.0,
             Self::File(_) => (own.tau, own.conflicts) = (0.0, 0.0),
-            Self::Slots(_) => (own.tau, own.conflicts, own.interactions) = (0.0, 0.0, "none".into()),
+            Self::Slots(_) | Self::Steep(_) => (own.tau, own.conflicts, own.interactions) = (0.0, 0.0, "none".into()),
         }
         own
     }
@@ -86,6 +89,9 @@ impl Scenario {
             Self::Edits(mixture) => AnyWorld::Edits(edits(mixture).conflicts(options.conflicts)),
             Self::File(lines) => AnyWorld::Edits(edits(Mixture::Mixed).file(lines)),
             Self::Slots(keys) => AnyWorld::Slots(Slots::new(keys, seed).split_noise(split).noise(noise)),
+            Self::Steep(keys) => {
+                AnyWorld::Slots(Slots::new(keys, seed).split_noise(split).noise(noise).steep())
+            }
         }
     }
 }

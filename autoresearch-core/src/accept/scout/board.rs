@@ -1,17 +1,16 @@
 //! Who boards the next run, and what becomes of those who land.
 
-use super::climb::{Flight, MOST, STEP};
+use super::climb::{Flight, MOST};
 use super::{Scout, refine};
 use crate::accept::decision::{Decision, Plan, Step};
 use crate::accept::{Cohort, Role, Seeds};
-use crate::arm::ProposalId;
+use crate::arm::{Arm, ProposalId};
 use crate::failure::{FailureKind, RunFailure};
 use crate::propose::Effect;
-use crate::stats::Moments;
 use std::collections::VecDeque;
 
 impl Scout {
-    /// One step of scouting; `None` when it is time to certify, or nothing is left to try.
+    /// One step of scouting; `None` when it is time to refine or to certify, or nothing is left to try.
     pub(super) fn climb(&mut self, cohort: &Cohort<'_>) -> Option<Step> {
         let settled = self.land(cohort);
         if !settled.is_empty() {
@@ -21,13 +20,7 @@ impl Scout {
             return (!self.climb.flying.is_empty()).then_some(Step::Wait);
         }
         if self.refinement_is_due(cohort) && self.climb.flying.is_empty() {
-            let (left, moved) = self.refine_stack(usize::MAX, cohort);
-            if moved {
-                self.climb.restart(self.climb.mean, 1.0, false);
-            }
-            if !left.is_empty() {
-                return Some(Step::Decide(left));
-            }
+            return None;
         }
         if self.climb.needs_rerun() {
             let plan = Plan::new(self.stack.arm().clone(), cohort.fresh_seed(0), Role::Screen);
@@ -48,12 +41,8 @@ impl Scout {
         self.climb.flying = flying;
         for (id, flight) in landed {
             let Some(run) = cohort.run(id) else { continue };
-            if let (Ok(loss), true) = (&run.loss, self.stack.is_keyed() && self.s() > 0.0) {
-                let least = self.climb.mean - refine::CLIP * self.s();
-                // Of several new values in a run that was clipped nobody knows which is to blame.
-                if -loss > least || flight.new_values(cohort) < 2 {
-                    self.model.add(&run.arm, least.max(-loss), &self.stack, cohort);
-                }
+            if let Ok(loss) = &run.loss {
+                self.learn(&run.arm, -loss, flight.new_values(cohort), cohort);
             }
             match (flight, &run.loss) {
                 (Flight::Stack, Ok(loss)) => {
@@ -87,6 +76,18 @@ impl Scout {
         decisions
     }
 
+    /// The model takes a run in that has so many values which the stack has not.
+    pub(super) fn learn(&mut self, arm: &Arm, score: f64, new_values: usize, cohort: &Cohort<'_>) {
+        if !(self.stack.is_keyed() && self.s() > 0.0) {
+            return;
+        }
+        let least = self.climb.mean - refine::CLIP * self.s();
+        // Of several new values in a run that was clipped nobody knows which is to blame.
+        if score > least || new_values < 2 {
+            self.model.add(arm, score.max(least), &self.stack, cohort);
+        }
+    }
+
     /// From here on proposals run on this seed, on which the stack as it is has scored so much.
     pub(super) fn share(&mut self, seed: u64, score: f64) {
         self.climb.seed = (self.rules.seeds == Seeds::Equal).then_some((seed, score));
@@ -109,13 +110,7 @@ impl Scout {
             let mut gone = Vec::new();
             proposals.iter().for_each(|p| gone.extend(self.stack.take(*p, cohort)));
             self.coverage = cohort.coverage(self.stack.arm());
-            self.climb.mean += self.climb.rho() * gain;
-            self.climb.claimed += gain;
-            self.climb.variance += STEP;
-            self.climb.turned_down = 0;
-            self.climb.reruns = Moments::new();
-            self.climb.generation += 1;
-            self.climb.seed = None;
+            self.climb.rise(gain, s);
             let live = gone.into_iter().filter(|p| cohort.is_live(*p));
             decisions
                 .extend(live.map(|p| Decision::set_aside(p, "the stack has other values for its keys now")));

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// The stack is run again when the variance of its mean, in units of a run's, has grown beyond `MOST`, or when
 /// `PATIENCE` bundles in a row were turned down and it is above `LEAST`. An acceptance adds `STEP`.
-pub(super) const STEP: f64 = 0.6;
+const STEP: f64 = 0.6;
 pub(super) const MOST: f64 = 3.0;
 const LEAST: f64 = 0.15;
 const PATIENCE: u32 = 25;
@@ -54,6 +54,10 @@ pub(super) struct Climb {
 const SHARED: f64 = 0.3;
 /// Runs of a stack whose mean is not known.
 const FRESH: u32 = 2;
+/// So many sigma of a claim may be luck: the rest is believed at once.
+const LUCK: f64 = 2.0;
+/// A gain of so many sigma changes what is to be beaten: the stack is run again before anything else.
+const LEAP: f64 = 4.0;
 
 #[derive(Debug)]
 pub(super) enum Flight {
@@ -135,6 +139,23 @@ impl Climb {
 
     pub(super) fn rho(&self) -> f64 {
         if self.claims > 0.0 { (self.realised / self.claims).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// The stack has taken something that claims to gain so much, where runs vary by `s`.
+    ///
+    /// What may be luck is shrunk by the share that claims have realised. Noise does not grow with a gain: were tens of
+    /// sigma shrunk like one, whatever comes next could lose most of them and still seem better than the mean.
+    pub(super) fn rise(&mut self, gain: f64, s: f64) {
+        self.mean += (self.rho() * gain).max(gain - LUCK * s);
+        self.claimed += gain;
+        self.variance += STEP;
+        if gain > LEAP * s {
+            self.owed = self.owed.max(1);
+        }
+        self.turned_down = 0;
+        self.reruns = Moments::new();
+        self.generation += 1;
+        self.seed = None;
     }
 
     /// A run of the stack itself.

@@ -12,6 +12,7 @@ mod climb;
 mod peel;
 mod refine;
 mod reserve;
+mod rival;
 mod stack;
 mod verdict;
 
@@ -23,6 +24,7 @@ use certify::Certificate;
 use climb::Climb;
 use peel::Peel;
 use refine::Model;
+use rival::Rival;
 use stack::Stack;
 use std::collections::BTreeMap;
 
@@ -98,6 +100,7 @@ enum Phase {
         wanted: usize,
     },
     Climb,
+    Rival(Rival),
     Peel(Peel),
     Certify(Box<Certificate>),
     Done,
@@ -290,6 +293,18 @@ impl Scout {
         (1..).take_while(|units| self.reserve(*units) <= left).last().unwrap_or(0)
     }
 
+    /// Scouting is over for now: what is in the stack is certified.
+    fn scouted(&mut self, cohort: &Cohort<'_>) {
+        self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
+        if self.stack.is_empty() {
+            self.phase = Phase::Done;
+        } else if self.rules.peel {
+            self.phase = Phase::Peel(Peel::default());
+        } else {
+            self.certify();
+        }
+    }
+
     fn certify(&mut self) {
         self.certificates += 1;
         let k = self.certificates;
@@ -315,17 +330,32 @@ impl Acceptor for Scout {
                     if let Some(step) = self.climb(cohort) {
                         return step;
                     }
-                    let (moved, _) = self.refine_stack(self.room(cohort).max(self.stack.len()), cohort);
-                    self.last = self.is_the_end(cohort) || cohort.exhausted() && self.climb.is_idle(cohort);
-                    if self.stack.is_empty() {
-                        self.phase = Phase::Done;
-                    } else if self.rules.peel {
-                        self.phase = Phase::Peel(Peel::default());
-                    } else {
-                        self.certify();
+                    let last = self.is_time(cohort) || !self.refinement_is_due(cohort);
+                    let most = if last { self.room(cohort).max(self.stack.len()) } else { usize::MAX };
+                    match self.refined(most, cohort) {
+                        Some(stack) => {
+                            let (rival, step) = Rival::plan(stack, last, cohort);
+                            self.phase = Phase::Rival(rival);
+                            return step;
+                        }
+                        None if last => self.scouted(cohort),
+                        None => {}
                     }
-                    if !moved.is_empty() {
-                        return Step::Decide(moved);
+                }
+                Phase::Rival(_) => {
+                    let Phase::Rival(rival) = std::mem::replace(&mut self.phase, Phase::Climb) else { continue };
+                    let left = match self.decide_rival(&rival, cohort) {
+                        Ok(left) => left,
+                        Err(step) => {
+                            self.phase = Phase::Rival(rival);
+                            return step;
+                        }
+                    };
+                    if rival.last {
+                        self.scouted(cohort);
+                    }
+                    if !left.is_empty() {
+                        return Step::Decide(left);
                     }
                 }
                 Phase::Peel(peel) => {

@@ -4,7 +4,6 @@
 
 use super::Scout;
 use super::stack::Stack;
-use crate::accept::decision::Decision;
 use crate::accept::{Cohort, UnitInfo};
 use crate::arm::{Arm, Part, ProposalId};
 use crate::compose::Level;
@@ -141,19 +140,17 @@ impl Scout {
         self.rules.refine && self.stack.is_keyed() && cohort.started() >= self.model.last + EVERY
     }
 
-    /// Moves the stack to the best values tried, at most `most` of them. Gives what left the stack, and whether
-    /// anything moved.
-    pub(super) fn refine_stack(&mut self, most: usize, cohort: &Cohort<'_>) -> (Vec<Decision>, bool) {
+    /// The stack with the best values tried, at most `most` of them; `None` where that is the stack of now.
+    pub(super) fn refined(&mut self, most: usize, cohort: &Cohort<'_>) -> Option<Stack> {
         self.model.last = cohort.started();
         // Without noise there is no scale for the model, and no need of one.
         if !(self.rules.refine && self.stack.is_keyed() && self.s() > 0.0) {
-            return (Vec::new(), false);
+            return None;
         }
         let mut best = self.model.best(self.s(), cohort);
         best.sort_by(|a, b| b.2.total_cmp(&a.2));
         best.truncate(most);
-        let before = self.stack.clone();
-        let mut stack = before.emptied();
+        let mut stack = self.stack.emptied();
         for (key, part, _) in best {
             let with = stack.put(key, part);
             // Values that are good alone may not be valid together.
@@ -161,15 +158,6 @@ impl Scout {
                 stack = with;
             }
         }
-        if stack.arm() == before.arm() {
-            return (Vec::new(), false);
-        }
-        let left = before.proposals().filter(|p| !stack.proposals().any(|q| q == *p));
-        let decisions = left
-            .filter(|p| cohort.is_live(*p))
-            .map(|p| Decision::set_aside(p, "by all runs so far, other values of its keys are better"))
-            .collect();
-        self.stack = stack;
-        (decisions, true)
+        (stack.arm() != self.stack.arm()).then_some(stack)
     }
 }

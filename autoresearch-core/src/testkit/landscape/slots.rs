@@ -20,13 +20,21 @@ const GRID: usize = 13;
 ///
 /// 45 % of the keys have something to gain: the best level gains U(.6, 4) over the baseline's. A proposal changes one
 /// key, now and then two: a numeric one by one to three steps or to any level, a categorical one to any level.
+///
+/// Keys do not interact, but in a [`steep`](Self::steep) world.
 #[derive(Debug)]
 pub struct Slots {
     seed: u64,
     split: f64,
     noise: Noise,
     keys: Vec<Key>,
+    /// Of every key: the one that moves its levels, and by how many.
+    moved: Vec<Option<(usize, i32)>>,
 }
+
+/// How much larger effects are on a plain baseline, and how many of the keys another one moves.
+const STEEP: f64 = 10.0;
+const MOVED: f64 = 0.5;
 
 #[derive(Debug)]
 struct Key {
@@ -96,6 +104,36 @@ impl Slots {
             split: 0.0,
             noise: Noise::Gaussian,
             keys: (0..keys).map(|_| Key::draw(&mut rng)).collect(),
+            moved: vec![None; keys],
+        }
+    }
+
+    /// A plain baseline: all effects are ten times as large, tens of sigma, and every other key has its levels moved by
+    /// one to four places where a key before it is not what it was at the baseline, so that what is best there
+    /// depends on what was chosen here.
+    #[must_use]
+    pub fn steep(mut self) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(mix(self.seed, 34));
+        for key in &mut self.keys {
+            key.gains.iter_mut().for_each(|gain| *gain *= STEEP);
+        }
+        for (key, moved) in self.moved.iter_mut().enumerate().skip(1) {
+            let by = rng.random_range(1..=4) * if rng.random() { 1 } else { -1 };
+            *moved = (rng.random::<f64>() < MOVED).then(|| (rng.random_range(0..key), by));
+        }
+        self
+    }
+
+    /// What a key's value gains over the baseline's, where the others are what they are.
+    fn gain_of(&self, key: usize, candidate: &Levels) -> f64 {
+        let own = &self.keys[key];
+        let by = |(other, by): (usize, i32)| {
+            if candidate[other] == self.keys[other].baseline { 0 } else { by }
+        };
+        match self.moved[key].map_or(0, by) {
+            0 => own.gain(candidate[key]),
+            by if own.numeric => own.gain((i32::from(candidate[key]) + by).clamp(0, GRID as i32 - 1) as u8),
+            by => own.gain((i32::from(candidate[key]) + by).rem_euclid(own.gains.len() as i32) as u8),
         }
     }
 
@@ -162,17 +200,25 @@ impl World for Slots {
     }
 
     fn gain(&self, candidate: &Levels) -> f64 {
-        self.keys.iter().zip(candidate).map(|(key, level)| key.gain(*level)).sum()
+        (0..self.keys.len()).map(|key| self.gain_of(key, candidate)).sum()
     }
 
+    /// The sum of what each key could gain; of a steep world an upper bound.
     fn ideal(&self, _proposals: u64) -> f64 {
         self.keys.iter().map(Key::best).sum()
     }
 
     fn judge(&self, candidate: &Levels) -> Merit {
-        let changed = self.keys.iter().zip(candidate).filter(|(key, level)| key.baseline != **level);
-        let gains: Vec<f64> = changed.map(|(key, level)| key.gain(*level)).collect();
-        let junk = gains.iter().filter(|gain| **gain <= 0.0).count();
+        let all = self.gain(candidate);
+        let without = |key: usize| {
+            let mut without = candidate.clone();
+            without[key] = self.keys[key].baseline;
+            self.gain(&without)
+        };
+        let changed = (0..candidate.len()).filter(|key| self.keys[*key].baseline != candidate[*key]);
+        let gains: Vec<f64> = changed.map(|key| all - without(key)).collect();
+        // A sum of many terms is off by its last digits.
+        let junk = gains.iter().filter(|gain| **gain < 1e-9).count();
         let weak = gains.iter().filter(|gain| **gain < 0.25).count();
         Merit { edits: gains.len(), junk, weak, units: gains.len(), junk_units: junk }
     }
