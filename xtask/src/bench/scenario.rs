@@ -59,7 +59,9 @@ impl Scenario {
             }
             Self::Edits(_) => own.tau = 0.0,
             Self::File(_) => (own.tau, own.conflicts) = (0.0, 0.0),
-            Self::Slots(_) | Self::Steep(_) => (own.tau, own.conflicts, own.interactions) = (0.0, 0.0, "none".into()),
+            Self::Slots(_) | Self::Steep(_) => {
+                (own.tau, own.conflicts, own.interactions) = (0.0, 0.0, "none".into())
+            }
         }
         own
     }

@@ -2,7 +2,7 @@
 
 use super::REPORT;
 use super::block::Block;
-use super::reserve::groups;
+use super::reserve::{Ground, groups};
 use super::stack::StackUnit;
 use crate::accept::claim::{EffectsClaim, EffectsGroup, EffectsTest, Noise};
 use crate::accept::decision::Step;
@@ -28,6 +28,7 @@ pub(super) struct Certificate {
     pub(super) alpha: f64,
     pub(super) before: usize,
     drop: f64,
+    ground: Ground,
     last: bool,
     round: u32,
     pub(super) noise: Option<RoundNoise>,
@@ -63,6 +64,7 @@ impl Certificate {
         alpha: f64,
         before: usize,
         drop: f64,
+        ground: Ground,
         last: bool,
     ) -> Self {
         let candidate = |unit| Candidate {
@@ -80,6 +82,7 @@ impl Certificate {
             alpha,
             before,
             drop,
+            ground,
             last,
             round: 0,
             noise: None,
@@ -150,7 +153,7 @@ impl Certificate {
         if self.round >= 2 && self.together(open.len()) {
             self.waiting.extend([open].into_iter().filter(|units| !units.is_empty()));
         } else {
-            let (count, _) = groups(open.len(), self.keyed());
+            let (count, _) = groups(open.len(), self.ground);
             open.shuffle(&mut rng);
             let mut dealt: Vec<Vec<usize>> = vec![Vec::new(); count];
             open.into_iter().enumerate().for_each(|(i, j)| dealt[i % count].push(j));
@@ -161,18 +164,21 @@ impl Certificate {
         }
     }
 
-    /// Whether units are keys of a parameter set.
-    fn keyed(&self) -> bool {
-        self.units.iter().any(|c| !c.unit.key.is_empty())
-    }
-
     /// Whether the second round is one block.
     fn together(&self, open: usize) -> bool {
-        open <= GROUP || self.noise.is_none_or(|noise| noise.ratio < INTERACTING)
+        self.ground != Ground::Steep
+            && (open <= GROUP || self.noise.is_none_or(|noise| noise.ratio < INTERACTING))
     }
 
     fn cost_of_second(&self, open: usize) -> usize {
-        if self.together(open) { block_runs(open) } else { open.div_ceil(GROUP) * GROUP_RUNS }
+        match self.ground {
+            Ground::Steep => {
+                let (groups, runs) = groups(open, self.ground);
+                groups * runs
+            }
+            _ if self.together(open) => block_runs(open),
+            _ => open.div_ceil(GROUP) * GROUP_RUNS,
+        }
     }
 
     /// Drops the weakest until the block fits what is left.
@@ -190,7 +196,7 @@ impl Certificate {
 
     fn plan(&mut self, units: Vec<usize>, cohort: &Cohort<'_>) -> Step {
         let together = self.round >= 2 && self.together(units.len());
-        let runs = if together { block_runs(units.len()) } else { groups(units.len(), self.keyed()).1 };
+        let runs = if together { block_runs(units.len()) } else { groups(units.len(), self.ground).1 };
         let on = self.units.iter().filter(|c| !c.dropped).flat_map(|c| c.unit.arm.parts());
         let switched = units.iter().map(|&j| self.units[j].unit.arm.clone()).collect();
         let (block, step) = Block::plan(on.copied().collect(), switched, runs, cohort);

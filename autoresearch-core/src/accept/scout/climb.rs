@@ -21,6 +21,8 @@ const SHARE_DOWN: f64 = 0.2;
 #[derive(Debug)]
 pub(super) struct Climb {
     pub(super) mean: f64,
+    /// The incumbent's mean.
+    pub(super) origin: f64,
     /// Variance of the mean, in units of a run's.
     pub(super) variance: f64,
     /// The share of claimed gains that re-runs realise, as a ratio of two decaying sums.
@@ -83,6 +85,7 @@ impl Default for Climb {
     fn default() -> Self {
         Self {
             mean: 0.0,
+            origin: 0.0,
             variance: 1.0,
             realised: 1.5,
             claims: 5.0,

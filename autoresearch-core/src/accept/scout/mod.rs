@@ -24,6 +24,7 @@ use certify::Certificate;
 use climb::Climb;
 use peel::Peel;
 use refine::Model;
+use reserve::Ground;
 use rival::Rival;
 use stack::Stack;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ const REPORT: usize = 8;
 const MOST_BUNDLED: usize = 26;
 /// How often lost incumbent runs are replaced.
 const REPLACEMENTS: u32 = 3;
+/// From so many sigma a key on, effects stand out of the noise by themselves, and interactions with them.
+const STEEP: f64 = 5.0;
 
 /// The recommended policy wherever candidates compose.
 ///
@@ -244,6 +247,7 @@ impl Scout {
         self.noise = self.noise.pooled(Residual::new(moments.sum_of_squares(), df));
         let alone = self.stack.is_empty();
         self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), alone);
+        self.climb.origin = moments.mean();
         if let (true, Some((seed, score))) = (alone, scores.first()) {
             self.share(*seed, *score);
         }
@@ -258,7 +262,17 @@ impl Scout {
     /// Runs to be kept back for certifying so many units.
     fn reserve(&self, units: usize) -> u64 {
         let peel = if self.rules.peel { peel::cost(self.stack.fused()) } else { 0 };
-        reserve::reserve(units, self.stack.is_keyed()) + peel
+        reserve::reserve(units, self.ground(units)) + peel
+    }
+
+    /// How much of so many units may be switched at once in a certificate.
+    fn ground(&self, units: usize) -> Ground {
+        let each = (self.climb.mean - self.climb.origin) / units.max(1) as f64;
+        match self.stack.is_keyed() {
+            true if self.s() > 0.0 && each > STEEP * self.s() => Ground::Steep,
+            true => Ground::Keys,
+            false => Ground::Edits,
+        }
     }
 
     /// Whether the runs that are left would not pay for another certificate.
@@ -312,8 +326,9 @@ impl Scout {
         let alone = k == 1 && self.last && !self.rules.epochs;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
         let units = self.stack.units().to_vec();
+        let ground = self.ground(units.len());
         let certificate =
-            Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop, self.last);
+            Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop, ground, self.last);
         self.phase = Phase::Certify(Box::new(certificate));
     }
 }
@@ -343,7 +358,9 @@ impl Acceptor for Scout {
                     }
                 }
                 Phase::Rival(_) => {
-                    let Phase::Rival(rival) = std::mem::replace(&mut self.phase, Phase::Climb) else { continue };
+                    let Phase::Rival(rival) = std::mem::replace(&mut self.phase, Phase::Climb) else {
+                        continue;
+                    };
                     let left = match self.decide_rival(&rival, cohort) {
                         Ok(left) => left,
                         Err(step) => {
@@ -359,7 +376,7 @@ impl Acceptor for Scout {
                     }
                 }
                 Phase::Peel(peel) => {
-                    let reserved = reserve::reserve(self.stack.len(), self.stack.is_keyed());
+                    let reserved = reserve::reserve(self.stack.len(), Ground::Edits);
                     let most =
                         cohort.runs_affordable().map_or(u64::MAX, |left| left.saturating_sub(reserved));
                     if let Some(step) = peel.next(&mut self.stack, self.noise, self.rules.drop, most, cohort)
@@ -437,12 +454,12 @@ impl Acceptor for Scout {
                         struct that serde knows), or use `Guarded`"
                 .into());
         }
-        let least = CALIBRATE as u64 + 1 + reserve::reserve(1, false);
+        let least = CALIBRATE as u64 + 1 + reserve::reserve(1, Ground::Edits);
         match setup.runs {
             Some(runs) if runs < least => Err(format!(
                 "scout cannot certify anything within {runs} runs: {CALIBRATE} calibrate, at least 1 scouts, and \
                  the smallest certificate takes {}; allow {least} or more, or use `Fast` or `Guarded`",
-                reserve::reserve(1, false)
+                reserve::reserve(1, Ground::Edits)
             )),
             _ => Ok(()),
         }
