@@ -62,7 +62,8 @@ fn tuned() -> GptRecipe {
 }
 
 /// All fields that a recipe has, but for the vocabulary (bytes), each where a run of this size stays a matter of seconds:
-/// with a budget in operations a tiny model takes very many steps, and steps have a price of their own.
+/// with a budget in operations a tiny model takes very many steps, and steps have a price of their own; so has a large table,
+/// which costs no operations and every step all of its memory.
 pub(crate) fn space() -> ParamSpace {
     let full = GptRecipe::space();
     let kept = full.params().iter().map(|param| param.name.as_str());
@@ -75,6 +76,7 @@ pub(crate) fn space() -> ParamSpace {
         "batch",
         "accumulation",
         "context",
+        "bigrams",
         "muon_steps",
     ];
     let kept: Vec<&str> = kept.filter(|name| !narrowed.contains(name)).collect();
@@ -85,6 +87,7 @@ pub(crate) fn space() -> ParamSpace {
         .choice("head_dim", [24, 32, 48])
         .log_float("mlp_ratio", 2.0..=8.0)
         .choice("batch", [8, 16, 32])
+        .choice("bigrams", [0, 1024, 4096])
         .choice("context", [64, 128])
         .choice("muon_steps", [3, 4, 5])
         .when("optimizer", "muon")
