@@ -15,7 +15,7 @@ mod task;
 mod times;
 mod transfer;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use autoresearch_core::{Cancellation, SqliteStore, results_tsv};
 use autoresearch_report::Report;
 use autoresearch_tch::GptRecipe;
@@ -60,6 +60,9 @@ struct Options {
     /// Runs of a search
     #[arg(long, global = true, default_value_t = 700)]
     runs: u64,
+    /// Runs of a search from the tuned recipe [default: as of the others]
+    #[arg(long, global = true)]
+    tuned_runs: Option<u64>,
     /// Repetitions of a search, on other seeds
     #[arg(long, global = true, default_value_t = 3)]
     repetitions: u32,
@@ -69,6 +72,16 @@ struct Options {
     /// This starting point alone
     #[arg(long, global = true)]
     start: Option<Start>,
+}
+
+impl Options {
+    /// What a search from there is granted.
+    fn granted(&self, start: Start) -> u64 {
+        match start {
+            Start::Plain => self.runs,
+            Start::Tuned => self.tuned_runs.unwrap_or(self.runs),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -135,7 +148,8 @@ async fn run(cli: Cli) -> Result<()> {
 /// The searches that have ended.
 fn ended(options: &Options) -> Vec<Ended> {
     let all = Search::all(options.repetitions).into_iter();
-    let mut ended: Vec<Ended> = all.filter_map(|search| search.ended(&options.out, options.runs)).collect();
+    let mut ended: Vec<Ended> =
+        all.filter_map(|search| search.ended(&options.out, options.granted(search.start))).collect();
     ended.sort_by_key(|e| (e.search.start, e.search.policy, e.search.repetition));
     ended
 }
@@ -196,22 +210,27 @@ async fn searches(task: &Arc<Task>, options: &Options, stop: &Cancellation) -> R
     let wanted = |search: &Search| {
         options.policy.is_none_or(|policy| policy == search.policy)
             && options.start.is_none_or(|start| start == search.start)
-            && search.ended(&options.out, options.runs).is_none()
+            && search.ended(&options.out, options.granted(search.start)).is_none()
     };
     let mut waiting: VecDeque<Search> = Search::all(options.repetitions).into_iter().filter(wanted).collect();
     let mut flying = JoinSet::new();
-    let mut all = true;
+    let (mut all, mut failed) = (true, Vec::new());
     loop {
         while flying.len() < options.parallel && !stop.is_cancelled() {
             let Some(search) = waiting.pop_front() else { break };
             let (task, root, stop, runs) =
-                (Arc::clone(task), options.out.clone(), stop.clone(), options.runs);
+                (Arc::clone(task), options.out.clone(), stop.clone(), options.granted(search.start));
             flying.spawn(async move { (search, search.make(&task, &root, runs, &stop).await) });
         }
         let Some(ended) = flying.join_next().await else { break };
         let (search, ended) = ended?;
-        match ended.with_context(|| search.name())? {
-            Some(ended) => println!(
+        match ended.with_context(|| search.name()) {
+            // The others go on: each has a store of its own.
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                failed.push(search.name());
+            }
+            Ok(Some(ended)) => println!(
                 "{}: {} runs, {} kept, {} undecided, claims {:.4} bits per byte, {:.0} s of runs",
                 search.name(),
                 ended.runs,
@@ -220,8 +239,9 @@ async fn searches(task: &Arc<Task>, options: &Options, stop: &Cancellation) -> R
                 ended.claimed,
                 ended.compute_seconds
             ),
-            None => all = false,
+            Ok(None) => all = false,
         }
     }
+    ensure!(failed.is_empty(), "{} failed", failed.join(", "));
     Ok(all && waiting.is_empty())
 }
