@@ -1,4 +1,4 @@
-//! Set-up, tests, the demo and simulations of this workspace: `cargo xtask setup`, `llm`, `test`, `demo`, `bench`.
+//! Set-up, tests, the demo, studies and simulations of this workspace: `cargo xtask setup`, `llm`, `test`, `demo`, `bench`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
@@ -6,6 +6,7 @@ mod cache;
 mod demo;
 mod process;
 mod setup;
+mod study;
 mod test;
 mod workspace;
 
@@ -47,6 +48,8 @@ enum Command {
     Test(test::Args),
     /// Set up, then search for a better training recipe on Shakespeare for some minutes
     Demo(demo::Args),
+    /// Set up, then make a study of real training runs and its figures, or go on with it
+    Study(study::Args),
     /// Play acceptance policies on simulated worlds whose truth is known
     Bench(bench::Args),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Llm { port } => setup::llm::serve(port),
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -145,3 +145,39 @@ fn append(file: &mut File, line: &Line) -> Result<()> {
 pub(crate) fn path(root: &Path) -> PathBuf {
     root.join("runs.jsonl")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs() -> Vec<Need> {
+        (1..=3).map(|seed| Need::small(&GptRecipe::default(), seed)).collect()
+    }
+
+    #[tokio::test]
+    async fn runs_are_made_once_and_a_torn_line_is_made_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = path(folder.path());
+        let (task, stop) = (Arc::new(Task::tiny()), Cancellation::new());
+        let mut ledger = Ledger::open(file.clone()).expect("nothing yet");
+        assert!(ledger.fill(needs(), &task, 2, &stop).await.expect("runs"));
+        let text = fs::read_to_string(&file).expect("a ledger");
+        assert_eq!(text.lines().count(), 3);
+        let first: Vec<String> =
+            ledger.runs().map(|(need, run)| format!("{need:?} {:?}", run.test)).collect();
+
+        // Killed while the last line was written.
+        fs::write(&file, &text[..text.len() - 40]).expect("torn");
+        let mut ledger = Ledger::open(file.clone()).expect("a torn ledger");
+        assert_eq!(ledger.runs().count(), 2);
+        assert!(ledger.fill(needs(), &task, 2, &stop).await.expect("the last run"));
+        let again: Vec<String> =
+            ledger.runs().map(|(need, run)| format!("{need:?} {:?}", run.test)).collect();
+        assert_eq!(again, first, "the same run gives the same numbers");
+
+        // What is broken in the middle is nobody's torn line.
+        fs::write(&file, text.replacen("\"seed\":2", "\"seed\":x", 1)).expect("broken");
+        let error = Ledger::open(file).expect_err("a broken line").to_string();
+        assert!(error.contains("runs.jsonl:"), "{error}");
+    }
+}

@@ -1,19 +1,12 @@
 //! What is searched: two starting points, the space of recipes around them, and what a run is given.
 
-use autoresearch_core::{Fidelity, ParamSpace};
+use autoresearch_core::ParamSpace;
 use autoresearch_tch::{Activation, Cooldown, GptRecipe, OptimizerKind, Position};
 use serde::{Deserialize, Serialize};
 
-/// Training tokens of a run of the plain recipe: 64 steps of 1,024.
-const TOKENS: f64 = 65_536.0;
-/// Operations a token of the plain recipe, forward and backward.
-const FLOPS_PER_TOKEN: f64 = 786_432.0;
-
-/// What a run is given: the operations that the plain recipe needs for its tokens, so that a larger model does not win by
-/// computing more.
-pub(crate) fn fidelity() -> Fidelity {
-    Fidelity::flops(TOKENS * FLOPS_PER_TOKEN)
-}
+/// Operations of a run: what the plain recipe needs for 65,536 training tokens, 64 steps of 1,024, at 786,432 operations a
+/// token forward and backward. A larger model does not win by computing more.
+pub(crate) const FLOPS: f64 = 65_536.0 * 786_432.0;
 
 /// Where a search begins.
 #[derive(
@@ -96,7 +89,7 @@ pub(crate) fn space() -> ParamSpace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use autoresearch_core::{ParamSet, RandomSearch, testkit};
+    use autoresearch_core::{ParamSet, ProposeContext, Proposed, Proposer, RandomSearch};
 
     #[test]
     fn both_starts_are_points_of_the_space() {
@@ -112,8 +105,23 @@ mod tests {
         space().check().expect("a space");
     }
 
+    /// Of every field each value that is in the space, set alone at either start, is a recipe; and so is what a thousand
+    /// random draws make of them together.
     #[test]
     fn every_proposal_is_a_recipe() {
-        let _ = (RandomSearch::<GptRecipe>::over(space()), testkit::loss);
+        let mut proposer = RandomSearch::over(space());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for start in Start::ALL.map(Start::recipe) {
+            for seed in 0..500 {
+                let cx = ProposeContext::for_test(&start, seed);
+                let proposed = runtime.block_on(proposer.propose(cx)).expect("proposals");
+                let Proposed::Proposals(proposals) = proposed else { panic!("{proposed:?}") };
+                for proposal in proposals {
+                    let recipe: GptRecipe = proposal.candidate;
+                    recipe.validate().expect("a recipe");
+                    assert_ne!(recipe, start);
+                }
+            }
+        }
     }
 }

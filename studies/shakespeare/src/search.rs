@@ -133,3 +133,47 @@ impl Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_search_that_was_stopped_goes_on_to_the_same_end() {
+        let (task, folder) = (Task::tiny(), tempfile::tempdir().expect("a folder"));
+        let search = Search { repetition: 1, start: Start::Plain, policy: Policy::Greedy };
+        let runs = 14;
+        let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+        let one =
+            search.make(&task, &whole, runs, &Cancellation::new()).await.expect("a search").expect("its end");
+        let mut stops = 0;
+        let other = loop {
+            let stop = Cancellation::new();
+            let in_a_moment = stop.clone();
+            tokio::spawn(async move {
+                // Longer each time, so that some run is at its end on the slowest machine as well.
+                tokio::time::sleep(Duration::from_millis(400) * (stops + 1)).await;
+                in_a_moment.cancel();
+            });
+            match search.make(&task, &parts, runs, &stop).await.expect("a part") {
+                Some(ended) => break ended,
+                None => stops += 1,
+            }
+            assert!(stops < 60, "it gets nowhere");
+        };
+        let decided = |ended: &Ended| (ended.runs, ended.kept, ended.kept_recipe.clone(), ended.claimed);
+        assert_eq!(decided(&one), decided(&other));
+        assert_eq!(search.ended(&parts, runs), Some(other));
+        assert_eq!(search.ended(&parts, runs + 1), None, "more runs were granted since");
+    }
+
+    #[test]
+    fn whole_repetitions_come_first() {
+        let all = Search::all(2);
+        assert_eq!(all.len(), 20);
+        assert!(all[..10].iter().all(|search| search.repetition == 1));
+        let names: std::collections::BTreeSet<String> = all.iter().map(|search| search.name()).collect();
+        assert_eq!(names.len(), 20);
+    }
+}

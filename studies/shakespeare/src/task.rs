@@ -1,6 +1,6 @@
 //! The text, and one run on it.
 
-use crate::recipes::fidelity;
+use crate::recipes::FLOPS;
 use anyhow::Result;
 use autoresearch_core::{EvalContext, Evaluator, Executor, Fidelity, RunContext, RunFailure};
 use autoresearch_tch::{BitsPerByte, Corpus, GptRecipe, GptTrainer, Scale, Split, Splits, TrainedGpt};
@@ -14,6 +14,8 @@ const EXCERPT: usize = 3 * 1024;
 #[derive(Debug)]
 pub(crate) struct Task {
     splits: Splits,
+    /// Operations of a run of the small size.
+    flops: f64,
 }
 
 /// How large a run is.
@@ -58,11 +60,20 @@ impl Task {
     /// # Errors
     /// The text cannot be read or is too little.
     pub(crate) fn open(corpus: &Path) -> Result<Self> {
-        Ok(Self { splits: Corpus::read(corpus)?.split(Split::default())? })
+        Ok(Self { splits: Corpus::read(corpus)?.split(Split::default())?, flops: FLOPS })
+    }
+
+    /// On a few short texts, with runs of two steps.
+    #[cfg(test)]
+    pub(crate) fn tiny() -> Self {
+        let texts = (0..60)
+            .map(|i| format!("{i} documents say what documents say, and no. {i} says it\n").repeat(40));
+        let splits = Corpus::from_texts(texts).split(Split::default()).expect("enough text");
+        Self { splits, flops: FLOPS / 32.0 }
     }
 
     pub(crate) fn trainer(&self) -> GptTrainer {
-        GptTrainer::new(&self.splits).fidelity(fidelity())
+        GptTrainer::new(&self.splits).fidelity(Fidelity::flops(self.flops))
     }
 
     pub(crate) fn validation(&self) -> BitsPerByte {
@@ -92,11 +103,10 @@ impl Task {
         let run: TrainedGpt = match size {
             Size::Small => self.trainer().execute(recipe, cx).await?,
             Size::Large => {
-                let Fidelity::Flops(flops) = fidelity() else { unreachable!("a budget in operations") };
                 let scale = Scale::new().depth(LARGER).width(LARGER);
                 let growth = scale.growth() as f64;
                 let trainer =
-                    GptTrainer::new(&self.splits).fidelity(Fidelity::flops(flops * growth * LONGER));
+                    GptTrainer::new(&self.splits).fidelity(Fidelity::flops(self.flops * growth * LONGER));
                 trainer.scaled(scale).execute(recipe, cx).await?
             }
         };

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Runs the starting points and recipes that differ from one in one or two keys, one after the other.
-pub async fn print(task: &Task, draws: u64, root: &Path) -> Result<()> {
+pub(crate) async fn print(task: &Task, draws: u64, root: &Path) -> Result<()> {
     println!("{:>24} {:>9} {:>9} {:>7} {:>9} {:>9}", "recipe", "bits", "test", "steps", "training", "in all");
     for start in Start::ALL {
         one(task, start.name(), start.recipe(), root).await?;
