@@ -2,7 +2,7 @@
 
 use crate::keys;
 use crate::ledger::{Ledger, Need};
-use crate::plan::NOISE;
+use crate::plan::{SINGLE, closer, singles};
 use crate::search::Ended;
 use crate::task::{Measured, Size};
 use autoresearch_core::CurvePoint;
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) struct Data {
     pub(crate) searches: Vec<Ended>,
     /// What differs from the plain recipe.
+    #[serde(with = "crate::deltas")]
     recipes: Vec<Map<String, Value>>,
     runs: Vec<Run>,
 }
@@ -46,21 +47,35 @@ fn is_first(again: &u32) -> bool {
 
 impl Data {
     pub(crate) fn of(searches: Vec<Ended>, ledger: &Ledger) -> Self {
+        Self::of_runs(searches, ledger.runs())
+    }
+
+    /// The same of runs that come from elsewhere.
+    pub(crate) fn of_runs<'a>(
+        searches: Vec<Ended>,
+        runs: impl IntoIterator<Item = (&'a Need, &'a Measured)>,
+    ) -> Self {
         let mut data = Self { searches, ..Self::default() };
-        for (need, measured) in ledger.runs() {
-            data.add(need, measured);
+        // Details are kept where a figure is made of them, as they are most of the file.
+        let looked_at = closer(&data.searches);
+        let ends: Vec<GptRecipe> =
+            looked_at.iter().flat_map(|e| [e.baseline.clone(), e.kept_recipe.clone()]).collect();
+        let edited = looked_at.iter().flat_map(|e| singles(e)).map(|(_, recipe)| recipe);
+        let edited: Vec<GptRecipe> = edited.chain(ends.iter().cloned()).collect();
+        for (need, measured) in runs {
+            data.add(need, measured, edited.contains(&need.recipe), ends.contains(&need.recipe));
         }
         data
     }
 
-    fn add(&mut self, need: &Need, measured: &Measured) {
+    fn add(&mut self, need: &Need, measured: &Measured, documents: bool, curve: bool) {
         let differs = fields(&need.recipe);
         let known = self.recipes.iter().position(|recipe| *recipe == differs);
         let recipe = known.unwrap_or_else(|| {
             self.recipes.push(differs);
             self.recipes.len() - 1
         });
-        let by_document = need.size == Size::Small && NOISE.contains(&need.seed);
+        let by_document = documents && need.size == Size::Small && SINGLE.contains(&need.seed);
         let rounded = |x: &f64| (x * 1e5).round() / 1e5;
         self.runs.push(Run {
             recipe,
@@ -77,7 +92,7 @@ impl Data {
             } else {
                 Vec::new()
             },
-            curve: measured.curve.clone(),
+            curve: if curve { measured.curve.clone() } else { Vec::new() },
         });
     }
 

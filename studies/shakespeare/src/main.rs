@@ -1,7 +1,10 @@
 //! Does careful acceptance beat keep-if-better at the same number of real training runs? See README.md.
 
 mod data;
+mod deltas;
 mod estimate;
+#[cfg(test)]
+mod fixture_tests;
 mod keys;
 mod ledger;
 mod noise;
