@@ -21,8 +21,9 @@ const SHARE_DOWN: f64 = 0.2;
 #[derive(Debug)]
 pub(super) struct Climb {
     pub(super) mean: f64,
-    /// The incumbent's mean.
+    /// The incumbent's mean, and what was gained since in the largest leaps.
     pub(super) origin: f64,
+    pub(super) leapt: f64,
     /// Variance of the mean, in units of a run's.
     pub(super) variance: f64,
     /// The share of claimed gains that re-runs realise, as a ratio of two decaying sums.
@@ -86,6 +87,7 @@ impl Default for Climb {
         Self {
             mean: 0.0,
             origin: 0.0,
+            leapt: 0.0,
             variance: 1.0,
             realised: 1.5,
             claims: 5.0,
@@ -154,6 +156,9 @@ impl Climb {
         self.variance += STEP;
         if gain > LEAP * s {
             self.owed = self.owed.max(1);
+        }
+        if gain > 2.0 * LEAP * s {
+            self.leapt += gain;
         }
         self.turned_down = 0;
         self.reruns = Moments::new();

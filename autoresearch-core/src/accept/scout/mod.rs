@@ -36,8 +36,8 @@ const REPORT: usize = 8;
 const MOST_BUNDLED: usize = 26;
 /// How often lost incumbent runs are replaced.
 const REPLACEMENTS: u32 = 3;
-/// From so many sigma a key on, effects stand out of the noise by themselves, and interactions with them.
-const STEEP: f64 = 5.0;
+/// Where so much of the gain came in leaps, effects stand out of the noise by themselves, and interactions with them.
+const STEEP: f64 = 0.5;
 
 /// The recommended policy wherever candidates compose.
 ///
@@ -247,7 +247,7 @@ impl Scout {
         self.noise = self.noise.pooled(Residual::new(moments.sum_of_squares(), df));
         let alone = self.stack.is_empty();
         self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), alone);
-        self.climb.origin = moments.mean();
+        (self.climb.origin, self.climb.leapt) = (moments.mean(), 0.0);
         if let (true, Some((seed, score))) = (alone, scores.first()) {
             self.share(*seed, *score);
         }
@@ -262,14 +262,15 @@ impl Scout {
     /// Runs to be kept back for certifying so many units.
     fn reserve(&self, units: usize) -> u64 {
         let peel = if self.rules.peel { peel::cost(self.stack.fused()) } else { 0 };
-        reserve::reserve(units, self.ground(units)) + peel
+        reserve::reserve(units, self.ground()) + peel
     }
 
-    /// How much of so many units may be switched at once in a certificate.
-    fn ground(&self, units: usize) -> Ground {
-        let each = (self.climb.mean - self.climb.origin) / units.max(1) as f64;
+    /// How much may be switched at once in a certificate.
+    fn ground(&self) -> Ground {
+        let steep =
+            self.climb.leapt > 0.0 && self.climb.leapt >= STEEP * (self.climb.mean - self.climb.origin);
         match self.stack.is_keyed() {
-            true if self.s() > 0.0 && each > STEEP * self.s() => Ground::Steep,
+            true if steep => Ground::Steep,
             true => Ground::Keys,
             false => Ground::Edits,
         }
@@ -326,7 +327,7 @@ impl Scout {
         let alone = k == 1 && self.last && !self.rules.epochs;
         let alpha = if alone { self.rules.alpha } else { certificate_level(self.rules.alpha, k) };
         let units = self.stack.units().to_vec();
-        let ground = self.ground(units.len());
+        let ground = self.ground();
         let certificate =
             Certificate::new(units, self.noise, alpha, self.certified, self.rules.drop, ground, self.last);
         self.phase = Phase::Certify(Box::new(certificate));
