@@ -5,8 +5,7 @@ use crate::recipes::{Start, space};
 use crate::task::Task;
 use anyhow::{Context, Result};
 use autoresearch_core::{
-    Cancellation, Evolution, Limits, LocalSearch, ProposerExt, RandomSearch, Report, SqliteStore, StopReason,
-    Study, Tpe,
+    Cancellation, Evolution, Limits, LocalSearch, ProposerExt, Report, SqliteStore, StopReason, Study, Tpe,
 };
 use autoresearch_tch::GptRecipe;
 use serde::{Deserialize, Serialize};
@@ -88,8 +87,7 @@ impl Search {
         let proposer = LocalSearch::over(space())
             .portfolio("local")
             .with("tpe", Tpe::over(space()))
-            .with("evolution", Evolution::over(space()))
-            .with("random", RandomSearch::over(space()));
+            .with("evolution", Evolution::over(space()));
         let mut study = Study::new(self.start.recipe(), proposer, task.trainer(), task.validation())
             .acceptor(self.policy.acceptor())
             .limits(Limits::new().runs(runs))
