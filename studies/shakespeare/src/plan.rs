@@ -13,12 +13,12 @@ use autoresearch_tch::GptRecipe;
 use std::ops::Range;
 
 /// Seeds of a total, of a recipe with one key set back, and of the measurements of noise.
-pub(crate) const TOTAL: Range<u64> = 1_000_000..1_000_012;
-pub(crate) const LEFT_OUT: Range<u64> = 1_000_000..1_000_004;
-pub(crate) const NOISE: Range<u64> = 1_000_000..1_000_020;
-pub(crate) const SINGLE: Range<u64> = 1_000_000..1_000_004;
+pub(crate) const TOTAL: Range<u64> = 1_000_000..1_000_008;
+pub(crate) const LEFT_OUT: Range<u64> = 1_000_000..1_000_003;
+pub(crate) const NOISE: Range<u64> = 1_000_000..1_000_016;
+pub(crate) const SINGLE: Range<u64> = 1_000_000..1_000_003;
 /// Runs of the large size, and of single edits there.
-pub(crate) const LARGE: Range<u64> = 1_000_000..1_000_006;
+pub(crate) const LARGE: Range<u64> = 1_000_000..1_000_005;
 pub(crate) const LARGE_SINGLE: Range<u64> = 1_000_000..1_000_002;
 /// Each run of the design has a seed of its own.
 const DESIGN: u64 = 2_000_000;
