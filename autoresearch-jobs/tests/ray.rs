@@ -176,6 +176,38 @@ async fn what_ray_loses_is_not_the_candidates_fault() {
 }
 
 #[tokio::test]
+async fn a_status_that_nobody_knows_is_not_waited_out_for_ever() {
+    let fate = Fate { status: "PAUSED", message: "Job is paused by an operator.", ..Fate::default() };
+    let ray = connect(&Fake::start(fate, |_, _, _| None)).start_within(Duration::from_millis(300));
+    let waited = tokio::time::timeout(Duration::from_secs(90), launch(&ray, 1, &sh("true"))).await;
+    let why = infrastructure(waited.expect("given up"));
+    assert!(why.contains("PAUSED") && why.contains("paused by an operator"), "{why}");
+}
+
+#[tokio::test]
+async fn a_node_without_python_is_a_mistake_in_the_set_up() {
+    let fate = Fate {
+        status: "FAILED",
+        exit_code: Some(127),
+        message: "Job entrypoint command failed with exit code 127",
+        record: false,
+        said: "/bin/sh: 1: exec: python3: not found\n",
+        ..Fate::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for ray in [connect(&Fake::start(fate.clone(), |_, _, _| None)), {
+        connect(&Fake::start(fate.clone(), |_, _, _| None)).folder(folder.path())
+    }] {
+        let why = setup(launch(&ray, 1, &sh("true")).await);
+        assert!(why.contains("python3: not found") && why.contains(".python("), "{why}");
+    }
+    // The same status without a word of it is a record that was lost.
+    let lost = Fate { said: "Killed\n", ..fate };
+    let why = infrastructure(launch(&connect(&Fake::start(lost, |_, _, _| None)), 1, &sh("true")).await);
+    assert!(why.contains("exit code 127"), "{why}");
+}
+
+#[tokio::test]
 async fn jobs_that_a_new_head_does_not_know_are_lost() {
     let fake = Fake::start(Fate { runs: Some(Duration::from_secs(600)), ..Fate::default() }, |_, _, _| None);
     let ray = connect(&fake).away(Duration::from_millis(500));

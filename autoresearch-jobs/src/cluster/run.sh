@@ -114,7 +114,7 @@ body() {
   head=$!; begun=; { read -r begun </proc/$head/stat; } 2>/dev/null
   set -- ${begun##*) }; echo $head ${20} >"$I/head.half" && mv "$I/head.half" "$I/head"
   wait $head; s=$?
-  put refused "$([ $s = 125 ] && tr -cd "A-Za-z0-9 .,:;'_-" <&8)"
+  put refused "$([ $s = 125 ] && tr -cd "A-Za-z0-9 .,:;'_/#!()-" <&8)"
   times >"$I/times"; put status $s
 }
 
@@ -149,7 +149,7 @@ n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n
 # A driver that wants no more of this has taken the folder away, or another has begun: then this one's end counts for nothing.
 { [ "$stop" != fenced ] && wanted && ! replaced; } || exit 95
 used=$(tail -n 1 "$I/times" 2>/dev/null)
-refused=; [ "$status" = 125 ] && refused=$(tr -cd "A-Za-z0-9 .,:;'_-" <"$I/refused" 2>/dev/null)
+refused=; [ "$status" = 125 ] && refused=$(tr -cd "A-Za-z0-9 .,:;'_/#!()-" <"$I/refused" 2>/dev/null)
 printf '{"token":"%s","incarnation":%s,"status":%s,"stop":"%s","refused":"%s","wall":%s.%02d,"used":"%s","sampled":%s,"peak":%s,"place":"%s","left_behind":%s}\n' \
   "$token" "$K" "${status:-137}" "$stop" "$refused" $(((t1 - t0) / 100)) $(((t1 - t0) % 100)) "$used" \
   "$(cat "$I/sampled" 2>/dev/null || echo 0)" "$(cat "$I/peak" 2>/dev/null || echo 0)" "$(uname -n)" "$ended" >"$I/exit.half" &&

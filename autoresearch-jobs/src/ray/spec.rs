@@ -45,6 +45,7 @@ struct Limits {
     address_space: Option<u64>,
     output: Option<u64>,
     file_size: Option<u64>,
+    collected: Option<u64>,
 }
 
 /// A job with all that was read for it: its files and its environment.
@@ -170,6 +171,7 @@ impl Read {
                 address_space: limits.address_space,
                 output: limits.output,
                 file_size: limits.file_size,
+                collected: limits.collected,
             },
             collect: self.patterns.clone(),
             folder: self.job.folder.as_deref(),

@@ -33,6 +33,9 @@ pub struct Fate {
     pub status: &'static str,
     pub error_type: Option<&'static str>,
     pub message: &'static str,
+    pub exit_code: Option<i32>,
+    /// What stands in the log.
+    pub said: &'static str,
     /// Whether it leaves a record in the log.
     pub record: bool,
     /// How long it goes on after it was told to stop.
@@ -48,6 +51,8 @@ impl Default for Fate {
             status: "SUCCEEDED",
             error_type: None,
             message: "Job finished successfully.",
+            exit_code: None,
+            said: "said something\n",
             record: true,
             lingers: Duration::ZERO,
             beside: false,
@@ -261,17 +266,17 @@ fn info(job: &Job, fate: &Fate) -> Value {
         "type": "SUBMISSION", "job_id": null, "submission_id": job.request["submission_id"], "status": status,
         "message": message, "error_type": error, "metadata": job.request["metadata"],
         "runtime_env": job.request["runtime_env"],
-        "driver_exit_code": if status == "SUCCEEDED" { json!(0) } else { Value::Null },
+        "driver_exit_code": if status == "SUCCEEDED" { json!(0) } else { json!(fate.exit_code) },
     })
 }
 
 /// As the script on a node writes it.
 fn log(job: &Job, fate: &Fate) -> String {
-    let said = "Running entrypoint for job\nsaid something\n";
+    let said = format!("Running entrypoint for job\n{}", fate.said);
     let cut_short =
         matches!((fate.runs, job.stopped), (Some(runs), Some(stopped)) if stopped < job.since + runs);
     if !fate.record || cut_short {
-        return said.into();
+        return said;
     }
     let launch = job.request["metadata"]["autoresearch_launch"].as_str().unwrap();
     let record = json!({"launch": launch, "ended": {"status": 0}, "wall_seconds": 0.3, "stdout": "said something\n", "place": "n"});
