@@ -52,7 +52,10 @@ async fn a_job_goes_there_and_back_and_nothing_stays() {
     let fake = Fake::start(Fate::default(), |_, _, _| None);
     let ray = connect(&fake).bearer("canary-token".to_owned());
     let exit = launch(&ray, 1, &sh("true")).await.unwrap();
-    assert_eq!((exit.ended, &*exit.stdout, &*exit.place), (Ended::Status(0), "said something\n", "n"));
+    assert_eq!(
+        (exit.ended, &*exit.stdout, &*exit.place),
+        (Ended::Status(0), "\u{1}autoresearch-own\nsaid something\n", "n")
+    );
     until("the record is deleted", || fake.jobs().is_empty()).await;
     // The same once more at once, under another name while the old one is being deleted.
     launch(&ray, 2, &sh("false")).await.unwrap();
@@ -173,6 +176,18 @@ async fn what_ray_loses_is_not_the_candidates_fault() {
     let stopped = Fate { status: "STOPPED", record: false, ..Fate::default() };
     let why = infrastructure(launch(&connect(&Fake::start(stopped, |_, _, _| None)), 1, &sh("true")).await);
     assert!(why.contains("stopped by somebody else") && why.contains("said something"), "{why}");
+}
+
+/// What a job's own program tells this library is kept whole, also where the rest is not: it cannot be said away.
+#[tokio::test]
+async fn lines_for_the_library_come_first_and_once() {
+    let fake = Fake::start(Fate::default(), |_, _, _| None);
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tell = Arc::clone(&heard);
+    let watch = Watch::default().lines(move |line| tell.lock().unwrap().push(line.to_owned()));
+    connect(&fake).launch(&id(1), &sh("true"), &watch).await.unwrap();
+    let expected = ["\u{1}autoresearch-first", "\u{1}autoresearch-own", "said something"];
+    assert_eq!(*heard.lock().unwrap(), expected);
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub struct Fate {
     pub lingers: Duration,
     /// Whether a job of another study runs all the time.
     pub beside: bool,
+    /// Whether one is listed that cannot be read.
+    pub odd: bool,
 }
 
 impl Default for Fate {
@@ -56,6 +58,7 @@ impl Default for Fate {
             record: true,
             lingers: Duration::ZERO,
             beside: false,
+            odd: true,
         }
     }
 }
@@ -189,7 +192,8 @@ impl Fake {
                 });
                 let beside = fate.beside.then_some(other);
                 let ours = state.jobs.values().map(|job| info(job, fate));
-                let all: Vec<Value> = ours.chain([odd]).chain(beside).collect();
+                let odd = fate.odd.then_some(odd);
+                let all: Vec<Value> = ours.chain(odd).chain(beside).collect();
                 (200, json!(all).to_string())
             }
             ("POST", ["api", "jobs"]) => {
@@ -279,7 +283,8 @@ fn log(job: &Job, fate: &Fate) -> String {
         return said;
     }
     let launch = job.request["metadata"]["autoresearch_launch"].as_str().unwrap();
-    let record = json!({"launch": launch, "ended": {"status": 0}, "wall_seconds": 0.3, "stdout": "said something\n", "place": "n"});
+    let record = json!({"launch": launch, "ended": {"status": 0}, "wall_seconds": 0.3, "stdout": "\u{1}autoresearch-own\nsaid something\n", "place": "n",
+        "own": ["\u{1}autoresearch-first", "\u{1}autoresearch-own"]});
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("exit.json", SimpleFileOptions::default()).unwrap();
     zip.write_all(record.to_string().as_bytes()).unwrap();
