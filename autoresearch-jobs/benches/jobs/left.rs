@@ -70,7 +70,6 @@ async fn play(
         Ok::<_, LaunchError>(())
     };
     for run in runs {
-        if run % 200 == 0 {}
         if all.len() as u64 >= at_once
             && let Some(one) = all.join_next().await
         {
