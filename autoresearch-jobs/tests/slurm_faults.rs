@@ -373,6 +373,16 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
     let exit = fake.launch(&sh("rm \"$HOME/../../fence\"; sleep 60")).await.unwrap();
     assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
     assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
+    // Takes away what says that it has begun and what it has said, or makes something else of it.
+    for script in [
+        "rm -r \"${HOME%/*}\"; exit 3",
+        "cd \"${HOME%/*}\"; rm stdout; exit 3",
+        "cd \"${HOME%/*}\"; rm stderr; mkdir -p stderr/a; exit 3",
+    ] {
+        let exit = fake.launch(&sh(script)).await.unwrap_or_else(|why| panic!("{script}: {why}"));
+        assert_eq!(exit.failure().unwrap().what(), autoresearch_core::FailureKind::Crash, "{exit:?}");
+        assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
+    }
     // What the script itself says still counts.
     let refused = fake.slurm().before("false");
     let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;

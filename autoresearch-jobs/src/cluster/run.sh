@@ -142,6 +142,19 @@ end; ended=$left
 [ -e "$I/stop" ] && ended=0
 kill $looker 2>/dev/null
 n=0; while kill -0 $runner 2>/dev/null && [ $n -lt 200 ]; do sleep 0.02; n=$((n + 1)); done
+# With what is its launch's the job does not take its end away: it would look like the machine's fault.
+if wanted; then
+  taken=; chmod u+rwx "$D" "$I" 2>/dev/null
+  [ -d "$I" ] || { taken=1; rm -rf "$I"; mkdir "$I"; }
+  for f in stdout stderr; do
+    [ -f "$I/$f" ] || { taken=1; rm -rf "$I/$f"; : >"$I/$f"; }
+    chmod u+rw "$I/$f"
+  done
+  if [ -n "$taken" ]; then
+    echo 'the job has deleted files of its launch, which are not its own' >>"$I/stderr"
+    [ -f "$I/status" ] || [ -f "$I/stop" ] || put status 1
+  fi
+fi
 stop=$(cat "$I/stop" 2>/dev/null); status=$(cat "$I/status" 2>/dev/null)
 # Who waits for the command is gone: told to end before this was, or killed by the command itself.
 n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n + 1)); done
