@@ -223,6 +223,30 @@ async fn a_node_without_python_is_a_mistake_in_the_set_up() {
 }
 
 #[tokio::test]
+async fn a_job_that_takes_its_launch_away_has_failed_by_itself() {
+    let fate = Fate {
+        runs: Some(Duration::from_millis(800)),
+        status: "FAILED",
+        exit_code: Some(94),
+        record: false,
+        ..Fate::default()
+    };
+    let (fake, folder) = (Fake::start(fate, |_, _, _| None), tempfile::tempdir().unwrap());
+    let (ray, job) = (connect(&fake).folder(folder.path()), sh("true"));
+    let take = async {
+        until("the submission", || !fake.submitted().is_empty()).await;
+        let name = fake.submitted()[0]["submission_id"].as_str().unwrap().to_owned();
+        std::fs::remove_dir_all(folder.path().join(name)).unwrap();
+    };
+    let (done, ()) = tokio::join!(launch(&ray, 1, &job), take);
+    let exit = done.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    // Where its folder is there, nobody knows why it has no record.
+    let why = infrastructure(launch(&ray, 2, &job).await);
+    assert!(why.contains("no record of how it ended"), "{why}");
+}
+
+#[tokio::test]
 async fn jobs_that_a_new_head_does_not_know_are_lost() {
     let fake = Fake::start(Fate { runs: Some(Duration::from_secs(600)), ..Fate::default() }, |_, _, _| None);
     let ray = connect(&fake).away(Duration::from_millis(500));

@@ -6,7 +6,7 @@ use super::run::{Run, Submitted, blocking};
 use super::spec::Read;
 use super::wire::{JobInfo, OWN, Status, shorten};
 use crate::error::LaunchError;
-use crate::exit::JobExit;
+use crate::exit::{Ended, JobExit};
 use crate::job::Job;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +24,12 @@ const NOT_STARTED: [&str; 4] = ["not found", "No such file", "ermission denied",
 fn wanted(read: &Read, returned: Option<u64>) -> Wanted<'_> {
     let most = read.job.limits.collected.into_iter().chain(returned).min();
     Wanted { names: &read.wanted, most, into: read.job.collect_into.as_deref() }
+}
+
+/// Whether a launch's folder is gone, which this driver has not taken away, while what it was in is there.
+fn taken_away(at: &Path) -> bool {
+    let gone = std::fs::symlink_metadata(at).is_err_and(|why| why.kind() == std::io::ErrorKind::NotFound);
+    gone && at.parent().is_some_and(Path::is_dir)
 }
 
 impl Run<'_> {
@@ -65,6 +71,12 @@ impl Run<'_> {
                 "the job {name} has not found its folder below {folder}; it must be on storage that driver and nodes share, \
                  under one name{last}"
             )));
+        }
+        if let (Some(code), Some(at)) = (info.driver_exit_code, &there.at)
+            && taken_away(at)
+        {
+            let stderr = "the job has deleted files of its launch, which are not its own\n".into();
+            return Ok(JobExit { stderr, ..JobExit::new(Ended::Status(code.max(1))) });
         }
         // A record would have been written by now; and this is what shells say where a program cannot be started.
         if matches!(info.driver_exit_code, Some(126 | 127))
