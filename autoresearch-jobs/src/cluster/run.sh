@@ -108,8 +108,9 @@ body() {
   session=; command -v setsid >/dev/null 2>&1 && session=setsid
   # Why the command was not started is told through a file that has no name, and that the command does not have open.
   : >"$I/refused"; exec 9>"$I/refused" 8<"$I/refused"; rm "$I/refused"
-  # A shell has what is in its background ignore these two, and cannot take that back itself; `env` can from coreutils 8.31 on.
-  default=; env --default-signal=INT,QUIT true 2>/dev/null && default=--default-signal=INT,QUIT
+  # A shell has what is in its background ignore two of these, and whoever has started the engine by `nohup` another; a shell cannot
+  # take that back, `env` can from coreutils 8.31 on.
+  default=; env --default-signal=HUP,INT,QUIT,TERM true 2>/dev/null && default=--default-signal=HUP,INT,QUIT,TERM
   $session env $default -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null 8<&- &
   head=$!; begun=; { read -r begun </proc/$head/stat; } 2>/dev/null
   set -- ${begun##*) }; echo $head ${20} >"$I/head.half" && mv "$I/head.half" "$I/head"
