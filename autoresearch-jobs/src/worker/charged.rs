@@ -34,8 +34,12 @@ impl Charged {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
         let note = directory.with_file_name(format!(".{name}.charged"));
         let read = fs::read(&note).ok().and_then(|text| serde_json::from_slice::<Sum>(&text).ok());
-        let passed = Mutex::new(read.filter(|sum| sum.launch == launch && is_amount(sum.total)));
-        Self { launch: launch.into(), context: context.clone(), note, passed }
+        let passed = read.filter(|sum| sum.launch == launch && is_amount(sum.total));
+        if passed.is_none() {
+            // Of another attempt, if anything: nobody takes that up any more.
+            let _ = fs::remove_file(&note);
+        }
+        Self { launch: launch.into(), context: context.clone(), note, passed: Mutex::new(passed) }
     }
 
     /// The worker has charged so much by now. Less than before is news of before.
@@ -99,7 +103,12 @@ mod tests {
         let charged = Charged::new("l", &seen, &directory);
         [0.25, 0.75, 1.0].iter().for_each(|&total| charged.hear(&sum("a", total)));
         assert_eq!(seen.take_charges().iter().sum::<f64>(), 0.25);
-        // Another worker spends anew.
+        // Another attempt has nothing to do with that, and neither has another worker.
+        let note = root.path().join(".r1.charged");
+        assert!(note.exists());
+        let other = Charged::new("other", &context(), &directory);
+        assert!(!note.exists());
+        drop(other);
         charged.hear(&sum("b", 0.5));
         assert_eq!(seen.take_charges().iter().sum::<f64>(), 0.5);
         drop(charged);
