@@ -211,6 +211,13 @@ impl Job {
         self
     }
 
+    /// Collects at most so many bytes of files.
+    #[must_use]
+    pub fn collected(mut self, bytes: u64) -> Self {
+        self.limits.collected = Some(bytes);
+        self
+    }
+
     /// With so many CPUs for itself.
     #[must_use]
     pub fn cpus(mut self, cpus: u32) -> Self {

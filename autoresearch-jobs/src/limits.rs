@@ -33,6 +33,9 @@ pub struct JobLimits {
     pub disk: Option<u64>,
     /// Processes at once, looked at ten times a second. Where jobs run on this machine.
     pub processes: Option<u64>,
+    /// All files together that are [collected](crate::Job::collect), in bytes as they are read. It ends no job: what would go beyond it
+    /// is looked at and not copied, and named in [`JobExit::not_collected`](crate::JobExit::not_collected).
+    pub collected: Option<u64>,
 }
 
 /// What nothing reaches, in bytes, processes or nanoseconds (146 years): systems and shells count in 63 bits, and go wrong above.
@@ -54,7 +57,14 @@ impl JobLimits {
             file_size: number(self.file_size),
             disk: number(self.disk),
             processes: number(self.processes),
+            collected: number(self.collected),
         }
+    }
+
+    /// What collected files may come to: no more than the job may have put on the disk, either.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(crate) fn to_collect(&self) -> Option<u64> {
+        self.disk.into_iter().chain(self.collected).min()
     }
 
     /// Refuses the limits that are kept on this machine alone.

@@ -53,6 +53,23 @@ async fn it_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn an_interpreter_that_is_not_in_it_is_a_mistake_in_the_set_up() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(here) = Here::new().await else { return };
+    let away = tempfile::tempdir().unwrap();
+    let (interpreter, script) = (away.path().join("sh"), away.path().join("script"));
+    std::fs::copy("/bin/sh", &interpreter).unwrap();
+    std::fs::write(&script, format!("#!{}\necho said\n", interpreter.display())).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let job = Job::new(["./script"]).copy("script", &script);
+    let id = JobId::new("sandbox", RunId(1), 0);
+    let gave = here.launcher.launch(&id, &job, &Watch::default()).await;
+    let Err(LaunchError::Setup(why)) = gave else { panic!("{gave:?}") };
+    assert!(why.contains("./script cannot be started in the sandbox") && why.contains(".readable("), "{why}");
+    assert_eq!(here.run(&job.readable(&interpreter)).await.stdout, "said\n");
+}
+
+#[tokio::test]
 async fn a_job_sees_the_system_and_itself_and_writes_only_its_own() {
     let Some(here) = Here::new().await else { return };
     let secret = tempfile::tempdir().unwrap();

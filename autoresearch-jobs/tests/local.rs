@@ -369,6 +369,48 @@ async fn signals_end_what_a_job_starts() {
     }
 }
 
+/// As a program with too many files open: the test below in a process that soon has no descriptors left.
+#[test]
+fn who_cannot_be_seen_is_not_taken_for_gone() {
+    let again = std::process::Command::new("/bin/sh")
+        .args([
+            "-c",
+            "ulimit -n 80; FEW=1 exec \"$0\" --exact --ignored the_end_of_a_job_without_descriptors",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[tokio::test]
+#[ignore = "started by the test above"]
+async fn the_end_of_a_job_without_descriptors() {
+    assert!(std::env::var_os("FEW").is_some(), "only within the test above");
+    let here = Here::new();
+    let (cancel, pids) = (Cancellation::new(), Arc::new(Mutex::new(Vec::<i32>::new())));
+    let told = Arc::clone(&pids);
+    let watch = Watch::new(&cancel).lines(move |line| told.lock().unwrap().push(line.parse().unwrap()));
+    let job = sh("setsid sleep 300 & echo $!; echo $$; wait");
+    let stop = async {
+        while pids.lock().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let mut all = Vec::new();
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            all.push(file);
+        }
+        cancel.cancel();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        drop(all);
+    };
+    let (done, ()) = tokio::join!(here.watched(&job, &watch), stop);
+    assert_eq!(done, Err(LaunchError::Cancelled));
+    let pids = pids.lock().unwrap();
+    assert!(!pids.iter().any(|&pid| alive(pid)), "{pids:?} are alive");
+}
+
 #[tokio::test]
 async fn each_job_has_cpus_and_gpus_of_its_own() {
     let root = tempfile::tempdir().unwrap();

@@ -52,7 +52,10 @@ async fn a_job_goes_there_and_back_and_nothing_stays() {
     let fake = Fake::start(Fate::default(), |_, _, _| None);
     let ray = connect(&fake).bearer("canary-token".to_owned());
     let exit = launch(&ray, 1, &sh("true")).await.unwrap();
-    assert_eq!((exit.ended, &*exit.stdout, &*exit.place), (Ended::Status(0), "said something\n", "n"));
+    assert_eq!(
+        (exit.ended, &*exit.stdout, &*exit.place),
+        (Ended::Status(0), "\u{1}autoresearch-own\nsaid something\n", "n")
+    );
     until("the record is deleted", || fake.jobs().is_empty()).await;
     // The same once more at once, under another name while the old one is being deleted.
     launch(&ray, 2, &sh("false")).await.unwrap();
@@ -173,6 +176,74 @@ async fn what_ray_loses_is_not_the_candidates_fault() {
     let stopped = Fate { status: "STOPPED", record: false, ..Fate::default() };
     let why = infrastructure(launch(&connect(&Fake::start(stopped, |_, _, _| None)), 1, &sh("true")).await);
     assert!(why.contains("stopped by somebody else") && why.contains("said something"), "{why}");
+}
+
+/// What a job's own program tells this library is kept whole, also where the rest is not: it cannot be said away.
+#[tokio::test]
+async fn lines_for_the_library_come_first_and_once() {
+    let fake = Fake::start(Fate::default(), |_, _, _| None);
+    let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let tell = Arc::clone(&heard);
+    let watch = Watch::default().lines(move |line| tell.lock().unwrap().push(line.to_owned()));
+    connect(&fake).launch(&id(1), &sh("true"), &watch).await.unwrap();
+    let expected = ["\u{1}autoresearch-first", "\u{1}autoresearch-own", "said something"];
+    assert_eq!(*heard.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_is_not_waited_out_for_ever() {
+    let fate = Fate { status: "PAUSED", message: "Job is paused by an operator.", ..Fate::default() };
+    let ray = connect(&Fake::start(fate, |_, _, _| None)).start_within(Duration::from_millis(300));
+    let waited = tokio::time::timeout(Duration::from_secs(90), launch(&ray, 1, &sh("true"))).await;
+    let why = infrastructure(waited.expect("given up"));
+    assert!(why.contains("PAUSED") && why.contains("paused by an operator"), "{why}");
+}
+
+#[tokio::test]
+async fn a_node_without_python_is_a_mistake_in_the_set_up() {
+    let fate = Fate {
+        status: "FAILED",
+        exit_code: Some(127),
+        message: "Job entrypoint command failed with exit code 127",
+        record: false,
+        said: "/bin/sh: 1: exec: python3: not found\n",
+        ..Fate::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for ray in [connect(&Fake::start(fate.clone(), |_, _, _| None)), {
+        connect(&Fake::start(fate.clone(), |_, _, _| None)).folder(folder.path())
+    }] {
+        let why = setup(launch(&ray, 1, &sh("true")).await);
+        assert!(why.contains("python3: not found") && why.contains(".python("), "{why}");
+    }
+    // The same status without a word of it is a record that was lost.
+    let lost = Fate { said: "Killed\n", ..fate };
+    let why = infrastructure(launch(&connect(&Fake::start(lost, |_, _, _| None)), 1, &sh("true")).await);
+    assert!(why.contains("exit code 127"), "{why}");
+}
+
+#[tokio::test]
+async fn a_job_that_takes_its_launch_away_has_failed_by_itself() {
+    let fate = Fate {
+        runs: Some(Duration::from_millis(800)),
+        status: "FAILED",
+        exit_code: Some(94),
+        record: false,
+        ..Fate::default()
+    };
+    let (fake, folder) = (Fake::start(fate, |_, _, _| None), tempfile::tempdir().unwrap());
+    let (ray, job) = (connect(&fake).folder(folder.path()), sh("true"));
+    let take = async {
+        until("the submission", || !fake.submitted().is_empty()).await;
+        let name = fake.submitted()[0]["submission_id"].as_str().unwrap().to_owned();
+        std::fs::remove_dir_all(folder.path().join(name)).unwrap();
+    };
+    let (done, ()) = tokio::join!(launch(&ray, 1, &job), take);
+    let exit = done.unwrap();
+    assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
+    // Where its folder is there, nobody knows why it has no record.
+    let why = infrastructure(launch(&ray, 2, &job).await);
+    assert!(why.contains("no record of how it ended"), "{why}");
 }
 
 #[tokio::test]

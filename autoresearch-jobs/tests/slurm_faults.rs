@@ -373,6 +373,16 @@ async fn a_job_does_not_make_its_failure_the_clusters() {
     let exit = fake.launch(&sh("rm \"$HOME/../../fence\"; sleep 60")).await.unwrap();
     assert_eq!(exit.failure().unwrap().fault(), autoresearch_core::Fault::Candidate, "{exit:?}");
     assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
+    // Takes away what says that it has begun and what it has said, or makes something else of it.
+    for script in [
+        "rm -r \"${HOME%/*}\"; exit 3",
+        "cd \"${HOME%/*}\"; rm stdout; exit 3",
+        "cd \"${HOME%/*}\"; rm stderr; mkdir -p stderr/a; exit 3",
+    ] {
+        let exit = fake.launch(&sh(script)).await.unwrap_or_else(|why| panic!("{script}: {why}"));
+        assert_eq!(exit.failure().unwrap().what(), autoresearch_core::FailureKind::Crash, "{exit:?}");
+        assert!(exit.stderr.contains("deleted files of its launch"), "{exit:?}");
+    }
     // What the script itself says still counts.
     let refused = fake.slurm().before("false");
     let refused = refused.launch(&JobId::new("fake", RunId(1), 0), &sh("true"), &Watch::default()).await;
@@ -394,6 +404,43 @@ async fn what_is_not_collected_is_told() {
         "{:?}",
         exit.not_collected
     );
+}
+
+#[tokio::test]
+async fn more_than_may_be_collected_is_not_copied() {
+    let (fake, into) = (Fake::new(), tempfile::tempdir().unwrap());
+    fake.say("run", "");
+    let job = sh("printf 12 >a.txt; truncate -s 1T b.txt; printf 3 >c.txt").collect(["*.txt"], into.path());
+    let exit = fake.launch(&job.collected(3)).await.unwrap();
+    assert_eq!(exit.files, ["a.txt", "c.txt"]);
+    assert_eq!(exit.not_collected, ["b.txt: its 1099511627776 bytes are more than may be collected"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_a_mistake_in_the_set_up() {
+    let fake = Fake::new();
+    fake.say("run", "");
+    let file = |name: &str, text: &str, mode| {
+        let path = fake.file(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let (plain, script) = (file("plain", "", 0o644), file("script", "#!/no/such/python -u\n", 0o755));
+    for (program, says) in [
+        ("no-such-program", "not installed, or not in PATH (/"),
+        ("/no/such/program", "is not there"),
+        (&plain, "is not executable"),
+        (&script, "begins with #!/no/such/python, which is not there"),
+    ] {
+        let why = setup(&fake, &Job::new([program])).await;
+        assert!(why.contains(program) && why.contains(says), "{program}: {why}");
+    }
+    // A status is the program's own.
+    let exit = fake.launch(&sh("exit 127")).await.unwrap();
+    assert_eq!(exit.ended, Ended::Status(127));
+    let good = file("good", "#! /bin/sh -e\necho $1", 0o755);
+    assert_eq!(fake.launch(&Job::new([&*good, "said"])).await.unwrap().stdout, "said\n");
 }
 
 #[tokio::test]

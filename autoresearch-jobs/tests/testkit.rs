@@ -99,6 +99,16 @@ mod mistaken {
         let mistakes = [
             (before(|_, job, _| job.inherit = ["CARGO_MANIFEST_DIR".into()].into()), "too many"),
             (before(|_, job, _| job.files_out = Vec::new()), "are to be collected"),
+            (before(|_, job, _| job.limits.collected = None), "more is collected than may be"),
+            (after(|_, exit| exit.not_collected.clear()), "what is not collected is not told"),
+            (
+                before(|_, job, _| {
+                    if job.command == ["no-such-program-anywhere"] {
+                        job.command = vec!["false".into()];
+                    }
+                }),
+                "is not named",
+            ),
             (before(|_, job, _| job.resources.options.clear()), "no-such-option-anywhere"),
             (
                 before(|_, _, watch| watch.cancel = autoresearch_core::Cancellation::new()),

@@ -41,6 +41,14 @@ mod linux {
         /// Takes away what says that it had begun, and ends.
         Deny,
         Charge(f64),
+        /// Charges it in two parts, and aborts.
+        Spend(f64),
+        /// Tells of progress again and again.
+        Chatter,
+        /// Prints more than anybody allows.
+        Flood,
+        /// Writes an outcome of its own that is larger than any.
+        Large,
         TakeAllMemory,
         Overflow,
         Fail(Fault),
@@ -84,6 +92,25 @@ mod linux {
                 Deed::Charge(amount) => {
                     cx.charge(amount);
                     amount
+                }
+                Deed::Spend(amount) => {
+                    cx.charge(amount / 4.0);
+                    cx.charge(amount * 0.75);
+                    std::process::abort()
+                }
+                Deed::Flood => {
+                    (0..30_000).for_each(|i| println!("{i:0100}"));
+                    1.0
+                }
+                Deed::Chatter => {
+                    let step = 12_345;
+                    (0..100).for_each(|_| cx.report(RunProgress { step, of: Some(step), loss: Some(0.1) }));
+                    1.0
+                }
+                Deed::Large => {
+                    let folder = std::env::var("AUTORESEARCH_WORKER_FOLDER").unwrap();
+                    std::fs::File::create(Path::new(&folder).join("outcome.json"))?.set_len(300 << 20)?;
+                    std::process::exit(0)
                 }
                 Deed::TakeAllMemory => take_all_memory(),
                 Deed::Overflow => deeper(1) as f64,
@@ -195,6 +222,10 @@ mod linux {
         let tests: &[(&str, Test)] = &[
             ("outcome, context, artifact, progress and charge come back", || Box::pin(outcomes_come_back())),
             ("failures are the candidate's", || Box::pin(failures_are_told())),
+            ("what was charged counts however a worker ends", || Box::pin(charges_of_the_dead())),
+            ("own lines are no output of the run's", || Box::pin(own_lines())),
+            ("an outcome that is too large is not copied", || Box::pin(a_large_outcome())),
+            ("another build of a program is another job", || Box::pin(another_build())),
             ("one that ends itself by SIGTERM gets a verdict", || Box::pin(ended_by_itself())),
             ("memory that runs out is the candidate's", || Box::pin(memory_runs_out())),
             ("what cannot begin is the infrastructure's", || Box::pin(what_cannot_begin())),
@@ -217,6 +248,60 @@ mod linux {
             test().await;
             println!("{name} ... ok");
         }
+    }
+
+    async fn charges_of_the_dead() {
+        let here = Here::new();
+        let cx = here.cx(7);
+        let failure = here.worker().execute(Deed::Spend(2.0), cx.clone()).await.unwrap_err();
+        assert_eq!(failure.fault(), Fault::Candidate, "{failure}");
+        assert_eq!(cx.take_charges().iter().sum::<f64>(), 2.0);
+        // Each worker spends anew, and nothing that says so stays behind.
+        here.worker().execute(Deed::Spend(2.0), cx.clone()).await.unwrap_err();
+        assert_eq!(cx.take_charges().iter().sum::<f64>(), 2.0);
+        assert_eq!(names(here.root.path()), ["launcher", "run7"]);
+    }
+
+    async fn own_lines() {
+        let here = Here::new();
+        let worker = || here.worker().job(|job| job.output(1000));
+        worker().execute(Deed::Chatter, here.cx(7)).await.unwrap();
+        let failure = worker().execute(Deed::Flood, here.cx(7)).await.unwrap_err();
+        assert!(
+            failure.fault() == Fault::Candidate && failure.message().contains("limit of output"),
+            "{failure}"
+        );
+    }
+
+    async fn a_large_outcome() {
+        let here = Here::new();
+        let failure = here.run(Deed::Large).await.unwrap_err();
+        assert_eq!(failure.fault(), Fault::Candidate, "{failure}");
+        assert!(failure.message().contains("314572800 bytes are more than may be collected"), "{failure}");
+    }
+
+    /// What is still running of another build is not taken up: launchers do that with the very same job alone.
+    async fn another_build() {
+        let here = Here::new();
+        let program = here.root.path().join("program");
+        let asked = async || {
+            let seen = Arc::new(Mutex::new(None));
+            let tell = Arc::clone(&seen);
+            let fake = FakeLauncher::answering(move |_, job, _| {
+                *tell.lock().unwrap() = Some(job.clone());
+                Err(LaunchError::Cancelled)
+            });
+            let worker = WorkerExecutor::new(Obedient).binary(&program).on(fake);
+            worker.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err();
+            let mut job = seen.lock().unwrap().take().unwrap();
+            job.collect_into = None;
+            job
+        };
+        std::fs::write(&program, "one").unwrap();
+        let before = asked().await;
+        assert_eq!(asked().await, before, "the same program");
+        std::fs::write(&program, "another").unwrap();
+        assert_ne!(asked().await, before);
     }
 
     /// What a worker cannot have is not left out in silence.
@@ -383,6 +468,12 @@ mod linux {
         );
         let missing = here.worker().binary("/no/such/program");
         infrastructure(missing.execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err(), "/no/such/program");
+        // One that is there and no program.
+        let plain = here.root.path().join("plain");
+        std::fs::write(&plain, "").unwrap();
+        let failure = here.worker().binary(&plain).execute(Deed::Score(1.0), here.cx(7)).await.unwrap_err();
+        assert_eq!(failure.what(), FailureKind::Setup, "{failure}");
+        infrastructure(failure, &plain.display().to_string());
         // A program that is not the one any more that it was.
         let binary = here.root.path().join("program");
         std::fs::write(&binary, "one").unwrap();

@@ -37,6 +37,7 @@ pub struct RunProgress {
 }
 
 pub(crate) type Sink = Arc<dyn Fn(RunId, RunProgress) + Send + Sync>;
+type Charged = Arc<dyn Fn(f64) + Send + Sync>;
 
 /// Where a run's folder is.
 #[derive(Clone)]
@@ -67,6 +68,7 @@ pub struct RunContext {
     pub cancel: Cancellation,
     pub(crate) scratch: Scratch,
     pub(crate) progress: Option<Sink>,
+    pub(crate) charged: Option<Charged>,
     pub(crate) meter: Meter,
 }
 
@@ -84,6 +86,7 @@ impl RunContext {
             cancel: Cancellation::new(),
             scratch: Scratch::At(scratch.into()),
             progress: None,
+            charged: None,
             meter: Meter::default(),
         }
     }
@@ -121,6 +124,9 @@ impl RunContext {
     /// for a run that fails. An amount that is negative or not a number ends the study with a message.
     pub fn charge(&self, amount: f64) {
         self.meter.charge(Charge::new(amount, RUNS));
+        if let Some(told) = &self.charged {
+            told(amount);
+        }
     }
 
     /// Passes what [`report`](Self::report) is told on to this. For those who run executors elsewhere, and for tests; a study
@@ -128,6 +134,14 @@ impl RunContext {
     #[must_use]
     pub fn reporting(mut self, told: impl Fn(RunProgress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(move |_, progress| told(progress)));
+        self
+    }
+
+    /// Passes what is [charged](Self::charge) on to this as well, in the moment in which it is. For those who run executors
+    /// elsewhere, where a run may be ended before it can be asked.
+    #[must_use]
+    pub fn charging(mut self, told: impl Fn(f64) + Send + Sync + 'static) -> Self {
+        self.charged = Some(Arc::new(told));
         self
     }
 

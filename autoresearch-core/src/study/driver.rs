@@ -250,6 +250,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             cancel: self.run_cancel.child(),
             scratch: Scratch::Within(Arc::clone(&self.scratch)),
             progress: Some(Arc::clone(&self.sink)),
+            charged: None,
             meter: self.meter.clone(),
         }
     }

@@ -12,6 +12,8 @@ mod engine;
 mod figure;
 #[cfg(target_os = "linux")]
 mod left;
+#[cfg(all(target_os = "linux", feature = "ray"))]
+mod made_up;
 #[cfg(target_os = "linux")]
 mod overhead;
 #[cfg(target_os = "linux")]
@@ -61,9 +63,19 @@ impl Asked {
 
 #[cfg(target_os = "linux")]
 fn main() -> Outcome {
+    #[cfg(feature = "ray")]
+    if std::env::args().any(|arg| arg == made_up::SERVE) {
+        made_up::serve();
+        return Ok(());
+    }
     let asked = Asked::read();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime()?.block_on(on_this_machine(&asked))?;
+    #[cfg(feature = "ray")]
+    if asked.wants("left made-up ray") {
+        let runs = asked.runs.unwrap_or_else(|| asked.scale.of(2_000, 20));
+        asked.show(runtime()?.block_on(made_up::measure(runs))?);
+    }
     let of = |name: &str| asked.wants(&format!("places {name}")) || asked.wants(&format!("left {name}"));
     let named = asked.only.as_ref().is_some_and(|only| only.contains("slurm") || only.contains("ray"));
     if !asked.scale.full && !named {

@@ -218,8 +218,9 @@ impl LaunchFolder {
         let work = job.folder.clone().unwrap_or_else(|| self.begun(incarnation).join("work"));
         match &job.collect_into {
             Some(into) if !job.files_out.is_empty() => {
-                let collected = files::collect_all(&files::patterns(job)?, &work, into, job.limits.disk)
-                    .map_err(LaunchError::io("the job's files could not be collected"))?;
+                let collected =
+                    files::collect_all(&files::patterns(job)?, &work, into, job.limits.to_collect())
+                        .map_err(LaunchError::io("the job's files could not be collected"))?;
                 (exit.files, exit.not_collected) = (collected.files, collected.not_collected);
             }
             _ => {}

@@ -56,7 +56,8 @@ impl Record {
         let (stderr, err) = end_of(&err, most).map_err(unread())?;
         if !self.refused.is_empty() {
             let said = stderr.trim();
-            return Err(LaunchError::Setup(format!("on {}: {}: {said}", self.place, self.refused)));
+            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+            return Err(LaunchError::Setup(format!("on {}: {}{said}", self.place, self.refused)));
         }
         let ended = match self.status {
             // Of the command's own doing, since the engine has not told it to end: else it could blame the machine.

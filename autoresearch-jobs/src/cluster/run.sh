@@ -108,13 +108,14 @@ body() {
   session=; command -v setsid >/dev/null 2>&1 && session=setsid
   # Why the command was not started is told through a file that has no name, and that the command does not have open.
   : >"$I/refused"; exec 9>"$I/refused" 8<"$I/refused"; rm "$I/refused"
-  # A shell has what is in its background ignore these two, and cannot take that back itself; `env` can from coreutils 8.31 on.
-  default=; env --default-signal=INT,QUIT true 2>/dev/null && default=--default-signal=INT,QUIT
+  # A shell has what is in its background ignore two of these, and whoever has started the engine by `nohup` another; a shell cannot
+  # take that back, `env` can from coreutils 8.31 on.
+  default=; env --default-signal=HUP,INT,QUIT,TERM true 2>/dev/null && default=--default-signal=HUP,INT,QUIT,TERM
   $session env $default -i AUTORESEARCH_LAUNCH="$mark" /bin/sh "$D/start" "$D" "$I" "$W" </dev/null 8<&- &
   head=$!; begun=; { read -r begun </proc/$head/stat; } 2>/dev/null
   set -- ${begun##*) }; echo $head ${20} >"$I/head.half" && mv "$I/head.half" "$I/head"
   wait $head; s=$?
-  put refused "$([ $s = 125 ] && tr -cd "A-Za-z0-9 .,:;'_-" <&8)"
+  put refused "$([ $s = 125 ] && tr -cd "A-Za-z0-9 .,:;'_/#!()-" <&8)"
   times >"$I/times"; put status $s
 }
 
@@ -142,6 +143,19 @@ end; ended=$left
 [ -e "$I/stop" ] && ended=0
 kill $looker 2>/dev/null
 n=0; while kill -0 $runner 2>/dev/null && [ $n -lt 200 ]; do sleep 0.02; n=$((n + 1)); done
+# With what is its launch's the job does not take its end away: it would look like the machine's fault.
+if wanted; then
+  taken=; chmod u+rwx "$D" "$I" 2>/dev/null
+  [ -d "$I" ] || { taken=1; rm -rf "$I"; mkdir "$I"; }
+  for f in stdout stderr; do
+    [ -f "$I/$f" ] || { taken=1; rm -rf "$I/$f"; : >"$I/$f"; }
+    chmod u+rw "$I/$f"
+  done
+  if [ -n "$taken" ]; then
+    echo 'the job has deleted files of its launch, which are not its own' >>"$I/stderr"
+    [ -f "$I/status" ] || [ -f "$I/stop" ] || put status 1
+  fi
+fi
 stop=$(cat "$I/stop" 2>/dev/null); status=$(cat "$I/status" 2>/dev/null)
 # Who waits for the command is gone: told to end before this was, or killed by the command itself.
 n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n + 1)); done
@@ -149,7 +163,7 @@ n=0; while [ -z "$status$stop$signal" ] && [ $n -lt 100 ]; do sleep 0.02; n=$((n
 # A driver that wants no more of this has taken the folder away, or another has begun: then this one's end counts for nothing.
 { [ "$stop" != fenced ] && wanted && ! replaced; } || exit 95
 used=$(tail -n 1 "$I/times" 2>/dev/null)
-refused=; [ "$status" = 125 ] && refused=$(tr -cd "A-Za-z0-9 .,:;'_-" <"$I/refused" 2>/dev/null)
+refused=; [ "$status" = 125 ] && refused=$(tr -cd "A-Za-z0-9 .,:;'_/#!()-" <"$I/refused" 2>/dev/null)
 printf '{"token":"%s","incarnation":%s,"status":%s,"stop":"%s","refused":"%s","wall":%s.%02d,"used":"%s","sampled":%s,"peak":%s,"place":"%s","left_behind":%s}\n' \
   "$token" "$K" "${status:-137}" "$stop" "$refused" $(((t1 - t0) / 100)) $(((t1 - t0) % 100)) "$used" \
   "$(cat "$I/sampled" 2>/dev/null || echo 0)" "$(cat "$I/peak" 2>/dev/null || echo 0)" "$(uname -n)" "$ended" >"$I/exit.half" &&

@@ -66,6 +66,21 @@ pub(super) fn environment(variables: &BTreeMap<String, String>) -> Result<String
     Ok(lines)
 }
 
+/// What cannot be started is a mistake in the set-up, which the shell's own statuses for it do not tell from the command's.
+const PROGRAM: &str = r#"program() {
+  case $1 in
+  */*) p=$1; [ -e "$p" ] || fail "the program $1 is not there" ;;
+  *)
+    p=; IFS=:
+    for d in $PATH; do [ -f "${d:-.}/$1" ] && [ -x "${d:-.}/$1" ] && { p=${d:-.}/$1; break; }; done
+    unset IFS
+    [ -n "$p" ] || fail "the program $1 is not installed, or not in PATH ($PATH)" ;;
+  esac
+  { [ -f "$p" ] && [ -x "$p" ]; } || fail "the program $1 is not executable"
+  p=$(head -c 256 "$p" 2>/dev/null | tr -d '\0' | sed -n '1s/^#![[:space:]]*\([^[:space:]]*\).*/\1/p')
+  case $p in /*) [ -x "$p" ] || fail "the program $1 begins with #!$p, which is not there" ;; esac
+}"#;
+
 /// Becomes the command: with its variables, in its folder, within the limits that the kernel keeps.
 pub(super) fn start(job: &Job, set: &Set) -> Result<String, LaunchError> {
     let mut script = String::from(
@@ -80,6 +95,8 @@ pub(super) fn start(job: &Job, set: &Set) -> Result<String, LaunchError> {
         }
         let _ = writeln!(script, "{line}\n[ $? = 0 ] || fail 'a line to be run before jobs failed'");
     }
+    let program = set.within.first().or(job.command.first()).map_or("", String::as_str);
+    let _ = writeln!(script, "{PROGRAM}\nprogram {}", quoted(program));
     limits(&mut script, &job.limits);
     let words: Vec<String> = set.within.iter().chain(&job.command).map(|word| quoted(word)).collect();
     // The command has no way to say that it was not started.

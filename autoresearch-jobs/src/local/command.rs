@@ -10,6 +10,9 @@ use crate::error::LaunchError;
 use crate::job::Job;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -86,7 +89,7 @@ pub(super) fn find(program: &str, folder: &Path, environment: &Environment) -> R
     if program.contains('/') {
         let path = folder.join(program);
         return match (runs(&path), path.exists()) {
-            (true, _) => Ok(path),
+            (true, _) => interpreted(path),
             (false, true) => Err(LaunchError::Setup(format!(
                 "{program} is not executable; `chmod +x {program}`, or name its interpreter"
             ))),
@@ -98,12 +101,31 @@ pub(super) fn find(program: &str, folder: &Path, environment: &Environment) -> R
     let path =
         environment.get(OsStr::new("PATH")).cloned().unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let found = std::env::split_paths(&path).map(|place| place.join(program)).find(|path| runs(path));
-    found.ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         LaunchError::Setup(format!(
             "the program `{program}` is not installed, or not in PATH ({}); install it or name it by its path",
             path.to_string_lossy()
         ))
-    })
+    });
+    found.and_then(interpreted)
+}
+
+/// The kernel says of a script whose interpreter is missing that the script is, and a shell makes a status of it.
+fn interpreted(program: PathBuf) -> Result<PathBuf, LaunchError> {
+    // As many bytes as the kernel reads.
+    let mut first = Vec::new();
+    let read = File::open(&program).and_then(|file| file.take(256).read_to_end(&mut first));
+    let line = first.split(|&byte| byte == b'\n').next().and_then(|line| line.strip_prefix(b"#!"));
+    let words = line.map(|line| line.trim_ascii().split(u8::is_ascii_whitespace));
+    let interpreter = words.and_then(|mut words| words.next()).map(|name| Path::new(OsStr::from_bytes(name)));
+    match interpreter.filter(|path| read.is_ok() && path.is_absolute() && !path.exists()) {
+        Some(interpreter) => Err(LaunchError::Setup(format!(
+            "{} begins with #!{}, which is not there; install that, or name the interpreter in the command",
+            program.display(),
+            interpreter.display()
+        ))),
+        None => Ok(program),
+    }
 }
 
 #[cfg(test)]
@@ -139,5 +161,15 @@ mod tests {
         assert!(find("no-such-program").unwrap_err().contains("not in PATH (/usr/bin:/bin)"));
         assert!(find("/etc/passwd").unwrap_err().contains("chmod +x"));
         assert!(find("./no").unwrap_err().contains("not there"));
+        let folder = tempfile::tempdir().unwrap();
+        let script = |first: &str| {
+            let path = folder.path().join("script");
+            std::fs::write(&path, format!("#!{first}\necho\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            find(path.to_str().unwrap())
+        };
+        let why = script(" /no/such/python -u").unwrap_err();
+        assert!(why.contains("script") && why.contains("#!/no/such/python,"), "{why}");
+        assert!(script("/bin/sh -e").is_ok() && script("").is_ok());
     }
 }

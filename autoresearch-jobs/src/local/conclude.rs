@@ -83,10 +83,16 @@ pub(super) fn conclude(
         && head.status.code().is_some_and(|code| code != 0)
         && status.as_ref().is_some_and(|status| !tells_exit(status))
     {
-        return Err(LaunchError::Infrastructure(format!(
-            "the sandbox could not be set up: {}",
-            over.said.stderr.trim()
-        )));
+        let said = over.said.stderr.trim();
+        // It was set up, and the command is not in it, or what is to interpret that: it will not be there the next time, either.
+        if said.starts_with(NO_COMMAND) {
+            let program = afterwards.job.command.first().map_or("", String::as_str);
+            return Err(LaunchError::Setup(format!(
+                "the program {program} cannot be started in the sandbox ({said}); let the job read it, and its interpreter, with \
+                 `.readable(…)`"
+            )));
+        }
+        return Err(LaunchError::Infrastructure(format!("the sandbox could not be set up: {said}")));
     }
     let ended = how(head, confined);
     // What has happened in a sandbox is not accounted to its outermost process.
@@ -102,7 +108,7 @@ pub(super) fn conclude(
     }
     let Collected { files, not_collected } = match &job.collect_into {
         Some(into) if !job.files_out.is_empty() => {
-            files::collect_all(patterns, folder, into, job.limits.disk)
+            files::collect_all(patterns, folder, into, job.limits.to_collect())
                 .map_err(LaunchError::io("the job's files could not be collected"))?
         }
         _ => Collected::default(),
@@ -144,6 +150,8 @@ fn host() -> &'static str {
 const OF_A_SIGNAL: i32 = 128;
 /// Of a shell that could not set a limit, or enter a group.
 const REFUSED: i32 = 125;
+/// What bubblewrap says where the command cannot be started.
+const NO_COMMAND: &str = "bwrap: execvp ";
 const HUP: i32 = 1;
 const INT: i32 = 2;
 const KILL: i32 = 9;

@@ -93,8 +93,8 @@ pub(crate) struct Collected {
 /// Collects what matches: each file whole or not at all. Nothing of the job is running any more, so that no link can be
 /// slipped in between the look and the copy.
 ///
-/// `most` is what it may come to, in bytes as they are read: where a limit on the disk was kept, a file with holes is no way
-/// around it.
+/// `most` is what it may come to, in bytes as they are read: a file with holes is no way around a limit on the disk. Sizes are
+/// looked at before anything is copied.
 pub(crate) fn collect_all(
     patterns: &GlobSet,
     folder: &Path,
@@ -111,7 +111,7 @@ pub(crate) fn collect_all(
         let why = match (size, &mut left) {
             (Err(why), _) => why.to_string(),
             (Ok(size), Some(left)) if size > *left => {
-                format!("its {size} bytes are more than the job's disk")
+                format!("its {size} bytes are more than may be collected")
             }
             (Ok(size), left) => {
                 left.iter_mut().for_each(|left| *left -= size);
@@ -263,7 +263,7 @@ mod tests {
         let wanted = patterns(&Job::new(["true"]).collect(["*"], into.path())).unwrap();
         let all = collect_all(&wanted, from.path(), into.path(), Some(1024)).unwrap();
         assert_eq!(all.files, ["a", "c"]);
-        assert_eq!(all.not_collected, ["b: its 1099511627776 bytes are more than the job's disk"]);
+        assert_eq!(all.not_collected, ["b: its 1099511627776 bytes are more than may be collected"]);
     }
 
     /// A job that has taken its folder away, or nests folders without end, has done so itself: what there is is collected.

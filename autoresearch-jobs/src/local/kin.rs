@@ -38,11 +38,23 @@ pub(super) struct Kin {
     most: u64,
     /// Somebody who may have belonged was about to end at the last look.
     ending: bool,
+    /// At the last look nobody could be seen.
+    blind: bool,
 }
 
 impl Kin {
     pub(super) fn new(mark: String, folders: [PathBuf; 2], groups: Vec<Cgroup>, since: u64) -> Self {
-        Self { mark, folders, groups, seen: HashMap::new(), head: 0, since, most: 0, ending: false }
+        Self {
+            mark,
+            folders,
+            groups,
+            seen: HashMap::new(),
+            head: 0,
+            since,
+            most: 0,
+            ending: false,
+            blind: false,
+        }
     }
 
     /// This is its first process.
@@ -95,7 +107,13 @@ impl Kin {
     /// Everybody who is alive and belongs. `closely` looks at environments and folders, too.
     fn members(&mut self, closely: bool) -> Vec<Entry> {
         let grouped: HashSet<i32> = self.groups.iter().flat_map(Cgroup::pids).collect();
-        let mut strangers = proc::all();
+        let all = proc::all();
+        self.blind = all.is_err();
+        // Who was seen before is not forgotten for that.
+        let Ok(mut strangers) = all.inspect_err(|why| tracing::warn!("processes cannot be looked at: {why}"))
+        else {
+            return Vec::new();
+        };
         // Numbers are given out again: whoever has another start is somebody else.
         let alive: HashMap<i32, u64> = strangers.iter().map(|entry| (entry.pid, entry.started)).collect();
         self.seen.retain(|pid, started| alive.get(pid) == Some(started));
@@ -150,6 +168,14 @@ impl Kin {
             let members = self.members(true);
             if members.is_empty() && self.ending && Instant::now() < soon {
                 std::thread::sleep(pause);
+                continue;
+            }
+            if self.blind {
+                self.groups.iter().for_each(Cgroup::kill);
+                if Instant::now() > until {
+                    return (others.len() as u64, false);
+                }
+                std::thread::sleep(ENDING / 20);
                 continue;
             }
             if members.is_empty() {

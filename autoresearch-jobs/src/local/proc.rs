@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -29,33 +29,55 @@ pub(super) struct Entry {
 }
 
 /// All processes that have not ended, without this one and the first.
-pub(super) fn all() -> Vec<Entry> {
-    let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+///
+/// # Errors
+/// They cannot be looked at, as where this process has no descriptors left: nobody is then not the same as none.
+pub(super) fn all() -> io::Result<Vec<Entry>> {
     let me = i32::try_from(std::process::id()).unwrap_or(0);
-    let pids = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|&pid| pid > 1 && pid != me).filter_map(entry).collect()
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()).filter(|&pid| pid > 1 && pid != me)
+        else {
+            continue;
+        };
+        let stat = match stat(pid) {
+            // It has ended meanwhile; or it is somebody else's, and none of ours.
+            Err(why) if is_gone(&why) || why.kind() == io::ErrorKind::PermissionDenied => continue,
+            stat => stat?,
+        };
+        all.extend(parse(pid, &stat).and_then(|(entry, state)| (!has_ended(pid, state)).then_some(entry)));
+    }
+    Ok(all)
+}
+
+fn is_gone(why: &io::Error) -> bool {
+    why.kind() == io::ErrorKind::NotFound
+        || why.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 /// One process, unless it has ended.
 pub(super) fn entry(pid: i32) -> Option<Entry> {
-    let (entry, state) = parse(pid, &stat(pid)?)?;
-    // What waits to be collected has ended, unless it is only its first thread that has.
-    let ended = matches!(state, b'Z' | b'X')
-        && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) < 2;
-    (!ended).then_some(entry)
+    let (entry, state) = parse(pid, &stat(pid).ok()?)?;
+    (!has_ended(pid, state)).then_some(entry)
+}
+
+/// What waits to be collected has ended, unless it is only its first thread that has.
+fn has_ended(pid: i32, state: u8) -> bool {
+    matches!(state, b'Z' | b'X') && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) < 2
 }
 
 /// When a process was started that has not been collected yet, whether it has ended or not.
 pub(super) fn started(pid: i32) -> Option<u64> {
-    parse(pid, &stat(pid)?).map(|(entry, _)| entry.started)
+    parse(pid, &stat(pid).ok()?).map(|(entry, _)| entry.started)
 }
 
 /// What the kernel says of a process in one line, in one read: there are many processes to ask about.
-fn stat(pid: i32) -> Option<Vec<u8>> {
+fn stat(pid: i32) -> io::Result<Vec<u8>> {
     let mut line = vec![0; 1024];
-    let read = fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line)).ok()?;
+    let read = fs::File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut line))?;
     line.truncate(read);
-    Some(line)
+    Ok(line)
 }
 
 /// Now, in ticks since the machine was started.
@@ -132,6 +154,6 @@ mod tests {
         assert!(entry.pages > 0 && entry.started <= now().unwrap());
         assert!(stands_in(me, &["/no/such/folder".into(), std::env::current_dir().unwrap()]));
         assert!(!stands_in(me, &["/no/such/folder".into()]));
-        assert!(all().iter().all(|entry| entry.pid != me));
+        assert!(all().unwrap().iter().all(|entry| entry.pid != me));
     }
 }

@@ -43,7 +43,9 @@ pub(super) async fn end(core: &Core, there: &Submitted) {
                     let _ = core.client.stop(&there.submission).await;
                     asked = Some(Instant::now());
                 }
-                if info.status == Status::Pending && began.elapsed() > NOT_YET {
+                // Nor does anybody know whether a status that is not known here ever changes.
+                let waits = matches!(info.status, Status::Pending | Status::Other(_));
+                if waits && began.elapsed() > NOT_YET {
                     core.doom(&there.submission);
                     break;
                 }

@@ -28,6 +28,9 @@ import zipfile
 SPEC = "AUTORESEARCH_SPEC"
 MARK = b"\x01autoresearch-ray "
 SHOWN = 8192
+# What lines have in them that are meant for the library, and the most bytes that are kept of those, of one and of all.
+OWN = b"\x01autoresearch-"
+OWN_LINE, OWN_ALL = 4096, 256 << 10
 # The most files that are told to be missing.
 TOLD = 50
 TICK = 0.1
@@ -137,6 +140,7 @@ class Stream:
 
     def __init__(self, pipe, path, echo):
         self.pipe, self.kept, self.echo = pipe, b"", echo
+        self.line, self.own, self.room = b"", [], OWN_ALL
         self.file = open(path, "wb", buffering=0) if path else None
         os.set_blocking(pipe, False)
 
@@ -162,7 +166,20 @@ class Stream:
         if room:
             os.write(1, data[:room])
         self.kept = (self.kept + data)[-SHOWN:]
+        self.note(data)
         return len(data), over
+
+    def note(self, data):
+        """Keeps the lines that are meant for the library."""
+        whole, ends, rest = (self.line + data).rpartition(b"\n")
+        self.line = rest[-OWN_LINE:]
+        if OWN not in whole:
+            return
+        for line in whole.split(b"\n"):
+            found = line.find(OWN)
+            if found >= 0 and len(line) - found <= min(OWN_LINE, self.room):
+                self.own.append(line[found:].decode("utf-8", "replace"))
+                self.room -= len(line) - found
 
     def end(self):
         if self.pipe is not None:
@@ -304,7 +321,7 @@ def run(spec, scratch, control):
         limit = "memory"
     record = {"ended": ended, "limit": limit, "wall_seconds": wall, "cpu_seconds": reaped.cpu, "peak_memory": peak,
               "stdout": streams[0].end(), "stderr": streams[1].end(), "place": socket.gethostname(),
-              "left_behind": left_behind, "files": []}
+              "left_behind": left_behind, "files": [], "own": [] if at else streams[0].own}
     return record, folder
 
 
@@ -338,11 +355,15 @@ def tell(spec, record, folder=None):
     """Writes the record and the files: to the shared folder in one step, or to the log."""
     record["launch"] = spec["launch"]
     at, names, missed = spec.get("at"), [], []
-    size = 0
+    size, most = 0, spec["limits"].get("collected")
     for name in matching(spec, folder, missed) if folder else []:
         try:
             with open(os.path.join(folder, name), "rb") as file:
-                size += os.fstat(file.fileno()).st_size
+                more = os.fstat(file.fileno()).st_size
+            if most is not None and size + more > most:
+                missed.append("%s: its %d bytes are more than may be collected" % (name, more))
+                continue
+            size += more
             names.append(name)
         except OSError as why:
             missed.append("%s: %s" % (name, why.strerror))

@@ -78,9 +78,10 @@ use tokio::sync::oneshot;
 /// | the node died, Ray lost the job (`JOB_SUPERVISOR_ACTOR_DIED` and others), its environment failed | [`LaunchError::Infrastructure`] |
 /// | the dashboard is away, for longer than [`away`](Self::away) | [`LaunchError::Infrastructure`] |
 /// | Ray does not know the job any more, as when its head was started anew | [`LaunchError::Infrastructure`] |
-/// | not begun within [`start_within`](Self::start_within), with Ray's own words | [`LaunchError::Infrastructure`] |
+/// | not begun within [`start_within`](Self::start_within), or for so long in a state that is not known here, with Ray's own words | [`LaunchError::Infrastructure`] |
+/// | the launch's folder is gone, which this process has not taken away | [`JobExit`]: the candidate's |
 /// | stopped by somebody else | [`LaunchError::Infrastructure`] |
-/// | no such program on the node, an unknown option, a folder that is not shared, a bad token | [`LaunchError::Setup`] |
+/// | no such program on the node, no Python there, an unknown option, a folder that is not shared, a bad token | [`LaunchError::Setup`] |
 ///
 /// # After a restart
 /// A job is found by its run, which stands in its metadata. One of the same attempt and with the very same content is
@@ -163,7 +164,7 @@ impl RayJobs {
     }
 
     /// How long a job may wait for its place while no other of this launcher's runs, begins or ends (half an hour). Ray lets
-    /// one that asks for more than there is wait for ever.
+    /// one that asks for more than there is wait for ever. Also how long a job may be in a state that this version does not know.
     #[must_use]
     pub fn start_within(self, patience: Duration) -> Self {
         self.change(|settings| settings.start = patience)

@@ -1,12 +1,12 @@
 //! What came of a job that has ended.
 
 use super::client::Trouble;
-use super::record::{self, Lost, Record};
+use super::record::{self, Lost, Record, Wanted};
 use super::run::{Run, Submitted, blocking};
 use super::spec::Read;
-use super::wire::{JobInfo, Status, shorten};
+use super::wire::{JobInfo, OWN, Status, shorten};
 use crate::error::LaunchError;
-use crate::exit::JobExit;
+use crate::exit::{Ended, JobExit};
 use crate::job::Job;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,20 @@ use tokio::time::sleep;
 const SEEN: Duration = Duration::from_secs(10);
 /// The status with which the script on the node says that it found nothing to do.
 const TAKEN_BACK: i32 = 96;
+/// What shells say of a program that they cannot start.
+const NOT_STARTED: [&str; 4] = ["not found", "No such file", "ermission denied", "annot execute"];
+
+/// What is taken of what comes back; through the log no more than may be returned that way.
+fn wanted(read: &Read, returned: Option<u64>) -> Wanted<'_> {
+    let most = read.job.limits.collected.into_iter().chain(returned).min();
+    Wanted { names: &read.wanted, most, into: read.job.collect_into.as_deref() }
+}
+
+/// Whether a launch's folder is gone, which this driver has not taken away, while what it was in is there.
+fn taken_away(at: &Path) -> bool {
+    let gone = std::fs::symlink_metadata(at).is_err_and(|why| why.kind() == std::io::ErrorKind::NotFound);
+    gone && at.parent().is_some_and(Path::is_dir)
+}
 
 impl Run<'_> {
     /// The exit, or whose fault it is that there is none.
@@ -32,7 +46,10 @@ impl Run<'_> {
             Ok(record) => {
                 self.keep_output(there, &read.job).await?;
                 if there.at.is_none() && self.watch.wants_lines() {
-                    record.exit.stdout.lines().for_each(|line| self.watch.tell(line));
+                    // A job cannot take these back by saying a lot.
+                    record.own.iter().for_each(|line| self.watch.tell(line));
+                    let others = record.exit.stdout.lines().filter(|line| !line.contains(OWN));
+                    others.for_each(|line| self.watch.tell(line));
                 }
                 return Ok(record::settled(record.exit, read.job.limits.file_size.is_some()));
             }
@@ -53,6 +70,21 @@ impl Run<'_> {
             return Err(LaunchError::Setup(format!(
                 "the job {name} has not found its folder below {folder}; it must be on storage that driver and nodes share, \
                  under one name{last}"
+            )));
+        }
+        if let (Some(code), Some(at)) = (info.driver_exit_code, &there.at)
+            && taken_away(at)
+        {
+            let stderr = "the job has deleted files of its launch, which are not its own\n".into();
+            return Ok(JobExit { stderr, ..JobExit::new(Ended::Status(code.max(1))) });
+        }
+        // A record would have been written by now; and this is what shells say where a program cannot be started.
+        if matches!(info.driver_exit_code, Some(126 | 127))
+            && NOT_STARTED.iter().any(|words| last.contains(words))
+        {
+            return Err(LaunchError::Setup(format!(
+                "the job {name} has found no Python that runs on its node, for the script that runs jobs there; install it, or name it \
+                 with `.python(…)`{last}"
             )));
         }
         let what = match info.status {
@@ -78,10 +110,7 @@ impl Run<'_> {
             let began = Instant::now();
             loop {
                 let (read, path, launch) = (Arc::clone(read), path.clone(), launch.clone());
-                let look = move || {
-                    record::from_file(&path, &launch, &read.wanted, read.job.collect_into.as_deref())
-                        .transpose()
-                };
+                let look = move || record::from_file(&path, &launch, wanted(&read, None)).transpose();
                 match blocking(look).await? {
                     Some(record) => return Ok((record, None)),
                     None if info.driver_exit_code == Some(TAKEN_BACK) || began.elapsed() >= patience => break,
@@ -107,8 +136,8 @@ impl Run<'_> {
             Err(lost) => Err(lost),
             Ok(data) => {
                 let read = Arc::clone(read);
-                let take =
-                    move || record::from_bytes(data, &launch, &read.wanted, read.job.collect_into.as_deref());
+                let most = self.core.settings.returned;
+                let take = move || record::from_bytes(data, &launch, wanted(&read, Some(most)));
                 blocking(take).await?
             }
         };

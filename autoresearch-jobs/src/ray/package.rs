@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 const LIMIT: usize = 100 << 20;
 
 /// A zip archive with the name that Ray knows it by: the same for the same files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,

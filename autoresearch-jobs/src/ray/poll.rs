@@ -90,8 +90,8 @@ async fn look(core: &Core) -> bool {
         |(id, job): (&String, &JobInfo)| before.jobs.get(id).is_some_and(|old| old.status == job.status);
     let changed = jobs.len() != before.jobs.len() || !jobs.iter().all(same) || before.away.is_some();
     let moves = |(id, job): (&String, &JobInfo)| {
-        let old = before.jobs.get(id).map(|job| job.status);
-        job.status == Status::Running || old.is_some_and(|old| old != job.status)
+        let old = before.jobs.get(id).map(|job| &job.status);
+        job.status == Status::Running || old.is_some_and(|old| *old != job.status)
     };
     let moving = jobs.iter().any(|(id, job)| core.is_mine(id) && moves((id, job)));
     let moved = if moving || before.away.is_some() { asked } else { before.moved };
@@ -108,7 +108,7 @@ async fn reap(core: &Core) {
     let (settle, again) = (core.settings.forget, Duration::from_secs(1));
     let since = |moment: &mut Option<Instant>| moment.get_or_insert(now.asked).elapsed();
     for (id, mut doom) in core.doomed() {
-        let done = match now.jobs.get(&id).map(|job| job.status) {
+        let done = match now.jobs.get(&id).map(|job| &job.status) {
             None => match since(&mut doom.absent) >= settle {
                 // It may have been submitted after the list was made.
                 true => core.client.get(&id).await.map(|job| job.is_none()),

@@ -14,6 +14,17 @@ use std::path::{Component, Path};
 use zip::ZipArchive;
 
 const MARK: &str = "\u{1}autoresearch-ray ";
+/// What is taken of the files in an archive, whatever it says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Which.
+    pub(super) names: &'a GlobSet,
+    /// Bytes of all of them together.
+    pub(super) most: Option<u64>,
+    /// Where they are put.
+    pub(super) into: Option<&'a Path>,
+}
+
 /// The most that a record without its files can be.
 const RECORD: u64 = 1 << 20;
 
@@ -26,6 +37,10 @@ pub(super) struct Record {
     /// Why it could not be started.
     #[serde(default)]
     pub(super) refused: Option<String>,
+    /// Lines of standard output that are meant for whoever is told lines, and not for people: all of them, where the rest is only
+    /// kept in part.
+    #[serde(default)]
+    pub(super) own: Vec<String>,
     /// Bytes of files that were too many for the log.
     #[serde(default)]
     too_much: Option<u64>,
@@ -71,34 +86,23 @@ pub(super) fn in_log(log: &str, launch: &str) -> Result<Vec<u8>, Lost> {
 }
 
 /// Takes the record out of an archive that came through the log.
-pub(super) fn from_bytes(
-    data: Vec<u8>,
-    launch: &str,
-    wanted: &GlobSet,
-    into: Option<&Path>,
-) -> Result<Record, Lost> {
-    take(ZipArchive::new(Cursor::new(data))?, launch, wanted, into)
+pub(super) fn from_bytes(data: Vec<u8>, launch: &str, wanted: Wanted<'_>) -> Result<Record, Lost> {
+    take(ZipArchive::new(Cursor::new(data))?, launch, wanted)
 }
 
 /// Takes the record out of an archive on shared storage. `None`: it is not there (yet).
-pub(super) fn from_file(
-    path: &Path,
-    launch: &str,
-    wanted: &GlobSet,
-    into: Option<&Path>,
-) -> Result<Option<Record>, Lost> {
+pub(super) fn from_file(path: &Path, launch: &str, wanted: Wanted<'_>) -> Result<Option<Record>, Lost> {
     match File::open(path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(why) => Err(why.into()),
-        Ok(file) => take(ZipArchive::new(io::BufReader::new(file))?, launch, wanted, into).map(Some),
+        Ok(file) => take(ZipArchive::new(io::BufReader::new(file))?, launch, wanted).map(Some),
     }
 }
 
 fn take<R: Read + Seek>(
     mut archive: ZipArchive<R>,
     launch: &str,
-    wanted: &GlobSet,
-    into: Option<&Path>,
+    wanted: Wanted<'_>,
 ) -> Result<Record, Lost> {
     let mut text = Vec::new();
     archive.by_name("exit.json")?.take(RECORD).read_to_end(&mut text)?;
@@ -113,16 +117,23 @@ fn take<R: Read + Seek>(
             bytes(size)
         )));
     }
-    let mut found = Vec::new();
+    let (mut found, mut left) = (Vec::new(), wanted.most);
     for at in 0..archive.len() {
         let mut file = archive.by_index(at)?;
         let Some(name) = file.name()?.strip_prefix("out/").map(str::to_owned) else { continue };
         let path = Path::new(&name);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         // What was not asked for is not let in, whoever wrote it.
-        let (true, true, Some(into)) = (inside, wanted.is_match(path), into) else { continue };
-        put(&mut file, into, path)
+        let (true, true, Some(into)) = (inside, wanted.names.is_match(path), wanted.into) else { continue };
+        let put = put(&mut file, into, path, left)
             .map_err(|why| Lost::Io(format!("cannot put {name} into {}: {why}", into.display())))?;
+        match (put, &mut left) {
+            (Some(size), left) => left.iter_mut().for_each(|left| *left -= size),
+            (None, _) => {
+                record.exit.not_collected.push(format!("{name}: it is more than may be collected"));
+                continue;
+            }
+        }
         found.push(name);
     }
     found.sort();
@@ -136,18 +147,23 @@ fn take<R: Read + Seek>(
     Ok(record)
 }
 
-/// Whole or not at all.
-fn put(file: &mut impl Read, into: &Path, name: &Path) -> io::Result<()> {
+/// Whole or not at all: its size, or `None` where it is more than is `left`. What an archive says of sizes is not believed.
+fn put(file: &mut impl Read, into: &Path, name: &Path, left: Option<u64>) -> io::Result<Option<u64>> {
     let to = into.join(name);
     let parent = to.parent().unwrap_or(into);
     fs::create_dir_all(parent)?;
     let half = parent.join(format!(".half-{}-{}", std::process::id(), super::run::unique()));
-    let copied =
-        File::create(&half).and_then(|mut to| io::copy(file, &mut to)).and_then(|_| fs::rename(&half, &to));
-    if copied.is_err() {
+    let most = left.unwrap_or(u64::MAX - 1);
+    let copied = File::create(&half).and_then(|mut to| io::copy(&mut file.take(most + 1), &mut to));
+    let done = match copied {
+        Ok(size) if size <= most => fs::rename(&half, &to).map(|()| Some(size)),
+        Ok(_) => Ok(None),
+        Err(why) => Err(why),
+    };
+    if !matches!(done, Ok(Some(_))) {
         let _ = fs::remove_file(&half);
     }
-    copied
+    done
 }
 
 /// A shell tells a signal of its last command as a status.
@@ -177,6 +193,30 @@ mod tests {
         GlobSetBuilder::new().add(Glob::new("**/*.txt").unwrap()).build().unwrap()
     }
 
+    fn of<'a>(names: &'a GlobSet, into: Option<&'a Path>) -> Wanted<'a> {
+        Wanted { names, most: None, into }
+    }
+
+    #[test]
+    fn an_archive_that_swells_is_cut_off() {
+        let into = tempfile::tempdir().unwrap();
+        let zeros = vec![0; 50 << 20];
+        let files = [
+            ("exit.json", RECORD.as_bytes()),
+            ("out/a.txt", b"A"),
+            ("out/b.txt", &*zeros),
+            ("out/c.txt", b"CC"),
+        ];
+        let data = Package::of(files.map(|(name, bytes)| (name.to_owned(), bytes))).unwrap().bytes;
+        assert!(data.len() < 1 << 20, "{}", data.len());
+        let names = wanted();
+        let most = Some(3);
+        let record = from_bytes(data, "L1", Wanted { most, ..of(&names, Some(into.path())) }).unwrap();
+        assert_eq!(record.exit.files, ["a.txt", "c.txt"]);
+        assert_eq!(record.exit.not_collected, ["b.txt: it is more than may be collected"]);
+        assert_eq!(fs::read_dir(into.path()).unwrap().count(), 2, "half a file is left");
+    }
+
     fn log(data: &[u8], launch: &str) -> String {
         let sum = super::super::package::hex(&Sha256::digest(data));
         let text = STANDARD.encode(data);
@@ -191,7 +231,7 @@ mod tests {
     fn only_what_was_asked_for_comes_in() {
         let into = tempfile::tempdir().unwrap();
         let data = in_log(&log(&archive(RECORD), "L1"), "L1").unwrap();
-        let record = from_bytes(data, "L1", &wanted(), Some(into.path())).unwrap();
+        let record = from_bytes(data, "L1", of(&wanted(), Some(into.path()))).unwrap();
         assert_eq!((record.exit.ended, record.exit.left_behind), (Ended::Status(3), 1));
         assert_eq!(record.exit.files, ["a.txt"]);
         assert_eq!(fs::read_to_string(into.path().join("a.txt")).unwrap(), "A");
@@ -200,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_record_of_another_launch_does_not_count() {
-        let other = from_bytes(archive(RECORD), "L2", &wanted(), None);
+        let other = from_bytes(archive(RECORD), "L2", of(&wanted(), None));
         assert!(matches!(other, Err(Lost::None(why)) if why.contains("another launch")));
         assert!(in_log(&log(&archive(RECORD), "L1"), "L2").is_err());
     }
@@ -221,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_too_much_says_what_to_do() {
         let record = r#"{"launch":"L1","ended":{"status":0},"wall_seconds":0.5,"too_much":5000000}"#;
-        let error = from_bytes(archive(record), "L1", &wanted(), None);
+        let error = from_bytes(archive(record), "L1", of(&wanted(), None));
         assert!(
             matches!(error, Err(Lost::TooMuch(why)) if why.contains("4.8 MiB") && why.contains(".folder("))
         );

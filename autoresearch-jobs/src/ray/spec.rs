@@ -12,9 +12,12 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The script that runs jobs.
 const SCRIPT: &str = include_str!("job.py");
+/// Its name in packages.
+const NAME: &str = "autoresearch_job.py";
 /// Up to so many bytes it goes along with the submission, and above that in the package: each list of jobs repeats it.
 const ALONG: usize = 8 << 10;
 /// Bytes of output that are shown in Ray's own log.
@@ -45,6 +48,7 @@ struct Limits {
     address_space: Option<u64>,
     output: Option<u64>,
     file_size: Option<u64>,
+    collected: Option<u64>,
 }
 
 /// A job with all that was read for it: its files and its environment.
@@ -116,7 +120,6 @@ impl Read {
         at: Option<&Path>,
         settings: &Settings,
     ) -> Result<Handed, LaunchError> {
-        let script = ("autoresearch_job.py".to_owned(), SCRIPT.as_bytes());
         let encode = |packed: bool| {
             let text = serde_json::to_vec(&self.spec(launch, at, packed, settings));
             text.map_err(|why| LaunchError::Infrastructure(why.to_string()))
@@ -127,16 +130,17 @@ impl Read {
                 .map_err(LaunchError::io(format!("cannot write to the shared folder {}", at.display())))?;
             let variables =
                 BTreeMap::from([("AUTORESEARCH_SPEC_AT".into(), at.join("spec.json").display().to_string())]);
-            return Ok(Handed { package: Package::of([script])?, variables });
+            return Ok(Handed { package: script_alone()?, variables });
         }
         let small = self.files.values().map(|(bytes, _)| bytes.len()).sum::<usize>() <= ALONG;
         let spec = encode(!small)?;
         if spec.len() <= 2 * ALONG && small {
             let variables = BTreeMap::from([("AUTORESEARCH_SPEC".into(), STANDARD.encode(spec))]);
-            return Ok(Handed { package: Package::of([script])?, variables });
+            return Ok(Handed { package: script_alone()?, variables });
         }
         let spec = encode(true)?;
         let files = self.files.iter().map(|(name, (bytes, _))| (format!("files/{name}"), &**bytes));
+        let script = (NAME.to_owned(), SCRIPT.as_bytes());
         let all = [script, ("spec.json".to_owned(), &*spec)].into_iter().chain(files);
         Ok(Handed { package: Package::of(all)?, variables: BTreeMap::new() })
     }
@@ -170,6 +174,7 @@ impl Read {
                 address_space: limits.address_space,
                 output: limits.output,
                 file_size: limits.file_size,
+                collected: limits.collected,
             },
             collect: self.patterns.clone(),
             folder: self.job.folder.as_deref(),
@@ -192,6 +197,16 @@ impl Read {
         fs::write(&half, spec)?;
         fs::rename(half, at.join("spec.json"))
     }
+}
+
+/// The package of most jobs. Packing takes some hundred KiB of memory for a moment: once is enough.
+fn script_alone() -> Result<Package, LaunchError> {
+    static ALONE: OnceLock<Package> = OnceLock::new();
+    if let Some(package) = ALONE.get() {
+        return Ok(package.clone());
+    }
+    let package = Package::of([(NAME.to_owned(), SCRIPT.as_bytes())])?;
+    Ok(ALONE.get_or_init(|| package).clone())
 }
 
 /// A folder that only its owner can look into: what is in it may hold secrets.

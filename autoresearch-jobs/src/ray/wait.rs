@@ -29,6 +29,7 @@ impl Run<'_> {
         let (core, since) = (self.core, Instant::now());
         let mut news = core.snapshots.subscribe();
         let mut lost: Option<Instant> = None;
+        let mut unknown: Option<Instant> = None;
         let mut tail =
             there.at.as_ref().filter(|_| self.watch.wants_lines()).map(|at| Tail::new(at.join("stdout")));
         loop {
@@ -57,6 +58,21 @@ impl Run<'_> {
                 }
                 Some(info) => {
                     lost = None;
+                    match &info.status {
+                        Status::Other(word) => {
+                            let since = *unknown.get_or_insert_with(Instant::now);
+                            if since.elapsed() > core.settings.start {
+                                let time = since.elapsed().as_secs();
+                                return Err(LaunchError::Infrastructure(format!(
+                                    "the job {} has had the status {word} for {time} s, which this library does not know; Ray says: {} \
+                                     (wait longer with `.start_within(…)`)",
+                                    there.submission,
+                                    info.said()
+                                )));
+                            }
+                        }
+                        _ => unknown = None,
+                    }
                     let waited = now.moved.max(began).elapsed();
                     if info.status == Status::Pending && waited > core.settings.start {
                         return Err(never(

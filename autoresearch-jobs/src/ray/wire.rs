@@ -12,9 +12,12 @@ pub(super) const CONTENT: &str = "autoresearch_content";
 /// … of the launch, which results are fenced by.
 pub(super) const LAUNCH: &str = "autoresearch_launch";
 
+/// What lines of standard output have in them that a job's own program tells this library's.
+pub(super) const OWN: &str = "\u{1}autoresearch-";
+
 /// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub(super) enum Status {
     Pending,
     Running,
@@ -22,18 +25,30 @@ pub(super) enum Status {
     Succeeded,
     Failed,
     /// One that a later Ray may have.
-    #[serde(other)]
-    Other,
+    Other(String),
+}
+
+impl From<String> for Status {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "PENDING" => Self::Pending,
+            "RUNNING" => Self::Running,
+            "STOPPED" => Self::Stopped,
+            "SUCCEEDED" => Self::Succeeded,
+            "FAILED" => Self::Failed,
+            _ => Self::Other(word),
+        }
+    }
 }
 
 impl Status {
-    pub(super) fn is_over(self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self, Self::Stopped | Self::Succeeded | Self::Failed)
     }
 
     /// Whether something of it may be running.
-    pub(super) fn is_at_work(self) -> bool {
-        !self.is_over() && self != Self::Pending
+    pub(super) fn is_at_work(&self) -> bool {
+        !self.is_over() && *self != Self::Pending
     }
 }
 
@@ -134,8 +149,11 @@ mod tests {
         let list: Vec<JobInfo> = serde_json::from_str(recorded!("list.txt")).unwrap();
         assert_eq!(list.len(), 7);
         let of = |id: &str| list.iter().find(|job| job.submission_id.as_deref() == Some(id)).unwrap();
-        assert_eq!((of("q1").status, of("q1").driver_exit_code), (Status::Succeeded, Some(0)));
-        assert_eq!((of("exp-0003").status, of("exp-0003").driver_exit_code), (Status::Failed, Some(7)));
+        assert_eq!((of("q1").status.clone(), of("q1").driver_exit_code), (Status::Succeeded, Some(0)));
+        assert_eq!(
+            (of("exp-0003").status.clone(), of("exp-0003").driver_exit_code),
+            (Status::Failed, Some(7))
+        );
         assert_eq!(of("exp-0003").said(), "Job entrypoint command failed with exit code 7");
         assert_eq!(of("exp-0001").meta("experiment"), Some("0001"));
         let pending = of("exp-9cpu");
@@ -146,8 +164,8 @@ mod tests {
     fn a_node_that_died_is_told() {
         let job: JobInfo = serde_json::from_str(recorded!("node_died.txt")).unwrap();
         assert_eq!(
-            (job.status, job.error_type.as_deref()),
-            (Status::Failed, Some("JOB_SUPERVISOR_ACTOR_DIED"))
+            (&job.status, job.error_type.as_deref()),
+            (&Status::Failed, Some("JOB_SUPERVISOR_ACTOR_DIED"))
         );
         assert!(job.said().contains("its node has died") && job.driver_exit_code.is_none(), "{job:?}");
     }
@@ -164,6 +182,9 @@ mod tests {
     #[test]
     fn what_a_later_version_may_say_does_not_stop_it() {
         let job: JobInfo = serde_json::from_str(r#"{"status":"PAUSED","metadata":null,"new":[1]}"#).unwrap();
-        assert_eq!((job.status, job.submission_id.as_deref(), job.meta(RUN)), (Status::Other, None, None));
+        assert_eq!(
+            (job.status.clone(), job.submission_id.as_deref(), job.meta(RUN)),
+            (Status::Other("PAUSED".into()), None, None)
+        );
     }
 }

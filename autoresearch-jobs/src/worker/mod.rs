@@ -1,6 +1,8 @@
 //! Runs in worker processes.
 
+mod charged;
 mod launcher;
+mod pace;
 mod private;
 mod program;
 mod serve;
@@ -8,10 +10,11 @@ mod told;
 mod wire;
 
 use crate::error::LaunchError;
-use crate::exit::JobExit;
+use crate::exit::{Ended, JobExit};
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use autoresearch_core::{Candidate, Executor, FailureKind, RunContext, RunFailure, async_trait};
+use charged::{Charged, Sum};
 use launcher::default_launcher;
 use private::Private;
 use program::Program;
@@ -29,6 +32,16 @@ use wire::{BEGUN, Kept, NAME, OUTCOME, Outcome, REQUEST, Request};
 
 /// The most bytes of an outcome: the study reads it as a whole.
 const MOST_OUTCOME: u64 = 256 << 20;
+
+fn too_large(size: u64) -> String {
+    format!(
+        "the run's output is {size} bytes of JSON, and at most {MOST_OUTCOME} are read; leave large things in the run's folder and give \
+         their path"
+    )
+}
+
+/// What a shell says of a program that it cannot start.
+const NOT_STARTED: [Ended; 2] = [Ended::Status(126), Ended::Status(127)];
 
 /// What programs read of the environment to find their libraries and their threads.
 const INHERITED: [&str; 12] = [
@@ -73,8 +86,11 @@ const INHERITED: [&str; 12] = [
 /// forgets; the type is always there.
 ///
 /// # What it charges
-/// What a run [charges](autoresearch_core::RunContext::charge) is told with its outcome, also where it fails or panics. A worker that
-/// aborts, or that a limit ends, tells nothing any more: where money counts, have it end by itself.
+/// What a run [charges](autoresearch_core::RunContext::charge) is told in that moment, by a line of output, and counts also where the
+/// worker is ended later, however that happens; of a run that charges more than some hundred times, within the second at first and
+/// later within minutes, and in any case with its outcome. Where a launcher tells no lines of a job that is lost (Ray without a
+/// folder), what that has charged is lost with it. What is spent and not charged yet is known to nobody: charge before you spend.
+/// After a restart nothing counts a second time but what was charged in the very moment in which the study was killed.
 ///
 /// # What it needs
 /// Candidate and output as JSON, exactly: what does not survive that (numbers that are not finite) fails the run with a message;
@@ -181,8 +197,8 @@ where
     ///
     /// A worker has an empty home of its own, and of this process's variables those that [`Job`] names and those by which libraries
     /// and threads are found (`LD_LIBRARY_PATH`, `OMP_NUM_THREADS` and the like); `.job(|job| job.inherit(["API_KEY"]))` adds to
-    /// them. A limit on output counts the lines by which it tells progress as well: some 60 kB in the first minutes, then 30 kB an
-    /// hour at most.
+    /// them. A limit on output is for what the run prints: for its own lines, by which a worker tells progress and charges, the launcher
+    /// is given 1 MiB more, and they never come to that; so a run may print up to 1 MiB more as well.
     #[must_use]
     pub fn job(mut self, change: impl FnOnce(Job) -> Job) -> Self {
         self.job = change(self.job);
@@ -205,6 +221,7 @@ where
         request: &Request<C>,
         into: &Path,
         cx: &RunContext,
+        charged: &Arc<Charged>,
     ) -> Result<(JobExit, bool), LaunchError> {
         let program = self.program.as_ref().map_err(|why| LaunchError::Setup(why.clone()))?;
         program.check().map_err(LaunchError::Setup)?;
@@ -218,6 +235,9 @@ where
             return Err(LaunchError::Setup(why.into()));
         }
         let mut job = self.job.clone();
+        job.limits.output = job.limits.output.map(|most| most.saturating_add(pace::MOST));
+        // Not copied before it is known to be no more than is read.
+        job.limits.collected = Some(job.limits.collected.unwrap_or(u64::MAX).min(MOST_OUTCOME));
         job.command = ["/bin/sh", "-c", wire::ENTER, "sh"].map(String::from).into();
         for word in [here.into_os_string(), program.path.clone().into()]
             .into_iter()
@@ -234,10 +254,12 @@ where
         let job = job.readable(&program.path).writable(&request.directory);
         let (context, launch) = (cx.clone(), request.launch.clone());
         let said = Arc::new(AtomicBool::new(false));
-        let begun = Arc::clone(&said);
+        let (begun, charged) = (Arc::clone(&said), Arc::clone(charged));
         let watch = Watch::new(&cx.cancel).lines(move |line| {
             if let Some(progress) = wire::from_line(line) {
                 context.report(progress);
+            } else if let Some(sum) = wire::has_charged(line) {
+                charged.hear(&sum);
             } else if wire::has_begun(line, &launch) {
                 begun.store(true, Ordering::Relaxed);
             }
@@ -254,7 +276,7 @@ where
         begun: bool,
         request: &Request<C>,
         from: &Path,
-        cx: &RunContext,
+        charged: &Charged,
     ) -> Result<E::Output, RunFailure> {
         exit.stdout = wire::without_own(&exit.stdout);
         let has = |name: &str| exit.files.iter().any(|file| file == name);
@@ -263,10 +285,7 @@ where
             let path = from.join(OUTCOME);
             let size = fs::metadata(&path)?.len();
             if size > MOST_OUTCOME {
-                return Err(RunFailure::candidate(format!(
-                    "the run's output is {size} bytes of JSON, and at most {MOST_OUTCOME} are read; leave large things in the run's \
-                     folder and give their path"
-                )));
+                return Err(RunFailure::candidate(too_large(size)));
             }
             let text = fs::read(&path)?;
             let outcome: Outcome<E::Output> = serde_json::from_slice(&text).map_err(|why| {
@@ -285,8 +304,9 @@ where
                 });
             }
             let (charges, wrong): (Vec<f64>, Vec<f64>) =
-                outcome.charges.iter().partition(|amount| **amount >= 0.0 && amount.is_finite());
-            charges.iter().for_each(|&amount| cx.charge(amount));
+                outcome.charges.iter().partition(|amount| charged::is_amount(**amount));
+            let (launch, worker, total) = (outcome.launch, outcome.worker, charges.iter().sum());
+            charged.hear(&Sum { launch, worker, total });
             if let Some(wrong) = wrong.first() {
                 return Err(RunFailure::candidate(format!(
                     "the run charged {wrong}, which is no amount; charge what it costs, from 0"
@@ -296,9 +316,22 @@ where
             self.keep(&output, request);
             return Ok(output);
         }
+        // It wrote one that is not copied.
+        let large = exit.not_collected.iter().find(|what| what.starts_with(OUTCOME));
+        if let Some(why) = large.filter(|_| begun && exit.success()) {
+            return Err(RunFailure::candidate(format!(
+                "the run's output could not be taken ({why}; at most {MOST_OUTCOME} bytes are)"
+            )));
+        }
         match (begun, exit.failure()) {
             (true, Some(failure)) => Err(failure),
             (true, None) => Err(RunFailure::candidate("the run ended its process and gave no outcome")),
+            (false, Some(_)) if NOT_STARTED.contains(&exit.ended) => Err(LaunchError::Setup(format!(
+                "the worker's program {} cannot be started where its job runs; it has to be there under the same path, or be named \
+                 with `.binary(…)`: {exit}",
+                self.program.as_ref().map_or("", |program| program.path.to_str().unwrap_or_default())
+            ))
+            .into()),
             (false, Some(_)) => {
                 Err(RunFailure::infrastructure(format!("the worker could not begin: {exit}")))
             }
@@ -359,12 +392,14 @@ where
             return Err(RunFailure::candidate(message).kind(FailureKind::InvalidCandidate));
         }
         let directory = std::path::absolute(cx.directory()?)?;
-        let request = Request::new(candidate, &cx, directory)?;
+        let program = self.program.as_ref().map(Program::stamp).unwrap_or_default();
+        let request = Request::new(candidate, &cx, directory, program)?;
+        let charged = Arc::new(Charged::new(&request.launch, &cx, &request.directory));
         // Not the run's folder: what runs there could leave links in it, and have others' files written through them.
         let private = Private::new()?;
-        let (exit, begun) = self.launched(&request, private.path(), &cx).await?;
+        let (exit, begun) = self.launched(&request, private.path(), &cx, &charged).await?;
         let told = Told::is_told(&exit, begun);
-        let outcome = self.outcome(exit, begun, &request, private.path(), &cx);
+        let outcome = self.outcome(exit, begun, &request, private.path(), &charged);
         match self.told.note(&request.id.run_key(), told) {
             Some(failure) => Err(failure),
             None => outcome,

@@ -27,6 +27,13 @@ impl Program {
         Ok(Self { path, args, was })
     }
 
+    /// Tells it from another build.
+    pub(super) fn stamp(&self) -> String {
+        let since =
+            self.was.1.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
+        format!("{}-{}", self.was.0, since.as_nanos())
+    }
+
     /// A study whose program was rebuilt under it would compare runs of two programs.
     pub(super) fn check(&self) -> Result<(), String> {
         match stamp(&self.path)? == self.was {

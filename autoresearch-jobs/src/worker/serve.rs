@@ -1,5 +1,8 @@
 //! The worker's side: one run, then the end of the process.
 
+use super::MOST_OUTCOME;
+use super::charged::{Sum, is_amount};
+use super::pace::Pace;
 use super::wire::{self, BEGUN, FOLDER, NAME, OUTCOME, Outcome, REQUEST, Request};
 use autoresearch_core::{Candidate, Executor, FailureKind, RunFailure, RunProgress};
 use serde::Serialize;
@@ -9,16 +12,12 @@ use std::fs;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The status of a worker that could not begin. The run it was started for is then lost to the infrastructure.
 const UNABLE: i32 = 120;
-/// The most often that progress is told, and how often after the first so many times: its lines count towards the job's output.
-const PROGRESS: Duration = Duration::from_millis(100);
-const LATER: Duration = Duration::from_secs(10);
-const FIRST: u32 = 600;
 /// How often a worker looks whether its study is still there.
 const ORPHANED: Duration = Duration::from_secs(1);
 
@@ -71,9 +70,11 @@ where
         serde_json::from_slice(&text).map_err(|why| format!("{}: {why}", path.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime: {why}"))?;
+    let spent = Arc::new(Spent::new(&request.launch));
     #[cfg(unix)]
-    end_with_parent();
-    let cx = wire::context(&request).reporting(tell());
+    end_with_parent(Arc::clone(&spent));
+    let charging = Arc::clone(&spent);
+    let cx = wire::context(&request).reporting(tell()).charging(move |amount| charging.add(amount));
     fs::write(folder.join(BEGUN), "").map_err(|why| format!("{}: {why}", folder.display()))?;
     let mut out = std::io::stdout().lock();
     let said = writeln!(out, "{}", wire::begun_line(&request.launch)).and_then(|()| out.flush());
@@ -82,7 +83,8 @@ where
     let run = || runtime.block_on(executor.execute(request.candidate, cx.clone()));
     let result = catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(RunFailure::candidate(format!("the run panicked: {}", what(&*panic)))));
-    let outcome = Outcome { launch: request.launch, charges: cx.take_charges(), result };
+    let worker = spent.worker();
+    let outcome = Outcome { launch: request.launch, worker, charges: cx.take_charges(), result };
     let written = write(&folder, outcome);
     // What the run has left blocking threads with is not waited for: its outcome stands.
     runtime.shutdown_background();
@@ -101,6 +103,13 @@ fn write<A: Serialize + DeserializeOwned>(folder: &Path, mut outcome: Outcome<A>
         outcome.result = Err(RunFailure::candidate(message).kind(FailureKind::InvalidMetric));
         serde_json::to_vec(&outcome).map_err(|why| why.to_string())
     })?;
+    let text = match text.len() as u64 > MOST_OUTCOME {
+        false => text,
+        true => {
+            outcome.result = Err(RunFailure::candidate(super::too_large(text.len() as u64)));
+            serde_json::to_vec(&outcome).map_err(|why| why.to_string())?
+        }
+    };
     let (half, whole) = (folder.join(".half"), folder.join(OUTCOME));
     fs::write(&half, text)
         .and_then(|()| fs::rename(&half, &whole))
@@ -114,28 +123,62 @@ fn what(panic: &(dyn Any + Send)) -> &str {
 
 /// Prints progress, the last of it always, the rest not too often.
 fn tell() -> impl Fn(RunProgress) + Send + Sync {
-    let told: Mutex<(u32, Option<Instant>)> = Mutex::default();
+    let pace = Mutex::new(Pace::new(Instant::now()));
     move |progress| {
-        let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (times, last) = &mut *told;
-        let often = if *times < FIRST { PROGRESS } else { LATER };
-        let soon = last.is_some_and(|last| last.elapsed() < often);
-        if soon && progress.of != Some(progress.step) {
-            return;
+        let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if pace.may(Instant::now(), progress.of == Some(progress.step)) {
+            say(&wire::to_line(progress));
         }
-        (*times, *last) = (times.saturating_add(1), Some(Instant::now()));
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{}", wire::to_line(progress)).and_then(|()| out.flush());
+    }
+}
+
+/// A line on standard output. Nobody hears it when that is closed, which is no reason to end.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// What this worker has charged, and how much of that was told.
+struct Spent(Mutex<(Sum, f64, Pace)>);
+
+impl Spent {
+    fn new(launch: &str) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let worker = format!("{:x}-{:x}", since.as_nanos(), std::process::id());
+        Self(Mutex::new((Sum { launch: launch.into(), worker, total: 0.0 }, 0.0, Pace::new(Instant::now()))))
+    }
+
+    fn worker(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.worker.clone()
+    }
+
+    /// What is no amount fails the run in the end.
+    fn add(&self, amount: f64) {
+        if is_amount(amount) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).0.total += amount;
+            self.tell(true);
+        }
+    }
+
+    /// Says what has not been said yet.
+    fn tell(&self, hurry: bool) {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sum, told, pace) = &mut *spent;
+        if sum.total > *told && pace.may(Instant::now(), hurry) {
+            say(&wire::charged_line(sum));
+            *told = sum.total;
+        }
     }
 }
 
 /// A worker whose study was killed has nobody to work for.
 #[cfg(unix)]
-fn end_with_parent() {
+fn end_with_parent(spent: Arc<Spent>) {
     let parent = std::os::unix::process::parent_id();
     let watch = move || {
         while std::os::unix::process::parent_id() == parent {
             std::thread::sleep(ORPHANED);
+            spent.tell(false);
         }
         unable("the study that started it is gone");
     };

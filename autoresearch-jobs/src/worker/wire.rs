@@ -1,5 +1,6 @@
 //! What a study and its workers tell each other.
 
+use super::charged::Sum;
 use crate::id::JobId;
 use autoresearch_core::{Arm, Fidelity, RunContext, RunFailure, RunProgress};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ const PROGRESS: &str = "\u{1}autoresearch-progress ";
 /// … the one that says that the executor is called, with the launch.
 const HAS_BEGUN: &str = "\u{1}autoresearch-begun ";
 
+/// … those of what was charged.
+const HAS_CHARGED: &str = "\u{1}autoresearch-charged ";
+
 /// Takes note of where it is, goes where the study stands (as far as that can be seen from here), and becomes the worker.
 pub(super) const ENTER: &str = r#"AUTORESEARCH_WORKER_FOLDER=$PWD; export AUTORESEARCH_WORKER_FOLDER; cd "$1" 2>/dev/null; shift; exec "$@""#;
 
@@ -41,15 +45,23 @@ pub(super) struct Request<C> {
     pub(super) seed: u64,
     pub(super) fidelity: Option<Fidelity>,
     pub(super) directory: PathBuf,
+    /// Size and time of the program that is to make it: what is still running of another build is not taken up.
+    pub(super) program: String,
 }
 
 impl<C: Serialize> Request<C> {
     /// # Errors
     /// The candidate cannot be told as JSON.
-    pub(super) fn new(candidate: C, cx: &RunContext, directory: PathBuf) -> Result<Self, RunFailure> {
+    pub(super) fn new(
+        candidate: C,
+        cx: &RunContext,
+        directory: PathBuf,
+        program: String,
+    ) -> Result<Self, RunFailure> {
         let (id, arm) = (JobId::of(cx), cx.arm.clone());
         let (seed, fidelity) = (cx.seed, cx.fidelity);
-        let mut request = Self { id, launch: String::new(), candidate, arm, seed, fidelity, directory };
+        let mut request =
+            Self { id, launch: String::new(), candidate, arm, seed, fidelity, directory, program };
         // In one order: maps have another in each process.
         let asked = serde_json::to_value(&request).and_then(|mut asked| {
             asked.sort_all_objects();
@@ -76,6 +88,9 @@ pub(super) fn context(request: &Request<impl Sized>) -> RunContext {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Outcome<A> {
     pub(super) launch: String,
+    /// Which process it is of.
+    #[serde(default)]
+    pub(super) worker: String,
     pub(super) charges: Vec<f64>,
     pub(super) result: Result<A, RunFailure>,
 }
@@ -141,6 +156,16 @@ pub(super) fn from_line(line: &str) -> Option<RunProgress> {
     Some(RunProgress { step, of, loss })
 }
 
+/// A line that says what was charged.
+pub(super) fn charged_line(sum: &Sum) -> String {
+    format!("{HAS_CHARGED}{}", serde_json::to_string(sum).unwrap_or_default())
+}
+
+/// What was charged by a line, if it is such a line.
+pub(super) fn has_charged(line: &str) -> Option<Sum> {
+    serde_json::from_str(line.split_once(HAS_CHARGED)?.1).ok()
+}
+
 /// The line that says that the executor of this launch is called now.
 pub(super) fn begun_line(launch: &str) -> String {
     format!("{HAS_BEGUN}{launch}")
@@ -173,6 +198,14 @@ mod tests {
                 && !has_begun(&begun_line("7a"), "7")
                 && !has_begun("7a", "7a")
         );
+        let sum = Sum { launch: "7a".into(), worker: "1".into(), total: 0.1 + 0.2 };
+        assert_eq!(has_charged(&charged_line(&sum)), Some(sum));
+        assert_eq!(has_charged(&to_line(progress)), None);
+        // As long as they get: what `pace` reckons with.
+        let longest = RunProgress { step: u64::MAX, of: Some(u64::MAX), loss: Some(-f64::MIN_POSITIVE) };
+        let sum = Sum { launch: "7".repeat(32), worker: "9".repeat(30), total: f64::MAX };
+        let lengths = (to_line(longest).len(), charged_line(&sum).len());
+        assert!(lengths.0 < 169 && lengths.1 < 169, "{lengths:?}");
         let output = format!("a\n{}\n{}\nb", begun_line("7a"), to_line(progress));
         assert_eq!(without_own(&output), "a\nb");
     }

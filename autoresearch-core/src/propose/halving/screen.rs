@@ -74,6 +74,7 @@ pub(super) fn context(
         cancel,
         scratch: Scratch::At(scratch.into()),
         progress: None,
+        charged: None,
         meter,
     }
 }

@@ -5,6 +5,7 @@ use crate::error::LaunchError;
 use crate::job::Job;
 use crate::launch::{Launcher, Watch};
 use crate::limits::{JobLimits, LimitKind};
+use autoresearch_core::Fault;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,6 +82,32 @@ impl<L: Launcher + 'static> Check<L> {
             Ok(exit) => assert!(exit.success(), "a job that is far within its limits: {exit:?}"),
             Err(LaunchError::Setup(_)) => {}
             Err(why) => panic!("the largest limits gave: {why}"),
+        }
+    }
+
+    /// As a mistake in the set-up, or of the candidate: what is tried again and again is neither.
+    pub(super) async fn what_cannot_be_started_is_named(&self) {
+        const NAME: &str = "no-such-program-anywhere";
+        let said = match self.launch(1, &Job::new([NAME])).await {
+            Err(LaunchError::Setup(why)) => why,
+            Ok(exit) if exit.failure().is_some_and(|why| why.fault() == Fault::Candidate) => exit.to_string(),
+            gave => panic!("a program that is not there gave {gave:?}"),
+        };
+        assert!(said.contains(NAME), "a program that is not there is not named: {said}");
+    }
+
+    pub(super) async fn what_is_collected_is_bounded(&self) {
+        let into = self.folder.0.join("bounded");
+        let job = sh("echo 1 >a; head -c 3000 /dev/zero >b").collect(["a", "b"], &into).collected(100);
+        match self.launch(8, &job).await {
+            Ok(exit) => {
+                assert_eq!(exit.files, ["a"], "more is collected than may be: {exit:?}");
+                assert!(!into.join("b").exists(), "more is collected than may be");
+                let told = exit.not_collected.iter().any(|what| what.starts_with('b'));
+                assert!(told, "what is not collected is not told: {exit:?}");
+            }
+            Err(LaunchError::Setup(_)) => {}
+            Err(why) => panic!("a limit on what is collected gave: {why}"),
         }
     }
 

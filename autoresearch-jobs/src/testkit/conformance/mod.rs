@@ -67,6 +67,7 @@ async fn all<L: Launcher + 'static>(make: impl Fn() -> L, one_result: bool) {
     check.exits_are_told().await;
     check.exits_say_what_was_used().await;
     check.signals_are_as_a_command_expects_them().await;
+    check.what_cannot_be_started_is_named().await;
     check.files_and_environment().await;
     check.files_of_each_kind_are_there().await;
     check.a_folder_that_is_named_is_used_and_kept().await;
@@ -75,6 +76,7 @@ async fn all<L: Launcher + 'static>(make: impl Fn() -> L, one_result: bool) {
     check.lines_are_told().await;
     check.output_goes_to_its_files().await;
     check.limits_end_jobs().await;
+    check.what_is_collected_is_bounded().await;
     check.limits_may_be_as_large_as_numbers_are().await;
     check.nonsense_is_refused().await;
     check.what_is_not_there_is_not_left_out().await;

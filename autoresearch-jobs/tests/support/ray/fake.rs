@@ -33,12 +33,17 @@ pub struct Fate {
     pub status: &'static str,
     pub error_type: Option<&'static str>,
     pub message: &'static str,
+    pub exit_code: Option<i32>,
+    /// What stands in the log.
+    pub said: &'static str,
     /// Whether it leaves a record in the log.
     pub record: bool,
     /// How long it goes on after it was told to stop.
     pub lingers: Duration,
     /// Whether a job of another study runs all the time.
     pub beside: bool,
+    /// Whether one is listed that cannot be read.
+    pub odd: bool,
 }
 
 impl Default for Fate {
@@ -48,9 +53,12 @@ impl Default for Fate {
             status: "SUCCEEDED",
             error_type: None,
             message: "Job finished successfully.",
+            exit_code: None,
+            said: "said something\n",
             record: true,
             lingers: Duration::ZERO,
             beside: false,
+            odd: true,
         }
     }
 }
@@ -184,7 +192,8 @@ impl Fake {
                 });
                 let beside = fate.beside.then_some(other);
                 let ours = state.jobs.values().map(|job| info(job, fate));
-                let all: Vec<Value> = ours.chain([odd]).chain(beside).collect();
+                let odd = fate.odd.then_some(odd);
+                let all: Vec<Value> = ours.chain(odd).chain(beside).collect();
                 (200, json!(all).to_string())
             }
             ("POST", ["api", "jobs"]) => {
@@ -261,20 +270,21 @@ fn info(job: &Job, fate: &Fate) -> Value {
         "type": "SUBMISSION", "job_id": null, "submission_id": job.request["submission_id"], "status": status,
         "message": message, "error_type": error, "metadata": job.request["metadata"],
         "runtime_env": job.request["runtime_env"],
-        "driver_exit_code": if status == "SUCCEEDED" { json!(0) } else { Value::Null },
+        "driver_exit_code": if status == "SUCCEEDED" { json!(0) } else { json!(fate.exit_code) },
     })
 }
 
 /// As the script on a node writes it.
 fn log(job: &Job, fate: &Fate) -> String {
-    let said = "Running entrypoint for job\nsaid something\n";
+    let said = format!("Running entrypoint for job\n{}", fate.said);
     let cut_short =
         matches!((fate.runs, job.stopped), (Some(runs), Some(stopped)) if stopped < job.since + runs);
     if !fate.record || cut_short {
-        return said.into();
+        return said;
     }
     let launch = job.request["metadata"]["autoresearch_launch"].as_str().unwrap();
-    let record = json!({"launch": launch, "ended": {"status": 0}, "wall_seconds": 0.3, "stdout": "said something\n", "place": "n"});
+    let record = json!({"launch": launch, "ended": {"status": 0}, "wall_seconds": 0.3, "stdout": "\u{1}autoresearch-own\nsaid something\n", "place": "n",
+        "own": ["\u{1}autoresearch-first", "\u{1}autoresearch-own"]});
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("exit.json", SimpleFileOptions::default()).unwrap();
     zip.write_all(record.to_string().as_bytes()).unwrap();
