@@ -114,6 +114,26 @@ fn keys_are_certified_one_by_one() {
     assert!(share > 0.8 && fdr <= 0.02, "{share}, {fdr}");
 }
 
+/// On a plain baseline gains are tens of sigma and keys depend on each other. There keep-if-better climbs well; Scout is to
+/// be near it with what it certifies, and clean.
+#[test]
+fn on_a_plain_baseline_it_keeps_up_and_stays_clean() {
+    let world = |seed| Slots::new(35, seed).split_noise(0.3).steep();
+    let rules = |seed| Rules::stream(701).runs(701).seed(seed);
+    let scouted: Vec<Simulated> =
+        (0..12).map(|seed| play(&world(seed), Scout::new(), &rules(seed))).collect();
+    let greedy: Vec<Simulated> = (0..12)
+        .map(|seed| {
+            simulate(&world(seed), Greedy::new(), &rules(seed)).expect("the landscape plays by the rules")
+        })
+        .collect();
+    let share = mean(&scouted, |s| s.true_gain) / mean(&greedy, |s| s.true_gain);
+    let junk = [&scouted, &greedy].map(|played| mean(played, |s| s.false_discovery_proportion_of_units()));
+    println!("steep35: {share:.3} of keep-if-better's gain, junk {junk:?}");
+    assert!(share > 0.93, "{share}");
+    assert!(junk[0] < 0.03 && junk[0] < junk[1] / 3.0, "{junk:?}");
+}
+
 /// Overlapping edits are one unit, which as a whole is worth its place.
 #[test]
 fn overlapping_edits_are_one_unit() {

@@ -24,7 +24,7 @@ const ALL: &[&str] = &[];
 
 const STREAMS: &[&str] = &["mixed", "neutral", "decaying", "catastrophic", "t4", "hetero", "split1"];
 const INTERACTING: &[&str] = &["densenn", "sparse", "dense", "redundant", "clash"];
-const KEYS: &[&str] = &["slots15", "slots35", "slots80"];
+const KEYS: &[&str] = &["slots15", "slots35", "slots80", "steep35"];
 const FILES: &[&str] = &["file300", "file1000"];
 const MEASURED: &[&str] = &["measured", "measured-tau"];
 const SEEDS: &[&str] = &["mixed", "mixed-own-seeds", "measured", "measured-own-seeds"];

@@ -52,6 +52,7 @@ pub(super) const WORLDS: &[World] = &[
     world("slots15", "15 keys", "slots15", 1, |_| ()),
     world("slots35", "35 keys", "slots35", 1, |_| ()),
     world("slots80", "80 keys", "slots80", 1, |_| ()),
+    world("steep35", "35 keys, plain baseline", "steep35", 1, |_| ()),
     world("file300", "file of 300 lines", "file300", 1, |_| ()),
     world("file1000", "file of 1,000 lines", "file1000", 1, |_| ()),
     world("measured", "measured", "measured", 1, |_| ()),

@@ -297,6 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn in_a_steep_world_what_is_best_here_depends_on_what_was_chosen_there() {
+        let (flat, steep) = (Slots::new(35, 3), Slots::new(35, 3).steep());
+        let baseline = steep.baseline();
+        assert_eq!(steep.gain(&baseline), 0.0);
+        let alone = |key: usize, level: u8| {
+            let mut edited = baseline.clone();
+            edited[key] = level;
+            (flat.gain(&edited), steep.gain(&edited), edited)
+        };
+        let mut depends = 0;
+        for key in 0..35 {
+            let (gain, tenfold, one) = alone(key, (baseline[key] + 1) % 3);
+            let is_moving = (0..35).any(|other| steep.moved[other].is_some_and(|(mover, _)| mover == key));
+            // A key that moves no other has its own effect, ten times as large.
+            assert!(is_moving || (tenfold - STEEP * gain).abs() < 1e-9, "{key}");
+            if let Some((mover, _)) = steep.moved[key] {
+                let (_, other, _) = alone(mover, (baseline[mover] + 1) % 3);
+                let mut both = one;
+                both[mover] = (baseline[mover] + 1) % 3;
+                depends += usize::from((steep.gain(&both) - tenfold - other).abs() > 1.0);
+            }
+        }
+        assert!(depends >= 5, "{depends} keys of 35 depend on another");
+        let best = alone(0, baseline[0]).2;
+        assert_eq!(steep.judge(&best), Merit::default());
+    }
+
+    #[test]
     fn the_optimum_is_what_was_promised() {
         let worlds = 200;
         let ideal =
