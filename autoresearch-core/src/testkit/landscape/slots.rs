@@ -300,7 +300,7 @@ mod tests {
     fn in_a_steep_world_what_is_best_here_depends_on_what_was_chosen_there() {
         let (flat, steep) = (Slots::new(35, 3), Slots::new(35, 3).steep());
         let baseline = steep.baseline();
-        assert_eq!(steep.gain(&baseline), 0.0);
+        assert!(steep.gain(&baseline).abs() < 1e-9, "up to rounding");
         let alone = |key: usize, level: u8| {
             let mut edited = baseline.clone();
             edited[key] = level;
