@@ -162,8 +162,10 @@ async fn judge(task: &Arc<Task>, options: &Options, stop: &Cancellation) -> Resu
     let ended = ended(options);
     let mut ledger = Ledger::open(ledger::path(&options.out))?;
     let referee = ended.iter().flat_map(plan::referee);
-    let needs = referee.chain(plan::noise(&ended)).chain(plan::transfer(&ended));
-    ledger.fill(needs.collect::<Vec<_>>(), task, options.parallel, stop).await
+    let mut needs: Vec<_> = referee.chain(plan::noise(&ended)).chain(plan::transfer(&ended)).collect();
+    // Seed by seed: an early end leaves fewer seeds of everything, and not nothing of something.
+    needs.sort_by_key(|need| (need.size, need.seed));
+    ledger.fill(needs, task, options.parallel, stop).await
 }
 
 /// Writes data, figures and page, and log and picture of the recommended policy's first search.
