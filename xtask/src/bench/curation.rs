@@ -87,21 +87,6 @@ impl Curation {
             }
             Ok(played)
         };
-        if std::env::var_os("DBG").is_some() {
-            let a = play(&mut Fifo::new())?.simulated;
-            let b = play(&mut ExpectedGain::new())?.simulated;
-            eprintln!(
-                "{policy} {kind:?} {repetition} fifo {:.0}/{:.0}/{} gain {:.0}/{:.0}/{} {} {}",
-                a.true_gain,
-                a.stack_gain,
-                a.proposals,
-                b.true_gain,
-                b.stack_gain,
-                b.proposals,
-                b.runs,
-                b.stopped
-            );
-        }
         Ok(Pair { fifo: play(&mut Fifo::new())?, gain: play(&mut ExpectedGain::new())? })
     }
 }
