@@ -67,8 +67,8 @@ impl<C: Candidate> StudyState<C> {
                 Err(reason) => self.draw_move(id, Move::Outdated { reason }),
             }
         }
-        let low = self.backlog.as_ref().map_or(0, |b| b.rules.room().for_step(wanted).low);
-        for id in rest.into_iter().skip(low) {
+        let high = self.backlog.as_ref().map_or(0, |b| b.rules.room().for_step(wanted).high);
+        for id in rest.into_iter().skip(high.saturating_sub(wanted)) {
             self.draw_move(id, Move::PassedOver);
         }
         taken
