@@ -55,8 +55,8 @@ pub use checks::{
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
 pub use curate::{
-    Calibration, Critic, Curator, Edge, ExpectedGain, Fifo, GroupLesson, Lessons, NearMiss, Person, Ranking,
-    Room, Settled, SignChange, Waiting,
+    Calibration, Critic, Curation, Curator, Edge, ExpectedGain, Fifo, GroupLesson, Lessons, NearMiss, Person,
+    Ranking, Room, Settled, SignChange, Waiting,
 };
 pub use curve::{CurvePoint, TimeToLoss};
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
@@ -83,8 +83,8 @@ pub use propose::{
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError};
 pub use state::{
-    Action, DecisionOrder, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, Stale,
-    StateError, StudyState,
+    Action, BacklogEntry, DecisionOrder, Event, HoldoutQuery, IdeaState, Move, Outcome, PlannedRun, RunSpec,
+    Settings, Split, Stale, StateError, StudyState,
 };
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;

@@ -174,6 +174,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             acceptor: Some(Box::new(case.panel())),
             compose,
             simplify: None,
+            curation: None,
             store,
             observers,
             settings,

@@ -5,6 +5,7 @@
 
 mod calibration;
 mod critic;
+mod curation;
 mod differ;
 mod fifo;
 mod gain;
@@ -16,6 +17,8 @@ mod worth;
 
 pub use calibration::{Calibration, Edge};
 pub use critic::Critic;
+pub use curation::Curation;
+pub(crate) use curation::Rules;
 pub use fifo::Fifo;
 pub use gain::ExpectedGain;
 pub use lessons::{GroupLesson, Lessons, NearMiss, SignChange};

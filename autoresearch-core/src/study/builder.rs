@@ -6,6 +6,7 @@ use crate::candidate::Candidate;
 use crate::checks::Checks;
 use crate::compose::Compose;
 use crate::constraint::Constraint;
+use crate::curate::Curation;
 use crate::evaluate::Evaluator;
 use crate::execute::Executor;
 use crate::fidelity::Fidelity;
@@ -66,6 +67,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(crate) acceptor: Option<Box<dyn Acceptor>>,
     pub(crate) compose: Option<Arc<dyn Compose<C>>>,
     pub(crate) simplify: Option<(f64, Arc<Complexity<C>>)>,
+    pub(crate) curation: Option<Curation>,
     pub(crate) store: Arc<dyn Store<C>>,
     pub(crate) observers: Vec<Box<dyn Observe>>,
     pub(crate) checks: Checks,
@@ -97,6 +99,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             acceptor: None,
             compose: None,
             simplify: None,
+            curation: None,
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
             checks: Checks::new(),
@@ -195,6 +198,41 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn simplify(mut self, margin: f64, complexity: impl Fn(&C) -> f64 + Send + Sync + 'static) -> Self {
         self.simplify = Some((margin, Arc::new(complexity)));
+        self
+    }
+
+    /// Lets proposals wait in a backlog, from which a curator says what is tried next. Proposers are asked when few wait, in
+    /// batches, and never while enough do. What is known already (the same change, a near one, a mere change of seed,
+    /// what the incumbent is anyway) is answered with what was found out the last time, and not run.
+    ///
+    /// Every move of an idea is an event in the store, so that a study that is opened again has the same backlog.
+    ///
+    /// ```
+    /// use autoresearch_core::{testkit, Curation, ExpectedGain, Guarded, Limits, LocalSearch, ParamSpace, Study};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize)]
+    /// # struct Recipe { lr: f64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use autoresearch_core::{executor_fn, evaluator_fn, Measurement};
+    /// # let train = executor_fn(|recipe: Recipe, run| async move { Ok((recipe.lr, run.seed)) });
+    /// # let loss = evaluator_fn(|&(lr, seed): &(f64, u64)| {
+    /// #     Ok(Measurement::scalar((lr.log10() + 2.0).abs() + (seed.wrapping_mul(2_654_435_761) % 1000) as f64 / 1e5)?)
+    /// # });
+    /// let space = ParamSpace::new().log_float("lr", 1e-4..=1.0);
+    /// let report = Study::new(Recipe { lr: 0.5 }, LocalSearch::over(space), train, loss)
+    ///     .acceptor(Guarded::new())
+    ///     .curate(Curation::new(ExpectedGain::new()))
+    ///     .limits(Limits::new().runs(100))
+    ///     .run()
+    ///     .await?;
+    /// # let _ = report;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn curate(mut self, curation: Curation) -> Self {
+        self.curation = Some(curation);
         self
     }
 
