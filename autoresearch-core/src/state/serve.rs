@@ -10,6 +10,7 @@ use crate::propose::Proposal;
 use crate::state::Stale;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
     /// Answers the standing request from the backlog; says whether anything came of it.
@@ -77,6 +78,10 @@ impl<C: Candidate> StudyState<C> {
     /// Those that wait, best first: what is pinned, what somebody gave a place, then as the curator has it.
     fn ranked(&mut self, wanted: usize) -> Option<Vec<ProposalId>> {
         let (seed, version) = (self.settings.seed, self.ledger.version);
+        let on = &self.request.as_ref()?.on;
+        let live = |id: ProposalId| self.live.get(&id).or_else(|| self.aside.get(&id));
+        let stack: Vec<_> = on.proposals().filter_map(live).map(|l| Arc::clone(&l.proposal)).collect();
+        let stack: Vec<_> = stack.iter().map(|proposal| &proposal.hypothesis).collect();
         let backlog = self.backlog.as_mut()?;
         let ideas = backlog.waiting.iter().filter_map(|id| Some((*id, backlog.ideas.get(id)?)));
         let waiting: Vec<Waiting<'_>> = ideas
@@ -86,7 +91,7 @@ impl<C: Candidate> StudyState<C> {
                 waiting
             })
             .collect();
-        let cx = Ranking::new(wanted, mix(mix(seed, 73), backlog.takes)).version(version);
+        let cx = Ranking::new(wanted, mix(mix(seed, 73), backlog.takes)).version(version).stack(&stack);
         let curator = &mut backlog.curator;
         let Ok(order) = catch_unwind(AssertUnwindSafe(|| curator.rank(&waiting, &cx))) else {
             self.halt(StopReason::AcceptorFailed("the curator panicked".into()));

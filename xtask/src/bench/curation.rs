@@ -4,8 +4,8 @@ use super::{names, policy, pool};
 use anyhow::{Context, Result, bail};
 use autoresearch_core::testkit::landscape::{Curated, Landscape, Mixture, Rules, simulate_curated};
 use autoresearch_core::{
-    Curator, Effect, ExpectedGain, Fate, Fifo, Hypothesis, Proposal, ProposalId, Ranking, Room, Seeds,
-    Settled, Source, Waiting,
+    Curation, Curator, Effect, ExpectedGain, Fate, Fifo, Hypothesis, Proposal, ProposalId, Ranking, Room,
+    Seeds, Settled, Source, Waiting,
 };
 use serde_json::json;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// The options of `cargo xtask bench curation`.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Curation {
+pub(super) struct Options {
     /// Which policies: several of them, separated by commas, or `all`
     #[arg(long, value_delimiter = ',', default_value = "guarded,factorial31,scout",
           value_parser = names::parser(policy::names()))]
@@ -71,23 +71,24 @@ struct Pair {
     gain: Curated,
 }
 
-impl Curation {
+impl Options {
     fn play(&self, policy: &str, kind: Kind, repetition: u64) -> Result<Pair> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(repetition);
         let mixture = if kind == Kind::AllNull { Mixture::AllNull } else { Mixture::Mixed };
-        let play = |curator: &mut dyn Curator| {
+        let play = |curator: Box<dyn Curator>| {
             let acceptor = policy::make(policy, Seeds::Equal).context("a policy")?;
             let world = Landscape::new(mixture, seed).split_noise(SIGMA_V);
             let mut ideas = Ideas::new(&world, kind, seed);
             let room = Room::new(self.room[0], self.room[1]);
             let rules = Rules::budget(self.runs).seed(seed);
-            let played = simulate_curated(&world, acceptor, curator, &mut || ideas.next(), room, &rules)?;
+            let curation = Curation::new(curator).room(room);
+            let played = simulate_curated(&world, acceptor, curation, &mut || ideas.next(), &rules)?;
             if !played.simulated.stopped.is_final() {
                 bail!("{policy}, repetition {repetition}: {}", played.simulated.stopped);
             }
             Ok(played)
         };
-        Ok(Pair { fifo: play(&mut Fifo::new())?, gain: play(&mut ExpectedGain::new())? })
+        Ok(Pair { fifo: play(Box::new(Fifo::new()))?, gain: play(Box::new(ExpectedGain::new()))? })
     }
 }
 
@@ -168,7 +169,7 @@ impl Line {
         )
     }
 
-    fn json(&self, args: &Curation) -> String {
+    fn json(&self, args: &Options) -> String {
         json!({
             "policy": self.policy, "cell": self.cell, "studies": self.studies, "runs": args.runs, "room": args.room,
             "seed": args.seed, "fifo_gain": self.fifo, "true_gain": self.gain, "ratio": self.ratio,
@@ -181,7 +182,7 @@ impl Line {
 }
 
 /// Plays the cells. Fails if one does not come out as it is to.
-pub(super) fn run(args: &Curation) -> Result<ExitCode> {
+pub(super) fn run(args: &Options) -> Result<ExitCode> {
     if args.room[1] <= args.room[0] {
         bail!("--room LOW HIGH: the second is to be larger");
     }

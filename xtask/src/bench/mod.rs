@@ -55,7 +55,7 @@ enum Bench {
     /// Holds what evaluation design says before a search against what happens then
     Plan(plan::Plan),
     /// Plays curators over backlogs of ideas, and holds what is gained against first in, first out
-    Curation(curation::Curation),
+    Curation(curation::Options),
     /// Certifies simulated studies, and holds what may be claimed against the truth
     Certify(certify::Certify),
     /// Measures what launching jobs costs, how full their places are kept, and what stays behind

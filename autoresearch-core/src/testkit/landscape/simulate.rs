@@ -3,9 +3,10 @@
 use super::draw::uniform;
 use super::world::{Merit, World};
 use crate::accept::Acceptor;
-use crate::arm::{Arm, ProposalId};
+use crate::arm::ProposalId;
 use crate::candidate::Candidate;
 use crate::checks::Checks;
+use crate::curate::Curation;
 use crate::failure::RunFailure;
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::{Limits, StopReason};
@@ -17,13 +18,7 @@ use std::collections::VecDeque;
 /// Where a simulated study gets its proposals from.
 pub(super) trait Feed<W: World> {
     /// So many as are wanted, or fewer: nothing means that there will be nothing more.
-    fn propose(
-        &mut self,
-        wanted: usize,
-        world: &W,
-        on: &W::Candidate,
-        arm: &Arm,
-    ) -> Vec<Proposal<W::Candidate>>;
+    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>>;
     /// What has come of them.
     fn observe(&mut self, event: &Event<W::Candidate>);
     /// Edits of the world's stream that were looked at.
@@ -133,7 +128,7 @@ pub fn simulate<W: World>(
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
 ) -> Result<Simulated, StateError> {
-    play(world, acceptor, rules, &mut Checks::off(), |_| {}, &mut Stream::of(rules))
+    play(world, acceptor, rules, &mut Checks::off(), |_| {}, None, &mut Stream::of(rules))
 }
 
 /// The same with overfitting checks looking on.
@@ -146,7 +141,7 @@ pub fn simulate_checked<W: World>(
     rules: &Rules,
     checks: &mut Checks,
 ) -> Result<Simulated, StateError> {
-    play(world, acceptor, rules, checks, |_| {}, &mut Stream::of(rules))
+    play(world, acceptor, rules, checks, |_| {}, None, &mut Stream::of(rules))
 }
 
 /// The same, and what a store would hold of it, added to `recorded`.
@@ -160,7 +155,7 @@ pub fn simulate_recorded<W: World>(
     recorded: &mut Vec<Event<W::Candidate>>,
 ) -> Result<Simulated, StateError> {
     let record = |events| recorded.extend::<Vec<_>>(events);
-    play(world, acceptor, rules, &mut Checks::off(), record, &mut Stream::of(rules))
+    play(world, acceptor, rules, &mut Checks::off(), record, None, &mut Stream::of(rules))
 }
 
 pub(super) fn play<W: World>(
@@ -169,6 +164,7 @@ pub(super) fn play<W: World>(
     rules: &Rules,
     checks: &mut Checks,
     mut record: impl FnMut(Vec<Event<W::Candidate>>),
+    curation: Option<Curation>,
     feed: &mut impl Feed<W>,
 ) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
@@ -178,11 +174,14 @@ pub(super) fn play<W: World>(
         settings = settings.holdout(Holdout::new().queries(u64::MAX).split_error(error));
     }
     let mut study = StudyState::composing(world.baseline(), acceptor, world.composer(), settings)?;
+    if let Some(curation) = curation {
+        study = study.curate(curation)?;
+    }
     let stopped = loop {
         match study.next_action() {
             Action::Propose { wanted } => {
                 let view = study.view();
-                let proposals = feed.propose(wanted, world, view.incumbent, view.on());
+                let proposals = feed.propose(wanted, world, view.incumbent);
                 let none = proposals.is_empty();
                 study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
@@ -275,13 +274,7 @@ impl Stream {
 }
 
 impl<W: World> Feed<W> for Stream {
-    fn propose(
-        &mut self,
-        wanted: usize,
-        world: &W,
-        on: &W::Candidate,
-        _arm: &Arm,
-    ) -> Vec<Proposal<W::Candidate>> {
+    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
         (0..wanted).map_while(|_| self.next()).map(|next| next.made(world, on)).collect()
     }
 
