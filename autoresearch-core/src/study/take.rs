@@ -60,7 +60,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.take_hearing(task, Err(failure))?;
             }
             Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
-            Happening::Charged => {} // collected when what has happened is stored
+            Happening::Charged | Happening::People => {} // heard when what has happened is stored
             Happening::Stop(reason) => self.wind_down(reason).await?,
         }
         Ok(())
