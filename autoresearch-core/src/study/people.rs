@@ -27,12 +27,15 @@ struct Shared<C> {
 /// Acts on a study's backlog while it runs, from any thread. Clones act on the same.
 ///
 /// ```
-/// use autoresearch_core::{BacklogHandle, Curation, Fifo, Move, Proposal, Source, Study, testkit};
+/// use autoresearch_core::{BacklogHandle, Curation, Fifo, Proposal, Source, Study, testkit};
+/// # use autoresearch_core::{executor_fn, evaluator_fn, Measurement};
+/// # let run = executor_fn(|x: f64, _| async move { Ok(x) });
+/// # let loss = evaluator_fn(|loss: &f64| Ok(Measurement::scalar(*loss)?));
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let people = BacklogHandle::new();
 /// people.add(Proposal::new(0.5).title("half of it").source(Source::person("Ada")));
-/// let report = Study::new(1.0, testkit::scripted([]), testkit::echo(), testkit::loss())
+/// let report = Study::new(1.0, testkit::scripted([]), run, loss)
 ///     .acceptor(autoresearch_core::Greedy::new())
 ///     .curate(Curation::new(Fifo::new()))
 ///     .people(&people)

@@ -22,6 +22,8 @@ fn since(start: Instant) -> f64 {
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     pub(super) async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
+        // What people said before this came is heard before anything follows from it.
+        self.study.people.hear(&mut self.state);
         match happening {
             Happening::Run(Ok((task, done))) => {
                 self.under_way.remove(&task);
