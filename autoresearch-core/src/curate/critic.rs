@@ -36,7 +36,7 @@ impl<F> fmt::Debug for Critic<F> {
 }
 
 impl<F: FnMut(&crate::Hypothesis) -> Option<f64> + Send> Curator for Critic<F> {
-    fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking) -> Vec<ProposalId> {
+    fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking<'_>) -> Vec<ProposalId> {
         let mark = |idea: &Waiting<'_>| {
             let mark = (self.mark)(idea.hypothesis).filter(|mark| !mark.is_nan());
             (mark.unwrap_or(f64::NEG_INFINITY), idea.arrived, idea.id)

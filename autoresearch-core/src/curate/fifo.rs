@@ -15,7 +15,7 @@ impl Fifo {
 }
 
 impl Curator for Fifo {
-    fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking) -> Vec<ProposalId> {
+    fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking<'_>) -> Vec<ProposalId> {
         let mut order: Vec<&Waiting<'_>> = backlog.iter().collect();
         order.sort_by_key(|idea| idea.arrived);
         order.into_iter().map(|idea| idea.id).collect()

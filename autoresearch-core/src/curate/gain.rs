@@ -27,18 +27,30 @@ const COST_WEIGHT: f64 = 5.0;
 ///
 /// divided by what it will cost: [`Hypothesis::cost`], or the runs that the source's ideas took.
 ///
+/// What stands on a policy's unproven stack ([`Ranking::stack`]) counts until it is settled as if one run had said that
+/// it is better, by the root mean square of what single runs said of others: a policy that scouts ahead settles at once
+/// what it turns down, and only much later what it took.
+///
 /// Each of these is drawn from what is believed of it (Thompson sampling: Thompson 1933), once a ranking, so that
 /// nothing starves that is not known to be worthless. What is pinned comes first.
 ///
 /// Learning from an idea changes a handful of sums.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedGain {
+    model: Model,
+    /// What was counted of ideas that may be settled once more.
+    open: HashMap<ProposalId, Counted>,
+}
+
+/// Sums over what was tried.
+#[derive(Debug, Clone, Default)]
+struct Model {
     all: Earned,
     sources: Groups,
     tags: Groups,
     promises: HashMap<String, Promises>,
-    /// What was counted of ideas that may be settled once more.
-    open: HashMap<ProposalId, Counted>,
+    /// Effects measured in one run: how many, and the sum of their squares.
+    single: (f64, f64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,17 +70,42 @@ impl ExpectedGain {
 
     /// What the ideas of a source are worth relative to the average: 1 where nothing is known.
     pub fn worth_of_source(&self, source: &Source) -> f64 {
-        self.sources.scale(&self.all).mean(&self.sources.get(&source.to_string()))
+        self.model.sources.scale(&self.model.all).mean(&self.model.sources.get(&source.to_string()))
     }
 
     /// What the ideas under a tag are worth relative to the average: 1 where nothing is known.
     pub fn worth_of_tag(&self, tag: &str) -> f64 {
-        self.tags.scale(&self.all).mean(&self.tags.get(tag))
+        self.model.tags.scale(&self.model.all).mean(&self.model.tags.get(tag))
     }
 
     /// How far a source's own predictions are trusted.
     pub fn edge(&self, source: &Source) -> Edge {
-        self.promises.get(&source.to_string()).copied().unwrap_or_default().edge()
+        self.model.promises.get(&source.to_string()).copied().unwrap_or_default().edge()
+    }
+}
+
+impl Model {
+    /// The same with what is on the stack counted as if a run had said that it is better.
+    fn with_stack(&self, stack: &[&Hypothesis]) -> Self {
+        let mut model = self.clone();
+        let (n, squares) = self.single;
+        if n > 0.0 {
+            let reward = shrunk((squares / n).sqrt(), 1.0);
+            let runs = self.all.runs / self.all.tried.max(1.0);
+            for hypothesis in stack {
+                let counted = self.counted(hypothesis, reward, runs);
+                model.count(1.0, hypothesis, counted);
+            }
+        }
+        model
+    }
+
+    /// What is to be counted of an idea: its exposure depends on what is known when it is tried.
+    fn counted(&self, hypothesis: &Hypothesis, reward: f64, runs: f64) -> Counted {
+        let scale = Scale::assumed(&self.all);
+        let tag = |tag: &String| scale.mean(&self.tags.get(tag));
+        let by_source = scale.mean(&self.sources.get(&name(hypothesis)));
+        Counted { reward, runs, by_source, by_tags: hypothesis.tags.iter().map(tag).product() }
     }
 
     fn count(&mut self, sign: f64, hypothesis: &Hypothesis, counted: Counted) {
@@ -109,16 +146,17 @@ fn promise(hypothesis: &Hypothesis) -> Option<f64> {
 fn reward(fate: Fate, effect: Option<Effect>) -> f64 {
     match (fate, effect) {
         (Fate::Failed | Fate::Conflict | Fate::HeldBack | Fate::Revoked, _) | (_, None) => 0.0,
-        (_, Some(effect)) => {
-            let runs = f64::from(effect.runs.max(1));
-            effect.mean.max(0.0) * runs / (runs + SCEPTICAL_RUNS)
-        }
+        (_, Some(effect)) => shrunk(effect.mean.max(0.0), f64::from(effect.runs.max(1))),
     }
+}
+
+fn shrunk(effect: f64, runs: f64) -> f64 {
+    effect * runs / (runs + SCEPTICAL_RUNS)
 }
 
 /// What is drawn once for all ideas of a ranking.
 struct Draws<'a> {
-    model: &'a ExpectedGain,
+    model: &'a Model,
     seed: u64,
     scales: [Scale; 2],
     sources: HashMap<Option<&'a Source>, BySource>,
@@ -158,10 +196,17 @@ impl<'a> Draws<'a> {
 }
 
 impl Curator for ExpectedGain {
-    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking) -> Vec<ProposalId> {
-        let scales = [self.sources.scale(&self.all), self.tags.scale(&self.all)];
+    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking<'_>) -> Vec<ProposalId> {
+        let with_stack;
+        let model = if cx.stack.is_empty() {
+            &self.model
+        } else {
+            with_stack = self.model.with_stack(cx.stack);
+            &with_stack
+        };
+        let scales = [model.sources.scale(&model.all), model.tags.scale(&model.all)];
         let (sources, tags) = (HashMap::new(), HashMap::new());
-        let mut draws = Draws { model: self, seed: cx.seed, scales, sources, tags };
+        let mut draws = Draws { model, seed: cx.seed, scales, sources, tags };
         let mut order: Vec<(bool, f64, &Waiting<'_>)> =
             backlog.iter().map(|idea| (!idea.pinned, draws.value(idea.hypothesis), idea)).collect();
         order.sort_unstable_by(|a, b| {
@@ -179,21 +224,16 @@ impl Curator for ExpectedGain {
         let reward = reward(outcome.fate, outcome.effect);
         let counted = match self.open.remove(&outcome.id) {
             Some(before) => {
-                self.count(-1.0, outcome.hypothesis, before);
+                self.model.count(-1.0, outcome.hypothesis, before);
                 Counted { reward, runs: before.runs.max(f64::from(outcome.runs)), ..before }
             }
-            None => {
-                let scale = Scale::assumed(&self.all);
-                let tag = |tag: &String| scale.mean(&self.tags.get(tag));
-                Counted {
-                    reward,
-                    runs: f64::from(outcome.runs),
-                    by_source: scale.mean(&self.sources.get(&name(outcome.hypothesis))),
-                    by_tags: outcome.hypothesis.tags.iter().map(tag).product(),
-                }
-            }
+            None => self.model.counted(outcome.hypothesis, reward, f64::from(outcome.runs)),
         };
-        self.count(1.0, outcome.hypothesis, counted);
+        self.model.count(1.0, outcome.hypothesis, counted);
+        if let Some(effect) = outcome.effect.filter(|effect| effect.runs == 1) {
+            self.model.single.0 += 1.0;
+            self.model.single.1 += effect.mean * effect.mean;
+        }
         if matches!(outcome.fate, Fate::Kept | Fate::SetAside | Fate::Undecided) {
             self.open.insert(outcome.id, counted);
         }

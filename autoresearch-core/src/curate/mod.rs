@@ -138,19 +138,29 @@ impl<'a> Settled<'a> {
 /// What a curator is told when it is asked for an order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Ranking {
+pub struct Ranking<'a> {
     /// How many ideas are about to be taken. They are tried side by side: a set of several should differ.
     pub wanted: usize,
     /// A number that differs from ranking to ranking and is the same on replay.
     pub seed: u64,
     /// The incumbent's version.
     pub version: Version,
+    /// What was said of the proposals that new ones build upon although they are unproven: the stack of a policy that
+    /// scouts ahead. They were found better in a run, and are settled much later.
+    pub stack: &'a [&'a Hypothesis],
 }
 
-impl Ranking {
+impl<'a> Ranking<'a> {
     /// So many are wanted; all that is random follows from the seed.
     pub fn new(wanted: usize, seed: u64) -> Self {
-        Self { wanted, seed, version: Version(0) }
+        Self { wanted, seed, version: Version(0), stack: &[] }
+    }
+
+    /// What is on the stack.
+    #[must_use]
+    pub fn stack(mut self, stack: &'a [&'a Hypothesis]) -> Self {
+        self.stack = stack;
+        self
     }
 
     /// The incumbent's version.
@@ -172,7 +182,7 @@ impl Ranking {
 /// /// The shortest title first.
 /// struct Terse;
 /// impl Curator for Terse {
-///     fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking) -> Vec<ProposalId> {
+///     fn rank(&mut self, backlog: &[Waiting<'_>], _cx: &Ranking<'_>) -> Vec<ProposalId> {
 ///         let mut order: Vec<_> = backlog.iter().collect();
 ///         order.sort_by_key(|idea| (idea.hypothesis.title.len(), idea.arrived));
 ///         order.iter().map(|idea| idea.id).collect()
@@ -182,7 +192,7 @@ impl Ranking {
 /// ```
 pub trait Curator: Send {
     /// All of the backlog, best first. One that is left out comes after those that are named.
-    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking) -> Vec<ProposalId>;
+    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking<'_>) -> Vec<ProposalId>;
 
     /// Called once for each idea that was tried, in store order, and again when a stored study is opened.
     fn settled(&mut self, _outcome: &Settled<'_>) {}
@@ -193,7 +203,7 @@ pub trait Curator: Send {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Curator + ?Sized> Curator for Box<T> {
-    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking) -> Vec<ProposalId> {
+    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking<'_>) -> Vec<ProposalId> {
         (**self).rank(backlog, cx)
     }
     fn settled(&mut self, outcome: &Settled<'_>) {

@@ -33,7 +33,7 @@ impl fmt::Debug for Person {
 }
 
 impl Curator for Person {
-    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking) -> Vec<ProposalId> {
+    fn rank(&mut self, backlog: &[Waiting<'_>], cx: &Ranking<'_>) -> Vec<ProposalId> {
         let by_hand = |idea: &&Waiting<'_>| idea.pinned || idea.place.is_some();
         let mut order: Vec<&Waiting<'_>> = backlog.iter().filter(by_hand).collect();
         order.sort_by_key(|idea| (!idea.pinned, idea.place.unwrap_or(u64::MAX), idea.arrived));

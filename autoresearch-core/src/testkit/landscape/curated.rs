@@ -3,7 +3,7 @@
 use super::simulate::{Feed, Rules, Simulated, play};
 use super::world::World;
 use crate::accept::Acceptor;
-use crate::arm::ProposalId;
+use crate::arm::{Arm, ProposalId};
 use crate::checks::Checks;
 use crate::curate::{Curator, Ranking, Room, Settled, Waiting};
 use crate::propose::{Hypothesis, Proposal};
@@ -112,10 +112,13 @@ impl<C: Eq + Hash + Clone> Backlog<'_, C> {
     }
 
     /// The numbers of those that wait, best first.
-    fn ranked(&mut self, wanted: usize) -> Vec<ProposalId> {
+    fn ranked(&mut self, wanted: usize, arm: &Arm) -> Vec<ProposalId> {
         let backlog: Vec<Waiting<'_>> =
             self.waiting.iter().map(|(n, idea)| Waiting::new(ProposalId(*n), &idea.hypothesis, *n)).collect();
-        self.curator.rank(&backlog, &Ranking::new(wanted, mix(self.seed, self.taken.len() as u64)))
+        let idea = |id: ProposalId| self.taken.get(id.0 as usize - 1).map(|(idea, _)| &idea.hypothesis);
+        let stack: Vec<&Hypothesis> = arm.proposals().filter_map(idea).collect();
+        let seed = mix(self.seed, self.taken.len() as u64);
+        self.curator.rank(&backlog, &Ranking::new(wanted, seed).stack(&stack))
     }
 }
 
@@ -123,7 +126,13 @@ impl<W: World> Feed<W> for Backlog<'_, W::Candidate>
 where
     W::Candidate: Eq + Hash,
 {
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
+    fn propose(
+        &mut self,
+        wanted: usize,
+        world: &W,
+        on: &W::Candidate,
+        arm: &Arm,
+    ) -> Vec<Proposal<W::Candidate>> {
         let mut next: Vec<(Idea, Option<ProposalId>)> = Vec::new();
         while next.len() < wanted
             && let Some((idea, earlier)) = self.again.pop_front()
@@ -133,7 +142,7 @@ where
         let wanted = wanted - next.len();
         if wanted > 0 {
             self.fill(wanted, world, on);
-            let order = self.ranked(wanted);
+            let order = self.ranked(wanted, arm);
             let high = self.room.for_step(wanted).high;
             let place = |n: u64| order.iter().take(high).position(|id| id.0 == n);
             let mut stay: Vec<(usize, (u64, Idea))> = Vec::new();

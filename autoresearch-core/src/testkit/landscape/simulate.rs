@@ -3,7 +3,7 @@
 use super::draw::uniform;
 use super::world::{Merit, World};
 use crate::accept::Acceptor;
-use crate::arm::ProposalId;
+use crate::arm::{Arm, ProposalId};
 use crate::candidate::Candidate;
 use crate::checks::Checks;
 use crate::failure::RunFailure;
@@ -17,7 +17,13 @@ use std::collections::VecDeque;
 /// Where a simulated study gets its proposals from.
 pub(super) trait Feed<W: World> {
     /// So many as are wanted, or fewer: nothing means that there will be nothing more.
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>>;
+    fn propose(
+        &mut self,
+        wanted: usize,
+        world: &W,
+        on: &W::Candidate,
+        arm: &Arm,
+    ) -> Vec<Proposal<W::Candidate>>;
     /// What has come of them.
     fn observe(&mut self, event: &Event<W::Candidate>);
     /// Edits of the world's stream that were looked at.
@@ -175,8 +181,8 @@ pub(super) fn play<W: World>(
     let stopped = loop {
         match study.next_action() {
             Action::Propose { wanted } => {
-                let on = study.view().incumbent;
-                let proposals = feed.propose(wanted, world, on);
+                let view = study.view();
+                let proposals = feed.propose(wanted, world, view.incumbent, view.on());
                 let none = proposals.is_empty();
                 study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
@@ -269,7 +275,13 @@ impl Stream {
 }
 
 impl<W: World> Feed<W> for Stream {
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
+    fn propose(
+        &mut self,
+        wanted: usize,
+        world: &W,
+        on: &W::Candidate,
+        _arm: &Arm,
+    ) -> Vec<Proposal<W::Candidate>> {
         (0..wanted).map_while(|_| self.next()).map(|next| next.made(world, on)).collect()
     }
 
