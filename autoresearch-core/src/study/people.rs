@@ -28,11 +28,11 @@ struct Shared<C> {
 ///
 /// ```
 /// use autoresearch_core::{BacklogHandle, Curation, Fifo, Proposal, Source, Study, testkit};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use autoresearch_core::{executor_fn, evaluator_fn, Measurement};
 /// # let run = executor_fn(|x: f64, _| async move { Ok(x) });
 /// # let loss = evaluator_fn(|loss: &f64| Ok(Measurement::scalar(*loss)?));
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let people = BacklogHandle::new();
 /// people.add(Proposal::new(0.5).title("half of it").source(Source::person("Ada")));
 /// let report = Study::new(1.0, testkit::scripted([]), run, loss)
