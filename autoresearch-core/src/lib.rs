@@ -89,4 +89,4 @@ pub use state::{
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Seq, Store, StoreError};
-pub use study::{KeptEdit, Report, Study, StudyError};
+pub use study::{BacklogHandle, KeptEdit, Report, Study, StudyError};

@@ -175,6 +175,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             compose,
             simplify: None,
             curation: None,
+            people: Default::default(),
             store,
             observers,
             settings,

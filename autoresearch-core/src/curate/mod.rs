@@ -10,6 +10,7 @@ mod differ;
 mod fifo;
 mod gain;
 mod lessons;
+mod listing;
 mod page;
 mod person;
 mod room;
@@ -22,6 +23,7 @@ pub(crate) use curation::Rules;
 pub use fifo::Fifo;
 pub use gain::ExpectedGain;
 pub use lessons::{GroupLesson, Lessons, NearMiss, SignChange};
+pub(crate) use listing::{Listed, Listing, Wanted};
 pub use person::Person;
 pub use room::Room;
 

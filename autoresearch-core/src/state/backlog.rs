@@ -236,8 +236,13 @@ impl<C: Candidate> StudyState<C> {
         let Some(idea) = backlog.ideas.get_mut(&id) else { return };
         idea.state = IdeaState::Settled(outcome.id, outcome.fate);
         idea.settled = outcome.version;
-        let effect = outcome.effect.map(|e| format!(", effect {e}")).unwrap_or_default();
-        idea.found = format!("{} as {}{effect}: {}", outcome.fate, outcome.id, outcome.reason);
+        // That the holdout said no is all that anybody may learn from it.
+        let is_told = outcome.fate != Fate::HeldBack;
+        let effect = outcome.effect.filter(|_| is_told).map(|e| format!(", effect {e}")).unwrap_or_default();
+        idea.found = format!("{} as {}{effect}", outcome.fate, outcome.id);
+        if is_told {
+            idea.found += &format!(": {}", outcome.reason);
+        }
         if outcome.fate == Fate::Kept {
             let keys = idea.keys.clone();
             backlog.known.kept(outcome.version, keys);

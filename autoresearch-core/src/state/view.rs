@@ -35,6 +35,11 @@ impl<C: Candidate> StudyState<C> {
         }
     }
 
+    /// Counts every change of the backlog that a reader could see.
+    pub(crate) fn backlog_revision(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, |b| b.revision)
+    }
+
     /// What waits in the backlog: a proposer need not propose it once more.
     fn waiting(&self) -> impl Iterator<Item = Arc<Proposal<C>>> + '_ {
         let ideas = self.backlog.iter().flat_map(|b| b.waiting.iter().filter_map(|id| b.ideas.get(id)));

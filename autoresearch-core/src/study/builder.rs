@@ -1,5 +1,7 @@
 //! A study is put together here; `driver` runs it.
 
+use super::backlog_file::BacklogFile;
+use super::people::{BacklogHandle, People};
 use crate::accept::Acceptor;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
@@ -16,6 +18,8 @@ use crate::observe::Observe;
 use crate::propose::Proposer;
 use crate::state::{Complexity, DecisionOrder, Settings, Stale};
 use crate::store::{MemoryStore, Store};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +72,7 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(crate) compose: Option<Arc<dyn Compose<C>>>,
     pub(crate) simplify: Option<(f64, Arc<Complexity<C>>)>,
     pub(crate) curation: Option<Curation>,
+    pub(crate) people: People<C>,
     pub(crate) store: Arc<dyn Store<C>>,
     pub(crate) observers: Vec<Box<dyn Observe>>,
     pub(crate) checks: Checks,
@@ -100,6 +105,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             compose: None,
             simplify: None,
             curation: None,
+            people: People::default(),
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
             checks: Checks::new(),
@@ -233,6 +239,43 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn curate(mut self, curation: Curation) -> Self {
         self.curation = Some(curation);
+        self
+    }
+
+    /// Lets people act on the backlog while the study runs, through this handle. The study must have a backlog
+    /// ([`curate`](Self::curate)).
+    #[must_use]
+    pub fn people(mut self, handle: &BacklogHandle<C>) -> Self {
+        self.people.handle = Some(handle.clone());
+        self
+    }
+
+    /// Lets people act on the backlog while the study runs, through one plain file, which the study keeps up to date: it
+    /// says in the file how. Beside the store is a good place, `study.backlog.toml` a good name. The study must have a
+    /// backlog ([`curate`](Self::curate)).
+    ///
+    /// A file that is broken, or that asks for what cannot be, is refused whole: a remark in the history and a warning
+    /// name the line, nothing changes, and the study leaves the file alone until somebody has mended it.
+    ///
+    /// What somebody adds is a change of some fields of the incumbent: `change = { lr = 0.003 }`, nested fields in nested
+    /// tables. Where a candidate is no such thing, [`backlog_file_with`](Self::backlog_file_with) says how it is read.
+    #[must_use]
+    pub fn backlog_file(self, path: impl Into<PathBuf>) -> Self
+    where
+        C: Serialize + DeserializeOwned,
+    {
+        self.backlog_file_with(path, super::backlog_file::changed_fields)
+    }
+
+    /// The same, where `read` makes a candidate of the incumbent and of what somebody wrote as `change`; its error is told
+    /// with the line.
+    #[must_use]
+    pub fn backlog_file_with(
+        mut self,
+        path: impl Into<PathBuf>,
+        read: impl Fn(&C, &serde_json::Value) -> Result<C, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.people.file = Some(BacklogFile::new(path.into(), Arc::new(read)));
         self
     }
 

@@ -163,6 +163,10 @@ fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<
     if study.settings.holdout.is_some() && study.holdout.is_none() {
         return missing("holdout", "holdout");
     }
+    if study.curation.is_none() && study.people.is_there() {
+        let why = "people are to act on the backlog, and there is none; call `.curate(…)`";
+        return Err(StateError::Settings(why.into()));
+    }
     if study.settings.test.is_some() && study.test.is_none() {
         return missing("test split", "test_split");
     }
