@@ -86,6 +86,13 @@ pub trait Compose<C>: Send + Sync {
         None
     }
 
+    /// A candidate in words that leave out whatever makes no difference to a run's outcome but chance (the seed, comments,
+    /// white space), so that two candidates with the same words need not both be run. The default: nothing is known to
+    /// make no difference.
+    fn canonical(&self, _candidate: &C) -> Option<String> {
+        None
+    }
+
     /// Whether the later of two changes cannot be had without the earlier, which its parent contains: then the two are
     /// one unit. The default takes the earlier one back and sees whether the later still applies.
     fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
@@ -126,6 +133,9 @@ impl<C, T: Compose<C> + ?Sized> Compose<C> for Arc<T> {
     }
     fn value(&self, candidate: &C, key: &str) -> Option<String> {
         (**self).value(candidate, key)
+    }
+    fn canonical(&self, candidate: &C) -> Option<String> {
+        (**self).canonical(candidate)
     }
     fn needs(&self, later: Change<'_, C>, earlier: Change<'_, C>) -> bool {
         (**self).needs(later, earlier)
@@ -246,6 +256,19 @@ fn merge(path: &str, base: &Value, parent: &Value, edited: &Value) -> Result<Val
     Err(Conflict { place, reason: format!("the change {parent} -> {edited} meets {base}") })
 }
 
+/// Whether a dotted path names a seed: chance, not a choice.
+pub(crate) fn is_seed(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path).to_lowercase();
+    name == "seed" || name.ends_with("_seed")
+}
+
+fn drop_seeds(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|name, _| !is_seed(name));
+        fields.values_mut().for_each(drop_seeds);
+    }
+}
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.into() } else { format!("{path}.{key}") }
 }
@@ -331,5 +354,12 @@ impl<C: Candidate + Serialize + DeserializeOwned> Compose<C> for FieldMerge {
     fn value(&self, candidate: &C, key: &str) -> Option<String> {
         let value = to_value(candidate).ok()?;
         get_path(&value, key).map(ToString::to_string)
+    }
+
+    /// The JSON without fields that are called `seed`, or end in `_seed`.
+    fn canonical(&self, candidate: &C) -> Option<String> {
+        let mut value = to_value(candidate).ok()?;
+        drop_seeds(&mut value);
+        Some(value.to_string())
     }
 }

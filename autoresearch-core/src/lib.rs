@@ -18,6 +18,7 @@ mod certify;
 mod checks;
 mod compose;
 mod constraint;
+mod curate;
 mod curve;
 mod evaluate;
 mod execute;
@@ -53,6 +54,10 @@ pub use checks::{
 };
 pub use compose::{Change, Compose, Conflict, FieldMerge, Level, Unit};
 pub use constraint::Constraint;
+pub use curate::{
+    Calibration, Critic, Curation, Curator, Edge, ExpectedGain, Fifo, GroupLesson, Lessons, NearMiss, Person,
+    Ranking, Room, Settled, SignChange, Waiting,
+};
 pub use curve::{CurvePoint, TimeToLoss};
 pub use evaluate::{EvalContext, Evaluator, EvaluatorFn, evaluator_fn};
 pub use execute::{
@@ -73,15 +78,15 @@ pub use observe::Progress;
 pub use observe::{Notice, Observe, Status, Unproven};
 pub use propose::{
     Dedupe, Effect, Evolution, Fate, Halving, History, Hypothesis, LocalSearch, Portfolio, Proposal,
-    ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Take,
-    Tpe, TrialRecord, proposer_fn,
+    ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Source,
+    Take, Tpe, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError};
 pub use state::{
-    Action, DecisionOrder, Event, HoldoutQuery, Outcome, PlannedRun, RunSpec, Settings, Split, Stale,
-    StateError, StudyState,
+    Action, BacklogEntry, DecisionOrder, Event, HoldoutQuery, IdeaState, Move, Outcome, PlannedRun, RunSpec,
+    Settings, Split, Stale, StateError, StudyState,
 };
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{MemoryStore, Seq, Store, StoreError};
-pub use study::{KeptEdit, Report, Study, StudyError};
+pub use study::{BacklogHandle, KeptEdit, Report, Study, StudyError};

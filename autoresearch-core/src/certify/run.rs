@@ -174,6 +174,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Certify<C, A> {
             acceptor: Some(Box::new(case.panel())),
             compose,
             simplify: None,
+            curation: None,
+            people: Default::default(),
             store,
             observers,
             settings,

@@ -11,6 +11,7 @@ mod over_space;
 mod portfolio;
 mod random;
 mod score;
+mod source;
 mod take;
 mod tpe;
 
@@ -22,6 +23,7 @@ pub use history::{Effect, Fate, History, TrialRecord};
 pub use local::LocalSearch;
 pub use portfolio::Portfolio;
 pub use random::RandomSearch;
+pub use source::Source;
 pub use take::Take;
 pub use tpe::Tpe;
 
@@ -51,9 +53,27 @@ pub struct Hypothesis {
     /// The expected improvement of the objective, positive for better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<f64>,
+    /// The standard deviation of what is expected, in the objective's own units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// How probable it is said to be that this is kept, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<f64>,
     /// Labels to group by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Whose idea it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Earlier proposals that it builds on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builds_on: Vec<ProposalId>,
+    /// Earlier proposals whose outcome it doubts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradicts: Vec<ProposalId>,
+    /// What judging it is expected to cost, in runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 /// A candidate with its hypothesis.
@@ -106,6 +126,48 @@ impl<C> Proposal<C> {
     #[must_use]
     pub fn expecting(mut self, improvement: f64) -> Self {
         self.hypothesis.expected = improvement.is_finite().then_some(improvement);
+        self
+    }
+
+    /// The standard deviation of what is expected; one that is negative or not finite is left out.
+    #[must_use]
+    pub fn give_or_take(mut self, spread: f64) -> Self {
+        self.hypothesis.spread = (spread.is_finite() && spread >= 0.0).then_some(spread);
+        self
+    }
+
+    /// How probable it is that this is kept; a number that is not between 0 and 1 is left out.
+    #[must_use]
+    pub fn likely(mut self, probability: f64) -> Self {
+        self.hypothesis.kept = (0.0..=1.0).contains(&probability).then_some(probability);
+        self
+    }
+
+    /// Whose idea it is.
+    #[must_use]
+    pub fn source(mut self, source: Source) -> Self {
+        self.hypothesis.source = Some(source);
+        self
+    }
+
+    /// An earlier proposal that it builds on.
+    #[must_use]
+    pub fn builds_on(mut self, earlier: ProposalId) -> Self {
+        self.hypothesis.builds_on.push(earlier);
+        self
+    }
+
+    /// An earlier proposal whose outcome it doubts.
+    #[must_use]
+    pub fn contradicts(mut self, earlier: ProposalId) -> Self {
+        self.hypothesis.contradicts.push(earlier);
+        self
+    }
+
+    /// What judging it is expected to cost, in runs; a number that is not positive and finite is left out.
+    #[must_use]
+    pub fn costing(mut self, runs: f64) -> Self {
+        self.hypothesis.cost = (runs.is_finite() && runs > 0.0).then_some(runs);
         self
     }
 

@@ -15,6 +15,13 @@ use std::sync::Arc;
 
 /// What was settled longer ago than that many proposals no longer sways who is asked.
 const WINDOW: usize = 200;
+/// What a member's proposals cost is held against that of all at first, with the weight of so many.
+const COST_WEIGHT: f64 = 5.0;
+/// So many of a member's proposals failed one after the other: it is paused, until so many more are settled.
+const FAILURES: u32 = 10;
+const PAUSE: u64 = 30;
+/// The share of proposals that every member is asked for, whatever it earned.
+const FLOOR: f64 = 0.05;
 /// How a proposal is marked with who made it.
 const MARK: &str = "by:";
 
@@ -23,8 +30,9 @@ const MARK: &str = "by:";
 ///
 /// A bandit: a proposal earns its effect while it is kept, and nothing otherwise. With `n` proposals of a member settled
 /// that earned `s` in all, in units of the largest effect that any earned, its worth is drawn from
-/// Beta(1 + s, 1 + n − s), and the largest draw is asked (Thompson sampling; Agrawal and Goyal 2012, for rewards
-/// between 0 and 1). Only the last 200 settled proposals count (a sliding window, Trovò et al. 2020): what earned at
+/// Beta(1 + s, 1 + n − s), and who has the largest draw per run that its proposals cost is asked (Thompson sampling;
+/// Agrawal and Goyal 2012, for rewards between 0 and 1). Besides, each member is asked for one proposal of twenty
+/// ([`floor`](Self::floor)). Only the last 200 settled proposals count (a sliding window, Trovò et al. 2020): what earned at
 /// first need not later on. Which member is asked follows from the history and [`ProposeContext::seed`].
 ///
 /// A proposal is marked with the tag `by:name`; by that the portfolio knows its own after a restart. A member is told
@@ -34,7 +42,9 @@ const MARK: &str = "by:";
 ///
 /// Where several proposals are wanted, members are asked for one after the other, each knowing those before it. A member
 /// that waits or fails is passed over for this answer. One that is exhausted is asked again when something
-/// has been kept, since a changed incumbent may have given it something to try. The portfolio is exhausted when all
+/// has been kept, since a changed incumbent may have given it something to try. One whose last ten proposals all failed
+/// is paused until thirty more are settled or something is kept, and then for as long again if it fails once
+/// more; a remark in the study's history says so. The portfolio is exhausted when all
 /// members are and nothing is being judged; it fails when nobody answers and at least one failed.
 ///
 /// ```
@@ -59,6 +69,7 @@ pub struct Portfolio<C: Candidate> {
     recent: VecDeque<Earned>,
     /// All of them: a proposal that is settled again is counted once.
     known: HashSet<ProposalId>,
+    floor: f64,
 }
 
 struct Member<C: Candidate> {
@@ -67,12 +78,19 @@ struct Member<C: Candidate> {
     exhausted: bool,
     /// Proposals of its that were settled, each counted once.
     settled: u64,
+    /// How many of its proposals failed one after the other, up to the latest.
+    failures: u32,
+    /// It is passed over until so many proposals are settled in all.
+    paused: u64,
+    /// The pause that was told of last. What is known of pauses comes from the history, and may be of long ago.
+    told: u64,
 }
 
 struct Earned {
     proposal: ProposalId,
     member: usize,
     gain: f64,
+    runs: f64,
 }
 
 impl<C: Candidate> fmt::Debug for Portfolio<C> {
@@ -83,7 +101,8 @@ impl<C: Candidate> fmt::Debug for Portfolio<C> {
 
 impl<C: Candidate> Portfolio<C> {
     pub(super) fn of(name: impl Into<String>, first: impl Proposer<C> + 'static) -> Self {
-        Self { members: Vec::new(), recent: VecDeque::new(), known: HashSet::new() }.with(name, first)
+        let (members, recent, known) = (Vec::new(), VecDeque::new(), HashSet::new());
+        Self { members, recent, known, floor: FLOOR }.with(name, first)
     }
 
     /// Adds a member. Names tell members apart after a restart; one that is taken gets a number.
@@ -94,8 +113,47 @@ impl<C: Candidate> Portfolio<C> {
         let mark = format!("{MARK}{name}");
         let numbered = (2..).map(|i| format!("{MARK}{name} {i}"));
         let mark = std::iter::once(mark).chain(numbered).find(|mark| !taken(mark)).unwrap_or_default();
-        self.members.push(Member { mark, proposer: Box::new(proposer), exhausted: false, settled: 0 });
+        self.members.push(Member {
+            mark,
+            proposer: Box::new(proposer),
+            exhausted: false,
+            settled: 0,
+            failures: 0,
+            paused: 0,
+            told: 0,
+        });
         self
+    }
+
+    /// The share of proposals, from 0 to 1 over the number of members, that every member is asked for whatever it earned
+    /// (default .05; for more than 20 members what all of them together can have).
+    #[must_use]
+    pub fn floor(mut self, share: f64) -> Self {
+        self.floor = share;
+        self
+    }
+
+    /// Those that are paused, by name.
+    pub fn paused(&self) -> impl Iterator<Item = &str> + '_ {
+        let is_paused = |m: &&Member<C>| self.is_paused(m);
+        self.members.iter().filter(is_paused).map(|m| m.mark.trim_start_matches(MARK))
+    }
+
+    fn is_paused(&self, member: &Member<C>) -> bool {
+        member.paused > self.known.len() as u64
+    }
+
+    /// Counts failures in a row, and pauses who only fails.
+    fn note(&mut self, member: usize, fate: Fate) {
+        let settled = self.known.len() as u64;
+        if fate == Fate::Kept {
+            self.members.iter_mut().for_each(|m| m.paused = 0);
+        }
+        let member = &mut self.members[member];
+        member.failures = if fate == Fate::Failed { member.failures + 1 } else { 0 };
+        if member.failures >= FAILURES && member.paused <= settled {
+            member.paused = settled + PAUSE;
+        }
     }
 
     fn made(&self, proposal: &Proposal<C>) -> Option<usize> {
@@ -104,33 +162,47 @@ impl<C: Candidate> Portfolio<C> {
         tags.iter().rev().find_map(|tag| self.members.iter().position(|m| m.mark == *tag))
     }
 
-    /// What each of those that are `open` is worth, as the parameters of a Beta distribution.
-    fn worth(&self, open: &[usize]) -> Vec<(usize, f64, f64)> {
+    /// What each of those that are `open` is worth.
+    fn worth(&self, open: &[usize]) -> Vec<Worth> {
         let largest = self.recent.iter().map(|e| e.gain).fold(0.0, f64::max);
-        let of = |member: &usize| {
-            let own = self.recent.iter().filter(|e| e.member == *member);
-            let (n, sum) = own.fold((0.0, 0.0), |(n, sum), e| (n + 1.0, sum + e.gain));
+        let runs: f64 = self.recent.iter().map(|e| e.runs).sum();
+        let usual = if runs > 0.0 { runs / self.recent.len() as f64 } else { 1.0 };
+        let of = |&member: &usize| {
+            let own = self.recent.iter().filter(|e| e.member == member);
+            let (n, sum, runs) = own.fold((0.0, 0.0, 0.0), |(n, s, r), e| (n + 1.0, s + e.gain, r + e.runs));
             let share = if largest > 0.0 { sum / largest } else { 0.0 };
-            (*member, 1.0 + share, 1.0 + n - share)
+            let cost = (runs + COST_WEIGHT * usual) / (n + COST_WEIGHT);
+            Worth { member, a: 1.0 + share, b: 1.0 + n - share, cost }
         };
         open.iter().map(of).collect()
     }
 }
 
+/// What a member's proposals are worth, as the parameters of a Beta distribution, and what one costs in runs.
+struct Worth {
+    member: usize,
+    a: f64,
+    b: f64,
+    cost: f64,
+}
+
 /// Draws who is asked for the proposal of this number.
 ///
 /// A draw depends on the member and the number alone, so that it makes no difference whether a member is known to be
-/// exhausted or says so when it is asked: after a restart it is not known.
-fn draw(worth: &[(usize, f64, f64)], number: usize, seed: u64) -> Option<usize> {
-    let draws = worth.iter().map(|(member, a, b)| {
-        let u: f64 = ChaCha8Rng::seed_from_u64(own_seed(seed, *member, number)).random();
+/// exhausted or says so when it is asked: after a restart it is not known. For the same reason each has a draw of its
+/// own for its floor.
+fn draw(worth: &[Worth], floor: f64, number: usize, seed: u64) -> Option<usize> {
+    let draws = worth.iter().map(|Worth { member, a, b, cost }| {
+        let mut rng = ChaCha8Rng::seed_from_u64(own_seed(seed, *member, number));
+        let (u, owed): (f64, f64) = (rng.random(), rng.random());
         // Both parameters are at least 1, so that the distribution exists.
-        (*member, Beta::new(*a, *b).map_or(u, |beta| beta.inverse_cdf(u)))
+        let value = Beta::new(*a, *b).map_or(u, |beta| beta.inverse_cdf(u)) / cost;
+        // Whose turn it is by its floor comes before all others.
+        (*member, owed < floor, value)
     });
-    draws.max_by(|x, y| x.1.total_cmp(&y.1)).map(|(member, _)| member)
+    draws.max_by(|x, y| x.1.cmp(&y.1).then(x.2.total_cmp(&y.2))).map(|(member, ..)| member)
 }
 
-/// A member's randomness for a proposal of this number.
 fn own_seed(seed: u64, member: usize, number: usize) -> u64 {
     mix(mix(seed, member as u64), number as u64)
 }
@@ -141,13 +213,24 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let wanted = cx.wanted.max(1);
         let open: Vec<usize> = (0..self.members.len()).filter(|i| !self.members[*i].exhausted).collect();
-        let mut worth = self.worth(&open);
+        let settled = self.known.len() as u64;
+        for member in self.members.iter_mut().filter(|m| m.paused > settled && m.paused != m.told) {
+            member.told = member.paused;
+            let name = member.mark.trim_start_matches(MARK);
+            let failed = format!("{name} is paused: its last {} proposals failed", member.failures);
+            tracing::warn!("{failed}");
+            cx.remark(format!("{failed}; it is asked again after {PAUSE} more are settled"));
+        }
+        let awake: Vec<usize> =
+            open.iter().filter(|i| !self.is_paused(&self.members[**i])).copied().collect();
+        // Where all who have something to say are paused, they are asked all the same.
+        let mut worth = self.worth(if awake.is_empty() { &open } else { &awake });
         let (mut made, mut failure, mut unaffordable): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, None);
         let mut waits = false;
         let mut pending = cx.pending.clone();
         // One after the other: who is asked for the second may not depend on whether the first had to be drawn again.
         while made.len() < wanted
-            && let Some(i) = draw(&worth, made.len(), cx.seed)
+            && let Some(i) = draw(&worth, self.floor, made.len(), cx.seed)
         {
             let waiting = pending.iter().filter(|p| self.made(p) == Some(i)).count() as u64;
             let member = &mut self.members[i];
@@ -173,7 +256,7 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
                     failure = failure.or(Some(error));
                 }
             }
-            worth.retain(|(other, ..)| *other != i); // not again for this answer
+            worth.retain(|other| other.member != i); // not again for this answer
         }
         match (made.is_empty(), failure) {
             (false, _) => Ok(made.into()),
@@ -191,17 +274,19 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
         if let Some(member) = self.made(&settled.proposal) {
             let kept = settled.fate == Fate::Kept;
             let gain = settled.effect.filter(|_| kept).map_or(0.0, |e| e.mean.max(0.0));
+            let runs = f64::from(settled.runs);
             match self.recent.iter_mut().find(|e| e.proposal == settled.id) {
                 // Set aside before, and taken up again; or revoked.
-                Some(earlier) => earlier.gain = gain,
+                Some(earlier) => (earlier.gain, earlier.runs) = (gain, runs),
                 None => {
                     self.members[member].settled += u64::from(self.known.insert(settled.id));
-                    self.recent.push_back(Earned { proposal: settled.id, member, gain });
+                    self.recent.push_back(Earned { proposal: settled.id, member, gain, runs });
                     if self.recent.len() > WINDOW {
                         self.recent.pop_front();
                     }
                 }
             }
+            self.note(member, settled.fate);
         }
         for member in &mut self.members {
             member.exhausted &= settled.fate != Fate::Kept;

@@ -19,6 +19,11 @@ impl<C: Candidate> StudyState<C> {
             Event::Proposed { first, on, version, proposals } => {
                 self.apply_proposed(*first, on, *version, proposals);
             }
+            Event::Queued { .. } => self.apply_queued(event),
+            Event::Moved { idea, to } => self.apply_moved(*idea, to),
+            Event::Exhausted | Event::Unaffordable if self.backlog.is_some() => {
+                self.run_dry(matches!(event, Event::Unaffordable));
+            }
             Event::Exhausted | Event::Unaffordable => {
                 self.ledger.exhausted = true;
                 self.ledger.unaffordable = matches!(event, Event::Unaffordable);
@@ -77,6 +82,7 @@ impl<C: Candidate> StudyState<C> {
                 self.no_losses();
                 self.ledger.exhausted = false; // whoever proposes now may have more to say
                 self.ledger.unaffordable = false;
+                self.no_longer_dry();
                 self.phase = Phase::Searching;
                 if let Some(request) = &mut self.request {
                     request.handed = None; // whoever was asked is gone
@@ -88,7 +94,13 @@ impl<C: Candidate> StudyState<C> {
         self.wake();
     }
 
-    fn apply_proposed(&mut self, first: ProposalId, on: &Arm, version: Version, proposals: &[Proposal<C>]) {
+    pub(super) fn apply_proposed(
+        &mut self,
+        first: ProposalId,
+        on: &Arm,
+        version: Version,
+        proposals: &[Proposal<C>],
+    ) {
         let parent = match self.request.take() {
             Some(request) if !on.is_incumbent() => request.candidate,
             _ => Arc::clone(self.incumbents.get(version.0 as usize).unwrap_or_else(|| self.newest())),
@@ -120,7 +132,7 @@ impl<C: Candidate> StudyState<C> {
     }
 
     /// What a change can be split into; a split that panics is none.
-    fn split(&self, parent: &C, edited: &C) -> Vec<Unit<C>> {
+    pub(super) fn split(&self, parent: &C, edited: &C) -> Vec<Unit<C>> {
         let whole = || vec![Unit::new("", edited.clone())];
         let Some(compose) = &self.compose else { return whole() };
         let units = catch_unwind(AssertUnwindSafe(|| compose.units(parent, edited)));

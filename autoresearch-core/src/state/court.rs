@@ -5,6 +5,7 @@ use crate::accept::{Decision, HoldoutStatus, RunRecord, Verdict};
 use crate::arm::{Arm, Part, QuestionId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::Conflict;
+use crate::curate::Settled;
 use crate::failure::FailureKind;
 use crate::holdout::Answer;
 use crate::limits::StopReason;
@@ -213,12 +214,15 @@ impl<C: Candidate> StudyState<C> {
         };
         if decision.verdict == Verdict::Rebase {
             self.ledger.exhausted = false; // whoever proposed it may have it anew
+            self.no_longer_dry();
         }
         if fate == Fate::Kept {
             self.ledger.kept += 1;
             self.kept.push(id);
             self.champions.extend(decision.claim.iter().flat_map(|c| c.candidate.iter().copied()));
         }
+        let outcome = Settled::new(id, &live.proposal.hypothesis, fate, live.runs).effect(decision.effect);
+        self.learn(&outcome.version(self.ledger.version).because(&decision.reason));
         self.outbox.push(Event::Settled {
             proposal: id,
             fate,

@@ -1,6 +1,6 @@
 //! What can be wrong with the facts that the state machine is given.
 
-use crate::arm::{QuestionId, RunId};
+use crate::arm::{ProposalId, QuestionId, RunId};
 
 /// A fact that does not fit the study. The state is unchanged after each of these.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -45,6 +45,17 @@ pub enum StateError {
         amount: f64,
         /// For what.
         what: String,
+    },
+    /// The study has no backlog.
+    #[error("the study has no backlog; call `.curate(…)` on it")]
+    NoBacklog,
+    /// An idea of the backlog that cannot be moved like this.
+    #[error("idea {}: {why}", idea.0)]
+    Idea {
+        /// Which.
+        idea: ProposalId,
+        /// Why not.
+        why: String,
     },
     /// A setting that cannot work.
     #[error("{0}")]

@@ -8,7 +8,7 @@ use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
 use crate::meter::Charge;
 use crate::propose::{Effect, Fate, Proposal};
-use crate::state::Settings;
+use crate::state::{Move, Settings};
 use serde::{Deserialize, Serialize};
 
 /// A run as it is planned: everything that decides its outcome but the candidate itself.
@@ -69,6 +69,26 @@ pub enum Event<C> {
         version: Version,
         /// The candidates and their hypotheses.
         proposals: Vec<Proposal<C>>,
+    },
+    /// Ideas came, and wait in the backlog.
+    Queued {
+        /// The first idea's number in the backlog; the others count on from it.
+        first: ProposalId,
+        /// What they were built upon.
+        on: Arm,
+        /// The incumbent below that.
+        version: Version,
+        /// The candidates and their hypotheses.
+        ideas: Vec<Proposal<C>>,
+        /// Whether the proposer was asked for them; else they are a person's.
+        asked: bool,
+    },
+    /// An idea of the backlog moved.
+    Moved {
+        /// Its number in the backlog.
+        idea: ProposalId,
+        /// How.
+        to: Move,
     },
     /// The proposer will make no more proposals.
     Exhausted,
@@ -186,6 +206,8 @@ impl<C> Event<C> {
             Self::Opened { .. } => "opened",
             Self::Resumed { .. } => "resumed",
             Self::Proposed { .. } => "proposed",
+            Self::Queued { .. } => "queued",
+            Self::Moved { .. } => "moved",
             Self::Exhausted => "exhausted",
             Self::Waited => "waited",
             Self::Unaffordable => "unaffordable",
@@ -205,6 +227,10 @@ impl<C> Event<C> {
 
     /// Whether it follows from the facts before it.
     pub(crate) fn is_derived(&self) -> bool {
-        matches!(self, Self::Settled { .. } | Self::Deferred { .. } | Self::Stopped { .. })
+        match self {
+            Self::Settled { .. } | Self::Deferred { .. } | Self::Stopped { .. } => true,
+            Self::Moved { to, .. } => to.is_derived(),
+            _ => false,
+        }
     }
 }

@@ -20,6 +20,10 @@ impl<C: Candidate> StudyState<C> {
         let Some(request) = &self.request else { return Err(StateError::NotAsked) };
         let (on, version) = (request.on.clone(), request.handed.unwrap_or(request.version));
         match answer.into() {
+            Proposed::Proposals(ideas) if !ideas.is_empty() && self.backlog.is_some() => {
+                let first = ProposalId(self.backlog.as_ref().map_or(0, |b| b.made) + 1);
+                self.record(Event::Queued { first, on, version, ideas, asked: true });
+            }
             Proposed::Proposals(mut proposals) if !proposals.is_empty() => {
                 let left = self.ledger.proposals_left().map_or(usize::MAX, |n| n as usize);
                 if proposals.len() > left {

@@ -3,21 +3,26 @@
 //! `mod` holds the state and gives actions out, `open` makes it, `facts` takes facts in, `apply` says what each changes,
 //! `order` whose turn it is, `pump` asks the acceptor, `court` settles proposals, `inquiry` puts an acceptor's questions to the holdout, `terms`
 //! adds what no acceptor sees, `materialise` builds the candidate of an arm, `finale` measures baseline against result
-//! at the end, `view` is what can be read off, `replay` rebuilds a state from stored events.
+//! at the end, `view` is what can be read off, `backlog` keeps what waits
+//! where a study has one (`idea`), `known` recognises it, `serve` takes from it, `replay` rebuilds a state from stored events.
 
 mod action;
 mod apply;
+mod backlog;
 mod court;
 mod error;
 mod event;
 mod facts;
 mod finale;
+mod idea;
 mod inquiry;
+mod known;
 mod materialise;
 mod open;
 mod order;
 mod pump;
 mod replay;
+mod serve;
 mod settings;
 mod terms;
 mod view;
@@ -25,6 +30,7 @@ mod view;
 pub use action::{Action, HoldoutQuery, PlannedRun, Split};
 pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
+pub use idea::{BacklogEntry, IdeaState, Move};
 pub(crate) use open::seed_offset;
 pub use order::{DecisionOrder, Stale};
 pub use settings::Settings;
@@ -124,6 +130,8 @@ pub struct StudyState<C: Candidate> {
     /// Every incumbent, by version; the first is the baseline.
     incumbents: Vec<Arc<C>>,
     ledger: Ledger,
+    /// Boxed: most studies have none.
+    backlog: Option<Box<backlog::Backlog<C>>>,
     live: BTreeMap<ProposalId, Live<C>>,
     /// Set aside: settled, and still of use in arms.
     aside: BTreeMap<ProposalId, Live<C>>,
@@ -218,13 +226,15 @@ impl<C: Candidate> StudyState<C> {
             return Action::Run(run);
         }
         let busy = !self.flying.is_empty();
+        let shortage = self.request.as_ref().and_then(|request| self.shortage(request.wanted));
         if matches!(self.phase, Phase::Searching)
+            && let Some(wanted) = shortage
             && let Some(request) = &mut self.request
             && request.handed.is_none()
             && !(request.snoozing && busy)
         {
             request.handed = Some(request.version);
-            return Action::Propose { wanted: request.wanted };
+            return Action::Propose { wanted };
         }
         Action::Wait
     }

@@ -82,6 +82,7 @@ impl<C: Candidate> StudyState<C> {
             whole: [UnitInfo { key: "".into(), level: None, from: None }].into(),
             incumbents: vec![Arc::new(baseline)],
             ledger,
+            backlog: None,
             live: BTreeMap::new(),
             aside: BTreeMap::new(),
             cleared: BTreeSet::new(),

@@ -130,7 +130,9 @@ impl<C: Candidate> StudyState<C> {
 
     /// The proposer asked to wait. Where runs are judged in order that is a fact: until it was known, none could be.
     pub(super) fn snooze(&mut self) {
-        if self.settings.order == DecisionOrder::AsProposed && self.ledger.outstanding > 0 {
+        let in_order = self.settings.order == DecisionOrder::AsProposed && self.ledger.outstanding > 0;
+        // What waits in a backlog is then taken as it is.
+        if in_order || self.backlog.is_some() {
             self.record(Event::Waited);
         } else {
             self.apply_waited();
@@ -138,6 +140,9 @@ impl<C: Candidate> StudyState<C> {
     }
 
     pub(super) fn apply_waited(&mut self) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.answered = true;
+        }
         if let Some(request) = &mut self.request {
             request.handed = None;
             request.snoozing = true;

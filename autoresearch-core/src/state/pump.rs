@@ -28,6 +28,9 @@ impl<C: Candidate> StudyState<C> {
             if self.inquiry.is_some() {
                 return; // the holdout is being asked
             }
+            if self.serve() {
+                continue;
+            }
             let draining = matches!(self.phase, Phase::Draining(_));
             if !draining && !self.shelf.is_empty() {
                 self.take_from_shelf();

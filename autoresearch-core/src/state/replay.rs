@@ -52,7 +52,9 @@ impl<C: Candidate> StudyState<C> {
     /// # Errors
     /// The stored conclusion is not the one that the facts lead to.
     pub fn replay(&mut self, event: &Event<C>) -> Result<(), StateError> {
-        if event.is_derived() {
+        // What is taken from a backlog follows from what waits there.
+        let is_taken = matches!(event, Event::Proposed { .. }) && self.backlog.is_some();
+        if event.is_derived() || is_taken {
             if self.outbox.is_empty() {
                 return Err(StateError::Diverged { stored: summary(event), derived: "nothing".into() });
             }
@@ -74,7 +76,12 @@ impl<C: Candidate> StudyState<C> {
                 None => return diverged(format!("no run {}", run.id.0)),
             }
         }
-        if let Event::Proposed { .. } = event {
+        if let Event::Queued { .. } | Event::Moved { .. } = event
+            && self.backlog.is_none()
+        {
+            return Err(StateError::NoBacklog);
+        }
+        if let Event::Proposed { .. } | Event::Queued { .. } = event {
             self.check_terms()?;
         }
         self.apply(event);
@@ -135,7 +142,7 @@ fn is_same_settlement<C>(stored: &Event<C>, derived: &Event<C>) -> bool {
 }
 
 /// All of a derived event that must come out again.
-fn summary<C>(event: &Event<C>) -> String {
+fn summary<C: Candidate>(event: &Event<C>) -> String {
     match event {
         Event::Settled { proposal, fate, units, version, effect, strength, runs, reason } => {
             format!(
@@ -145,6 +152,10 @@ fn summary<C>(event: &Event<C>) -> String {
         }
         Event::Deferred { proposal, reason } => format!("{proposal} deferred: {reason}"),
         Event::Finished { run, .. } => format!("{run:?}"),
+        Event::Moved { idea, to } => format!("idea {} moved: {to:?}", idea.0),
+        Event::Proposed { first, on, version, proposals } => {
+            format!("{first} on {on:?} at version {} and on: {proposals:?}", version.0)
+        }
         Event::Stopped { reason } => format!("stopped: {reason}"),
         other => other.kind().into(),
     }

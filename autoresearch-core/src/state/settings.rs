@@ -2,6 +2,7 @@
 
 use crate::accept::Setup;
 use crate::constraint::Constraint;
+use crate::curate::Rules;
 use crate::holdout::{Holdout, TestSplit};
 use crate::limits::Limits;
 use crate::measure::Direction;
@@ -35,6 +36,9 @@ pub struct Settings {
     /// The margin of [`StudyState::simplify`](crate::StudyState::simplify).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) simplify: Option<f64>,
+    /// The rules of [`StudyState::curate`](crate::StudyState::curate).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) curation: Option<Rules>,
 }
 
 impl Default for Settings {
@@ -51,6 +55,7 @@ impl Default for Settings {
             test: None,
             constraints: Vec::new(),
             simplify: None,
+            curation: None,
         }
     }
 }

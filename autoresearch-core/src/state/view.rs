@@ -7,7 +7,7 @@ use crate::candidate::Candidate;
 use crate::holdout::{FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::meter::Meter;
-use crate::propose::{Effect, History, ProposeContext};
+use crate::propose::{Effect, History, Proposal, ProposeContext};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -17,10 +17,13 @@ impl<C: Candidate> StudyState<C> {
         ProposeContext {
             incumbent: request.map_or(self.incumbent(), |r| &*r.candidate),
             baseline: Arc::clone(&self.incumbents[0]),
-            wanted: request.map_or(1, |r| r.wanted),
+            wanted: request.map_or(1, |r| self.shortage(r.wanted).unwrap_or(r.wanted)),
             history: self.history.clone(),
-            pending: self.live.values().map(|l| Arc::clone(&l.proposal)).collect(),
-            seed: mix(self.settings.seed, self.ledger.proposed),
+            pending: self.live.values().map(|l| Arc::clone(&l.proposal)).chain(self.waiting()).collect(),
+            seed: match &self.backlog {
+                None => mix(self.settings.seed, self.ledger.proposed),
+                Some(backlog) => mix(mix(self.settings.seed, 72), backlog.answers),
+            },
             proposals: self.ledger.proposed,
             runs_left: self.ledger.runs_left(),
             direction: self.settings.direction,
@@ -30,6 +33,17 @@ impl<C: Candidate> StudyState<C> {
             on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
             meter: Meter::new(self.ledger.limits.money, self.ledger.money),
         }
+    }
+
+    /// Counts every change of the backlog that a reader could see.
+    pub(crate) fn backlog_revision(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, |b| b.revision)
+    }
+
+    /// What waits in the backlog: a proposer need not propose it once more.
+    fn waiting(&self) -> impl Iterator<Item = Arc<Proposal<C>>> + '_ {
+        let ideas = self.backlog.iter().flat_map(|b| b.waiting.iter().filter_map(|id| b.ideas.get(id)));
+        ideas.map(|idea| Arc::clone(&idea.proposal))
     }
 
     /// The best candidate that the study stands behind now.

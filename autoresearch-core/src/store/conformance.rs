@@ -9,7 +9,7 @@ use crate::limits::{Limits, StopReason};
 use crate::measure::{Direction, Measurement};
 use crate::meter::Charge;
 use crate::propose::{Effect, Fate, Proposal};
-use crate::state::{Event, RunSpec, Settings};
+use crate::state::{Event, Move, RunSpec, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -143,7 +143,7 @@ fn proposed(first: u32, candidate: f64) -> Event<f64> {
 
 /// What is counted on the fingers of [`number`].
 #[cfg(test)]
-const KINDS: usize = 17;
+const KINDS: usize = 19;
 
 /// Fails to compile where a kind of event has no number: give it the next one, raise [`KINDS`], and put one of its kind
 /// into [`every_kind`].
@@ -167,6 +167,8 @@ fn number(event: &Event<f64>) -> usize {
         Event::Stopped { .. } => 14,
         Event::Unaffordable => 15,
         Event::Remarked { .. } => 16,
+        Event::Queued { .. } => 17,
+        Event::Moved { .. } => 18,
     }
 }
 
@@ -251,6 +253,22 @@ fn every_kind() -> Vec<Event<f64>> {
         },
         Event::Deferred { proposal: ProposalId(u64::MAX), reason: "no question is left\r\n".into() },
         Event::Charged(Charge::new(third * 1e-9, "a model, \u{20AC}").used("prompt tokens", u64::MAX)),
+        Event::Queued {
+            first: ProposalId(1),
+            on: Arm::incumbent(),
+            version: Version(0),
+            ideas: vec![
+                Proposal::new(third).title("ümlaut").expecting(third).give_or_take(third).likely(0.1),
+            ],
+            asked: true,
+        },
+        Event::Moved { idea: ProposalId(1), to: Move::Vetoed { reason: "no\r\n".into() } },
+        Event::Moved { idea: ProposalId(1), to: Move::Placed(None) },
+        Event::Moved {
+            idea: ProposalId(1),
+            to: Move::Expected { expected: Some(-third), spread: None, kept: Some(third) },
+        },
+        Event::Moved { idea: ProposalId(1), to: Move::PassedOver },
         Event::Unaffordable,
         Event::Remarked { text: "\u{0}not JSON: \"{\u{2028}".into() },
         Event::Waited,

@@ -1,11 +1,14 @@
 //! A study is put together here; `driver` runs it.
 
+use super::backlog_file::BacklogFile;
+use super::people::{BacklogHandle, People};
 use crate::accept::Acceptor;
 use crate::cancel::Cancellation;
 use crate::candidate::Candidate;
 use crate::checks::Checks;
 use crate::compose::Compose;
 use crate::constraint::Constraint;
+use crate::curate::Curation;
 use crate::evaluate::Evaluator;
 use crate::execute::Executor;
 use crate::fidelity::Fidelity;
@@ -15,6 +18,8 @@ use crate::observe::Observe;
 use crate::propose::Proposer;
 use crate::state::{Complexity, DecisionOrder, Settings, Stale};
 use crate::store::{MemoryStore, Store};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,6 +71,8 @@ pub struct Study<C: Candidate, A: Send + Sync + 'static> {
     pub(crate) acceptor: Option<Box<dyn Acceptor>>,
     pub(crate) compose: Option<Arc<dyn Compose<C>>>,
     pub(crate) simplify: Option<(f64, Arc<Complexity<C>>)>,
+    pub(crate) curation: Option<Curation>,
+    pub(crate) people: People<C>,
     pub(crate) store: Arc<dyn Store<C>>,
     pub(crate) observers: Vec<Box<dyn Observe>>,
     pub(crate) checks: Checks,
@@ -97,6 +104,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
             acceptor: None,
             compose: None,
             simplify: None,
+            curation: None,
+            people: People::default(),
             store: Arc::new(MemoryStore::new()),
             observers: Vec::new(),
             checks: Checks::new(),
@@ -195,6 +204,78 @@ impl<C: Candidate, A: Send + Sync + 'static> Study<C, A> {
     #[must_use]
     pub fn simplify(mut self, margin: f64, complexity: impl Fn(&C) -> f64 + Send + Sync + 'static) -> Self {
         self.simplify = Some((margin, Arc::new(complexity)));
+        self
+    }
+
+    /// Lets proposals wait in a backlog, from which a curator says what is tried next. Proposers are asked when few wait, in
+    /// batches, and never while enough do. What is known already (the same change, a near one, a mere change of seed,
+    /// what the incumbent is anyway) is answered with what was found out the last time, and not run.
+    ///
+    /// Every move of an idea is an event in the store, so that a study that is opened again has the same backlog.
+    ///
+    /// ```
+    /// use autoresearch_core::{testkit, Curation, ExpectedGain, Guarded, Limits, LocalSearch, ParamSpace, Study};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize)]
+    /// # struct Recipe { lr: f64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use autoresearch_core::{executor_fn, evaluator_fn, Measurement};
+    /// # let train = executor_fn(|recipe: Recipe, run| async move { Ok((recipe.lr, run.seed)) });
+    /// # let loss = evaluator_fn(|&(lr, seed): &(f64, u64)| {
+    /// #     Ok(Measurement::scalar((lr.log10() + 2.0).abs() + (seed.wrapping_mul(2_654_435_761) % 1000) as f64 / 1e5)?)
+    /// # });
+    /// let space = ParamSpace::new().log_float("lr", 1e-4..=1.0);
+    /// let report = Study::new(Recipe { lr: 0.5 }, LocalSearch::over(space), train, loss)
+    ///     .acceptor(Guarded::new())
+    ///     .curate(Curation::new(ExpectedGain::new()))
+    ///     .limits(Limits::new().runs(100))
+    ///     .run()
+    ///     .await?;
+    /// # let _ = report;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn curate(mut self, curation: Curation) -> Self {
+        self.curation = Some(curation);
+        self
+    }
+
+    /// Lets people act on the backlog while the study runs, through this handle. The study must have a backlog
+    /// ([`curate`](Self::curate)).
+    #[must_use]
+    pub fn people(mut self, handle: &BacklogHandle<C>) -> Self {
+        self.people.handle = Some(handle.clone());
+        self
+    }
+
+    /// Lets people act on the backlog while the study runs, through one plain file, which the study keeps up to date: it
+    /// says in the file how. Beside the store is a good place, `study.backlog.toml` a good name. The study must have a
+    /// backlog ([`curate`](Self::curate)).
+    ///
+    /// A file that is broken, or that asks for what cannot be, is refused whole: a remark in the history and a warning
+    /// name the line, nothing changes, and the study leaves the file alone until somebody has mended it.
+    ///
+    /// What somebody adds is a change of some fields of the incumbent: `change = { lr = 0.003 }`, nested fields in nested
+    /// tables. Where a candidate is no such thing, [`backlog_file_with`](Self::backlog_file_with) says how it is read.
+    #[must_use]
+    pub fn backlog_file(self, path: impl Into<PathBuf>) -> Self
+    where
+        C: Serialize + DeserializeOwned,
+    {
+        self.backlog_file_with(path, super::backlog_file::changed_fields)
+    }
+
+    /// The same, where `read` makes a candidate of the incumbent and of what somebody wrote as `change`; its error is told
+    /// with the line.
+    #[must_use]
+    pub fn backlog_file_with(
+        mut self,
+        path: impl Into<PathBuf>,
+        read: impl Fn(&C, &serde_json::Value) -> Result<C, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.people.file = Some(BacklogFile::new(path.into(), Arc::new(read)));
         self
     }
 

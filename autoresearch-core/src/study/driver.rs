@@ -87,6 +87,8 @@ pub(super) enum Happening<C: Candidate, A> {
     Progress(RunId, RunProgress),
     /// Something cost money: that is stored before it ends.
     Charged,
+    /// Somebody may have said something of the backlog.
+    People,
     Stop(StopReason),
 }
 
@@ -206,6 +208,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
         for remark in remarks {
             self.state.remarked(remark);
         }
+        self.study.people.hear(&mut self.state);
         let events = self.state.take_events();
         if !events.is_empty() {
             self.seq = self.study.store.append(self.seq, &events).await?;
@@ -219,6 +222,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.sweep(); // what an earlier session left of the incumbent of before
             }
         }
+        self.study.people.tell(&self.state);
         if let Some(proposer) = &mut self.proposer {
             let (state, observed) = (&self.state, &mut self.observed);
             let told = catch_unwind(AssertUnwindSafe(|| {
@@ -358,6 +362,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             Some(heard) = self.hearings.join_next_with_id() => Happening::Heard(heard),
             Some((run, progress)) = self.progress.recv() => Happening::Progress(run, progress),
             () = self.meter.charged() => Happening::Charged,
+            () = self.study.people.stirred() => Happening::People,
         }
     }
 

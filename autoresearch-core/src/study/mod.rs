@@ -2,13 +2,16 @@
 //!
 //! `builder` puts a study together, `open` brings state and store into agreement, `driver` performs actions, `tasks` are
 //! the pieces of user code that it starts, `take` feeds back what ended, `desk` keeps outputs and observers in order,
-//! `tally` counts, `report` is what comes out.
+//! `people` hears
+//! what people want of the backlog, through a handle or `backlog_file`, `tally` counts, `report` is what comes out.
 
+mod backlog_file;
 mod builder;
 mod desk;
 mod driver;
 mod error;
 mod open;
+mod people;
 mod report;
 mod spans;
 mod take;
@@ -17,4 +20,5 @@ mod tasks;
 
 pub use builder::Study;
 pub use error::StudyError;
+pub use people::BacklogHandle;
 pub use report::{KeptEdit, Report};

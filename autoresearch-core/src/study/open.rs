@@ -5,6 +5,7 @@ use super::builder::Study;
 use super::tally::Tally;
 use crate::accept::{Acceptor, Factorial, Guarded, Scout};
 use crate::candidate::Candidate;
+use crate::curate::Curation;
 use crate::evaluate::Evaluator;
 use crate::state::{Complexity, Event, StateError, StudyState, allowance};
 use crate::store::Seq;
@@ -31,6 +32,7 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     let compose = study.compose.take().or_else(|| study.proposer.composer());
     let identity = identity(study);
     let simplify = study.simplify.take();
+    let curation = study.curation.take();
     let mut page = study.store.read(Seq(0), PAGE).await?;
     let mut tally = Tally::default();
     let begun_with = page.first().and_then(|(_, first)| match first {
@@ -42,12 +44,12 @@ pub(super) async fn open<C: Candidate, A: Send + Sync + 'static>(
     let Some((_, first)) = page.first() else {
         let (baseline, settings) = (study.baseline.clone(), study.settings.clone());
         let state = StudyState::open_as(&new_id(), baseline, acceptor, compose, settings, identity)?;
-        let state = with(state, simplify)?;
+        let state = curated(with(state, simplify)?, curation)?;
         return Ok(Opened { state, seq: Seq(0), tally, resumed: false });
     };
     let (baseline, settings) = (&study.baseline, &study.settings);
     let state = StudyState::reopen(first, baseline, acceptor, compose, settings, &identity)?;
-    let mut state = with(state, simplify)?;
+    let mut state = curated(with(state, simplify)?, curation)?;
     let mut seq = Seq(0);
     let (store, checks) = (&study.store, &mut study.checks);
     while let Some((last, _)) = page.last() {
@@ -101,6 +103,20 @@ fn with<C: Candidate>(
     }
 }
 
+/// Gives a state, before its first fact, its backlog.
+fn curated<C: Candidate>(
+    state: StudyState<C>,
+    curation: Option<Curation>,
+) -> Result<StudyState<C>, StateError> {
+    match (curation, &state.settings().curation) {
+        (Some(curation), _) => state.curate(curation),
+        (None, None) => Ok(state),
+        (None, Some(stored)) => {
+            Err(StateError::OtherStudy { what: "curation", stored: stored.to_string(), given: "none".into() })
+        }
+    }
+}
+
 /// All that decides the numbers besides candidates, seeds and settings.
 fn identity<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> String {
     let fidelity = study.fidelity.map(|f| f.to_string()).unwrap_or_default();
@@ -146,6 +162,10 @@ fn check<C: Candidate, A: Send + Sync + 'static>(study: &Study<C, A>) -> Result<
     };
     if study.settings.holdout.is_some() && study.holdout.is_none() {
         return missing("holdout", "holdout");
+    }
+    if study.curation.is_none() && study.people.is_there() {
+        let why = "people are to act on the backlog, and there is none; call `.curate(…)`";
+        return Err(StateError::Settings(why.into()));
     }
     if study.settings.test.is_some() && study.test.is_none() {
         return missing("test split", "test_split");

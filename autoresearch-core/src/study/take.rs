@@ -22,6 +22,8 @@ fn since(start: Instant) -> f64 {
 
 impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
     pub(super) async fn take(&mut self, happening: Happening<C, A>) -> Result<(), StudyError> {
+        // What people said before this came is heard before anything follows from it.
+        self.study.people.hear(&mut self.state);
         match happening {
             Happening::Run(Ok((task, done))) => {
                 self.under_way.remove(&task);
@@ -60,7 +62,7 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 self.take_hearing(task, Err(failure))?;
             }
             Happening::Progress(run, progress) => self.notify(&Notice::RunProgress { run, progress }),
-            Happening::Charged => {} // collected when what has happened is stored
+            Happening::Charged | Happening::People => {} // heard when what has happened is stored
             Happening::Stop(reason) => self.wind_down(reason).await?,
         }
         Ok(())

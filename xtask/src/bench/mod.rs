@@ -6,6 +6,8 @@ mod certify;
 mod chart;
 mod chart_svg;
 mod checks;
+mod curation;
+mod curation_ideas;
 mod driver;
 mod figures;
 mod jobs;
@@ -52,6 +54,8 @@ enum Bench {
     Checks(checks::Checks),
     /// Holds what evaluation design says before a search against what happens then
     Plan(plan::Plan),
+    /// Plays curators over backlogs of ideas, and holds what is gained against first in, first out
+    Curation(curation::Options),
     /// Certifies simulated studies, and holds what may be claimed against the truth
     Certify(certify::Certify),
     /// Measures what launching jobs costs, how full their places are kept, and what stays behind
@@ -98,6 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Bench::Driver(args) => driver::run(args)?,
         Bench::Checks(args) => checks::run(args)?,
         Bench::Plan(args) => plan::run(args)?,
+        Bench::Curation(args) => curation::run(args)?,
         Bench::Certify(args) => certify::run(args)?,
         Bench::Jobs(args) => jobs::run(args)?,
         Bench::Repo(args) => repo::run(args)?,

@@ -3,6 +3,7 @@
 //! A [`World`] makes proposals and losses, and knows the true gain of every candidate; [`simulate`] plays an acceptor on
 //! it, through the same state machine that real studies run on.
 
+mod curated;
 mod draw;
 mod edits;
 mod interactions;
@@ -17,6 +18,7 @@ mod slots;
 mod stream;
 mod world;
 
+pub use curated::{Curated, Idea, simulate_curated};
 pub use edits::Landscape;
 pub use interactions::Interactions;
 pub use listed::Listed;

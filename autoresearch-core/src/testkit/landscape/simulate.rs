@@ -6,6 +6,7 @@ use crate::accept::Acceptor;
 use crate::arm::ProposalId;
 use crate::candidate::Candidate;
 use crate::checks::Checks;
+use crate::curate::Curation;
 use crate::failure::RunFailure;
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::{Limits, StopReason};
@@ -13,6 +14,16 @@ use crate::measure::Measurement;
 use crate::propose::{Fate, Proposal, Proposed};
 use crate::state::{Action, Event, PlannedRun, Settings, StateError, StudyState, mix};
 use std::collections::VecDeque;
+
+/// Where a simulated study gets its proposals from.
+pub(super) trait Feed<W: World> {
+    /// So many as are wanted, or fewer: nothing means that there will be nothing more.
+    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>>;
+    /// What has come of them.
+    fn observe(&mut self, event: &Event<W::Candidate>);
+    /// Edits of the world's stream that were looked at.
+    fn seen(&self) -> u64;
+}
 
 /// How long a simulated study goes on, and what befalls its runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +128,7 @@ pub fn simulate<W: World>(
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
 ) -> Result<Simulated, StateError> {
-    play(world, acceptor, rules, &mut Checks::off(), |_| {})
+    play(world, acceptor, rules, &mut Checks::off(), |_| {}, None, &mut Stream::of(rules))
 }
 
 /// The same with overfitting checks looking on.
@@ -130,7 +141,7 @@ pub fn simulate_checked<W: World>(
     rules: &Rules,
     checks: &mut Checks,
 ) -> Result<Simulated, StateError> {
-    play(world, acceptor, rules, checks, |_| {})
+    play(world, acceptor, rules, checks, |_| {}, None, &mut Stream::of(rules))
 }
 
 /// The same, and what a store would hold of it, added to `recorded`.
@@ -143,15 +154,18 @@ pub fn simulate_recorded<W: World>(
     rules: &Rules,
     recorded: &mut Vec<Event<W::Candidate>>,
 ) -> Result<Simulated, StateError> {
-    play(world, acceptor, rules, &mut Checks::off(), |events| recorded.extend(events))
+    let record = |events| recorded.extend::<Vec<_>>(events);
+    play(world, acceptor, rules, &mut Checks::off(), record, None, &mut Stream::of(rules))
 }
 
-fn play<W: World>(
+pub(super) fn play<W: World>(
     world: &W,
     acceptor: impl Acceptor + 'static,
     rules: &Rules,
     checks: &mut Checks,
     mut record: impl FnMut(Vec<Event<W::Candidate>>),
+    curation: Option<Curation>,
+    feed: &mut impl Feed<W>,
 ) -> Result<Simulated, StateError> {
     let mut limits = Limits::new().consecutive_failures(u32::MAX);
     limits.runs = rules.runs;
@@ -160,18 +174,14 @@ fn play<W: World>(
         settings = settings.holdout(Holdout::new().queries(u64::MAX).split_error(error));
     }
     let mut study = StudyState::composing(world.baseline(), acceptor, world.composer(), settings)?;
-    let mut stream = Stream {
-        made: 0,
-        end: rules.proposals.unwrap_or(u32::MAX),
-        order: Vec::new(),
-        again: VecDeque::new(),
-    };
+    if let Some(curation) = curation {
+        study = study.curate(curation)?;
+    }
     let stopped = loop {
         match study.next_action() {
             Action::Propose { wanted } => {
-                let on = study.view().incumbent;
-                let proposals: Vec<_> =
-                    (0..wanted).map_while(|_| stream.next()).map(|next| next.made(world, on)).collect();
+                let view = study.view();
+                let proposals = feed.propose(wanted, world, view.incumbent);
                 let none = proposals.is_empty();
                 study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
@@ -197,7 +207,7 @@ fn play<W: World>(
         }
         let events = study.take_events();
         for event in &events {
-            stream.observe(event);
+            feed.observe(event);
             checks.heard(event);
         }
         checks.release(|run| study.needs_output(run));
@@ -212,7 +222,7 @@ fn play<W: World>(
         merit: world.judge(study.incumbent()),
         true_gain: world.gain(study.incumbent()),
         stack_gain: world.gain(study.stack()),
-        ideal_gain: world.ideal(u64::from(stream.made)),
+        ideal_gain: world.ideal(feed.seen()),
         reported_gain: reported(&study),
         runs: study.runs(),
         proposals: study.proposals(),
@@ -246,6 +256,11 @@ impl Next {
 }
 
 impl Stream {
+    fn of(rules: &Rules) -> Self {
+        let end = rules.proposals.unwrap_or(u32::MAX);
+        Self { made: 0, end, order: Vec::new(), again: VecDeque::new() }
+    }
+
     fn next(&mut self) -> Option<Next> {
         let next = self.again.pop_front().or_else(|| {
             (self.made < self.end).then(|| {
@@ -256,12 +271,22 @@ impl Stream {
         self.order.push(next.edit);
         Some(next)
     }
+}
 
-    fn observe<C>(&mut self, event: &Event<C>) {
+impl<W: World> Feed<W> for Stream {
+    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
+        (0..wanted).map_while(|_| self.next()).map(|next| next.made(world, on)).collect()
+    }
+
+    fn observe(&mut self, event: &Event<W::Candidate>) {
         if let Event::Settled { proposal, fate: Fate::Conflict, .. } = event {
             let edit = self.order.get(proposal.0 as usize - 1);
             self.again.extend(edit.map(|&edit| Next { edit, rebases: Some(*proposal) }));
         }
+    }
+
+    fn seen(&self) -> u64 {
+        u64::from(self.made)
     }
 }
 
