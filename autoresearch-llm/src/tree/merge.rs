@@ -2,7 +2,7 @@
 
 use super::SourceTree;
 use super::paths::Globs;
-use super::{changed, lines, steps};
+use super::{canonical, changed, lines, steps};
 use crate::codec::CodecError;
 use autoresearch_core::{Compose, Conflict, Unit};
 use similar::{DiffOp, DiffTag, TextMerge};
@@ -108,6 +108,17 @@ impl<T: SourceTree> Compose<T> for TreeMerge {
             units.into_iter().map(|changes| Ok(Unit::new("", parent.with(changes)?))).collect();
         // Files that can be there only together are one unit.
         made.unwrap_or_else(|_| vec![Unit::new("", edited.clone())])
+    }
+
+    /// The files that may be edited, without comments and white space where the language is known.
+    fn canonical(&self, candidate: &T) -> Option<String> {
+        let counts = |path: &String| self.editable.as_ref().is_none_or(|editable| editable.matches(path));
+        let mut all = String::new();
+        for path in candidate.paths().into_iter().filter(counts) {
+            let text = canonical(&path, &candidate.text(&path)?);
+            all += &format!("{path}\n{}\n{text}", text.len());
+        }
+        Some(all)
     }
 
     fn coverage(&self, incumbent: &T, stack: &T) -> Option<f64> {

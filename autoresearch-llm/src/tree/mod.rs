@@ -1,11 +1,13 @@
 //! Candidates that are trees of source files: what codecs and agents need of them, one in memory, and how changes merge.
 
+mod canon;
 mod changed;
 mod disk;
 mod files;
 mod merge;
 mod paths;
 
+pub(crate) use canon::canonical;
 pub(crate) use changed::{changed, lines, steps};
 pub use files::{Files, FilesError};
 pub use merge::TreeMerge;

@@ -42,6 +42,12 @@ impl Compose<GitTree> for GitMerge {
         self.lines.units(parent, edited)
     }
 
+    fn canonical(&self, candidate: &GitTree) -> Option<String> {
+        // What is no text, or is switched by a file's mode, only the tree itself can tell apart.
+        let known = candidate.known().ok()?;
+        known.changes_text_alone().then(|| self.lines.canonical(candidate)).flatten()
+    }
+
     fn coverage(&self, incumbent: &GitTree, stack: &GitTree) -> Option<f64> {
         self.lines.coverage(incumbent, stack)
     }

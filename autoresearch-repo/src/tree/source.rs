@@ -67,6 +67,17 @@ impl Known {
         }
     }
 
+    /// Whether all that differs from the task's commit is in the texts of files.
+    pub(super) fn changes_text_alone(&self) -> bool {
+        self.changes.iter().all(|(path, entry)| {
+            let was = self.repo.listing.get(path);
+            match (was, entry) {
+                (_, None) => was.is_none_or(|was| was.mode.is_file() && self.repo.shows(path)),
+                (_, Some(entry)) => was.is_none_or(|was| was.mode == entry.mode) && self.text(path).is_some(),
+            }
+        })
+    }
+
     fn paths(&self) -> Vec<String> {
         let unchanged = self.repo.shown.iter().filter(|path| !self.changes.contains_key(*path));
         let changed = self.changes.iter().filter(|(path, _)| self.text(path).is_some()).map(|(path, _)| path);
