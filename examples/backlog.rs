@@ -26,7 +26,7 @@ fn loss(recipe: &Recipe, seed: u64) -> f64 {
 fn ideas(cx: &ProposeContext<'_, Recipe>, i: u64) -> Proposal<Recipe> {
     let step = ((cx.seed >> 8) + i) % 7;
     let now = cx.incumbent.clone();
-    if i % 2 == 0 {
+    if i.is_multiple_of(2) {
         let lr = now.lr * [0.7, 0.8, 0.9, 0.95, 1.1, 1.2, 1.4][step as usize];
         Proposal::new(Recipe { lr, ..now })
             .title(format!("lr {lr:.4}"))

@@ -160,7 +160,7 @@ const BASE: Recipe = Recipe { lr: 1.0, width: 64, seed: 1 };
 
 /// A study that has asked for proposals, with a backlog of this room, and no run before.
 fn recipes(curator: impl Curator + 'static, room: Room) -> StudyState<Recipe> {
-    let curation = Curation::new(curator).room(room);
+    let curation = Curation::new(curator).room(room).comes_back_after(3);
     let mut study = StudyState::composing(BASE, Greedy::new(), FieldMerge::new(), Settings::new())
         .and_then(|study| study.curate(curation))
         .expect("settings");

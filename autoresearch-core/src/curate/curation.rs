@@ -44,7 +44,7 @@ impl Curation {
     pub fn new(curator: impl Curator + 'static) -> Self {
         let Room { low, high } = Room::default();
         let curator: Box<dyn Curator> = Box::new(curator);
-        let rules = Rules { curator: curator.describe(), low, high, near: 0.01, comes_back_after: 3 };
+        let rules = Rules { curator: curator.describe(), low, high, near: 0.01, comes_back_after: 10 };
         Self { curator, rules }
     }
 
@@ -65,7 +65,7 @@ impl Curation {
         self
     }
 
-    /// After how many changes of the incumbent an idea that was tried may come back (default 3, at least 1). One may
+    /// After how many changes of the incumbent an idea that was tried may come back (default 10, at least 1). One may
     /// come back earlier if something was kept meanwhile that switches a key that it switches as well.
     #[must_use]
     pub fn comes_back_after(mut self, changes: u32) -> Self {

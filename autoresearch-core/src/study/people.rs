@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const LOOK: Duration = Duration::from_millis(500);
 
 enum Wish<C> {
-    Add(Proposal<C>),
+    Add(Box<Proposal<C>>),
     Move(ProposalId, Move),
 }
 
@@ -57,7 +57,7 @@ impl<C> BacklogHandle<C> {
 
     /// Has an idea wait, made on the incumbent of when it is heard.
     pub fn add(&self, idea: Proposal<C>) {
-        self.wish(Wish::Add(idea));
+        self.wish(Wish::Add(Box::new(idea)));
     }
 
     /// Moves an idea of the backlog. Where that cannot be (it was tried meanwhile, say), a remark in the history says so.
@@ -150,7 +150,7 @@ impl<C: Candidate> People<C> {
         let wishes = self.handle.as_ref().map(|handle| std::mem::take(&mut *held(&handle.0.wishes)));
         for wish in wishes.into_iter().flatten() {
             let done = match wish {
-                Wish::Add(idea) => state.add_idea(idea).map(|_| ()),
+                Wish::Add(idea) => state.add_idea(*idea).map(|_| ()),
                 Wish::Move(idea, to) => state.move_idea(idea, to),
             };
             if let Err(error) = done {

@@ -3,7 +3,7 @@
 use crate::accept::decision::{Plan, Step};
 use crate::accept::{Cohort, Role};
 use crate::arm::{Arm, RunId};
-use crate::stats::{Design, GroupFit, StatsError, fold_over, two_level_design};
+use crate::stats::{Design, GroupFit, StatsError, two_level_design};
 
 #[derive(Debug)]
 pub(super) struct Block {
@@ -12,17 +12,6 @@ pub(super) struct Block {
     /// What is switched, factor by factor.
     switched: Vec<Arm>,
     rows: Vec<Row>,
-}
-
-/// Where there is room, half of the runs are those of the other half with everything switched the other way, so that no
-/// interaction of two is taken for an effect of one.
-fn design(factors: usize, runs: usize, seed: u64) -> Vec<Vec<bool>> {
-    if runs < 4 || factors >= runs / 2 {
-        return two_level_design(factors, runs, seed).unwrap_or_default();
-    }
-    let mut half = two_level_design(factors, runs / 2, seed).unwrap_or_default();
-    half.extend(fold_over(&half));
-    half
 }
 
 #[derive(Debug)]
@@ -43,7 +32,7 @@ pub(super) struct Results {
 impl Block {
     /// Begins a block of so many runs; the step makes them.
     pub(super) fn plan(all: Arm, switched: Vec<Arm>, runs: usize, cohort: &Cohort<'_>) -> (Self, Step) {
-        let design = design(switched.len(), runs, cohort.fresh_seed(0));
+        let design = two_level_design(switched.len(), runs, cohort.fresh_seed(0)).unwrap_or_default();
         let row = |(i, on)| Row { on, run: cohort.next_run(i), retried: false };
         let rows = design.into_iter().enumerate().map(row).collect();
         let block = Self { all, switched, rows };

@@ -110,7 +110,7 @@ impl Scout {
             let mut gone = Vec::new();
             proposals.iter().for_each(|p| gone.extend(self.stack.take(*p, cohort)));
             self.coverage = cohort.coverage(self.stack.arm());
-            self.climb.rise(gain, s);
+            self.climb.rise(gain, s, self.stack.is_keyed());
             let live = gone.into_iter().filter(|p| cohort.is_live(*p));
             decisions
                 .extend(live.map(|p| Decision::set_aside(p, "the stack has other values for its keys now")));

@@ -146,18 +146,20 @@ impl Climb {
         if self.claims > 0.0 { (self.realised / self.claims).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// The stack has taken something that claims to gain so much, where runs vary by `s`.
+    /// The stack has taken something that claims to gain so much, where runs vary by `s`; `keyed`: values of keys.
     ///
-    /// What may be luck is shrunk by the share that claims have realised. Noise does not grow with a gain: were tens of
-    /// sigma shrunk like one, whatever comes next could lose most of them and still seem better than the mean.
-    pub(super) fn rise(&mut self, gain: f64, s: f64) {
-        self.mean += (self.rho() * gain).max(gain - LUCK * s);
+    /// What may be luck is shrunk by the share that claims have realised. Of keys one may be worth tens of sigma, and
+    /// noise does not grow with a gain: were all of it shrunk, whatever comes next could lose most of it and still seem
+    /// better than the mean.
+    pub(super) fn rise(&mut self, gain: f64, s: f64, keyed: bool) {
+        let sure = if keyed { gain - LUCK * s } else { f64::NEG_INFINITY };
+        self.mean += (self.rho() * gain).max(sure);
         self.claimed += gain;
         self.variance += STEP;
-        if gain > LEAP * s {
+        if keyed && gain > LEAP * s {
             self.owed = self.owed.max(1);
         }
-        if gain > 2.0 * LEAP * s {
+        if keyed && gain > 2.0 * LEAP * s {
             self.leapt += gain;
         }
         self.turned_down = 0;
