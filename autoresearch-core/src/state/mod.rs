@@ -27,6 +27,7 @@ pub use error::StateError;
 pub use event::{Event, Outcome, RunSpec};
 pub(crate) use open::seed_offset;
 pub use order::{DecisionOrder, Stale};
+pub(crate) use settings::SHORT_SEED;
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 
