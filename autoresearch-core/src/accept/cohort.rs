@@ -115,6 +115,8 @@ pub(crate) struct Ledger {
     pub(crate) next_run: RunId,
     pub(crate) next_seed: u32,
     pub(crate) seed_offset: u32,
+    /// The bits that a seed may have.
+    pub(crate) seed_bits: u32,
     pub(crate) outstanding: usize,
     /// Runs planned for which a limit leaves no room: they wait for the study to be resumed.
     pub(crate) shelved: usize,
@@ -140,12 +142,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn seed(&self, ahead: u32) -> u64 {
-        u64::from(self.seed_offset.wrapping_add(self.next_seed).wrapping_add(ahead))
+        u64::from(self.seed_offset.wrapping_add(self.next_seed).wrapping_add(ahead) & self.seed_bits)
     }
 
     /// Remembers that `seed` is used, if it is a fresh one, so that it is never handed out as fresh again.
     pub(crate) fn use_seed(&mut self, seed: u64) {
-        let index = (seed as u32).wrapping_sub(self.seed_offset);
+        let index = (seed as u32).wrapping_sub(self.seed_offset) & self.seed_bits;
         // An index far ahead of the counter is not one that `fresh_seed` gave out: leave it alone.
         if index >= self.next_seed && index - self.next_seed < 1 << 20 {
             self.next_seed = index + 1;

@@ -12,7 +12,7 @@ use crate::limits::{Limits, StopReason};
 use crate::measure::Direction;
 use crate::propose::{Proposal, Proposed};
 use crate::state::{
-    Action, Event, Outcome as RunOutcome, Settings, StateError, StudyState, mix, seed_offset,
+    Action, Event, Outcome as RunOutcome, SHORT_SEED, Settings, StateError, StudyState, mix, seed_offset,
 };
 use std::collections::BTreeSet;
 use std::fmt;
@@ -82,7 +82,7 @@ const TRIES: u64 = 64;
 fn fresh_seed(used: &BTreeSet<u64>, of_study: u64) -> Option<u64> {
     let far = |seed: &u64| {
         let offset = seed_offset(*seed);
-        !used.iter().any(|used| (*used as u32).wrapping_sub(offset) < SPAN)
+        !used.iter().any(|used| (*used as u32).wrapping_sub(offset) & SHORT_SEED < SPAN)
     };
     (1..=TRIES).map(|i| mix(of_study, i)).find(far)
 }

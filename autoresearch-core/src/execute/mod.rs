@@ -60,7 +60,7 @@ pub struct RunContext {
     pub arm: Arm,
     /// 0 for the first attempt; a run lost to the infrastructure is attempted again with the same seed.
     pub attempt: u32,
-    /// The seed: below 2^32, so that it suits every language's generators.
+    /// The seed: below 2^31, so that it suits every language's generators; in a study that was opened before that was so, below 2^32.
     pub seed: u64,
     /// What the study grants this run; `None`: what the executor was built with.
     pub fidelity: Option<Fidelity>,

@@ -33,6 +33,7 @@ pub use event::{Event, Outcome, RunSpec};
 pub use idea::{BacklogEntry, IdeaState, Move};
 pub(crate) use open::seed_offset;
 pub use order::{DecisionOrder, Stale};
+pub(crate) use settings::SHORT_SEED;
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 

@@ -57,6 +57,7 @@ impl<C: Candidate> StudyState<C> {
             next_run: RunId(1),
             next_seed: 0,
             seed_offset: seed_offset(settings.seed),
+            seed_bits: settings.seed_bits(),
             outstanding: 0,
             shelved: 0,
             capacity: settings.width(),

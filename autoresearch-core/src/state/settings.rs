@@ -9,6 +9,9 @@ use crate::measure::Direction;
 use crate::state::{DecisionOrder, Stale};
 use serde::{Deserialize, Serialize};
 
+/// The bits of a seed that is a positive number of 32 bits with a sign.
+pub(crate) const SHORT_SEED: u32 = u32::MAX >> 1;
+
 /// Direction, seed, slots, limits, holdout, test split and constraints of a study.
 ///
 /// ```
@@ -39,6 +42,9 @@ pub struct Settings {
     /// The rules of [`StudyState::curate`](crate::StudyState::curate).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) curation: Option<Rules>,
+    /// Seeds of runs are below 2^31, which every language takes for one; of studies from before they are below 2^32.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) short_seeds: bool,
 }
 
 impl Default for Settings {
@@ -56,6 +62,7 @@ impl Default for Settings {
             constraints: Vec::new(),
             simplify: None,
             curation: None,
+            short_seeds: true,
         }
     }
 }
@@ -115,6 +122,11 @@ impl Settings {
         self
     }
 
+    /// The bits of a run's seed.
+    pub(crate) fn seed_bits(&self) -> u32 {
+        if self.short_seeds { SHORT_SEED } else { u32::MAX }
+    }
+
     /// Runs planned at once.
     pub(crate) fn width(&self) -> usize {
         self.ahead.unwrap_or(self.in_flight)
@@ -154,5 +166,20 @@ impl Settings {
     pub fn test_split(mut self, test: TestSplit) -> Self {
         self.test = Some(test);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn studies_from_before_keep_their_seeds() {
+        let new = Settings::new().seed(7);
+        let mut stored = serde_json::to_value(&new).expect("settings can be written");
+        assert_eq!(stored["short_seeds"], true);
+        stored.as_object_mut().expect("they are a table").remove("short_seeds");
+        let old: Settings = serde_json::from_value(stored).expect("and read");
+        assert_eq!((new.seed_bits(), old.seed_bits()), (i32::MAX as u32, u32::MAX));
     }
 }

@@ -98,6 +98,9 @@ pub(crate) struct Found {
     pub(crate) head: Option<Oid>,
 }
 
+/// Files that an error names before it counts them.
+const MOST_NAMED: usize = 5;
+
 impl Git {
     /// Finds the repository that a folder is in.
     ///
@@ -130,6 +133,36 @@ impl Git {
         let revision = format!("{revision}^{{commit}}");
         let words = ["rev-parse", "--verify", "--quiet", "--end-of-options", &revision];
         Oid::new(&asked(folder, &words).ok()?).ok()
+    }
+
+    /// What lies between two commits, as the end of a sentence.
+    pub(crate) fn between(folder: &Path, from: &str, to: &str) -> Option<String> {
+        let range = format!("{from}...{to}");
+        let counts = asked(folder, &["rev-list", "--left-right", "--count", &range]).ok()?;
+        let (left, right) = counts.trim().split_once('\t')?;
+        let commits = |n: &str| format!("{n} commit{}", if n == "1" { "" } else { "s" });
+        let ahead = match left {
+            "0" => format!("{} later", commits(right)),
+            left => {
+                format!("on another line: {} of its own, and without {} of the base's", commits(right), left)
+            }
+        };
+        let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to];
+        let told = asked(folder, &words).ok()?;
+        let files: Vec<&str> = told.split('\0').map(str::trim).filter(|path| !path.is_empty()).collect();
+        let shown = files
+            .iter()
+            .take(MOST_NAMED)
+            .map(|path| format!("`{}`", path.escape_debug()))
+            .collect::<Vec<_>>()
+            .join(", ");
+        Some(match files.len() {
+            0 => format!(", {ahead}, with the same files"),
+            n if n > MOST_NAMED => {
+                format!(", {ahead}, where {shown} and {} more files differ", n - MOST_NAMED)
+            }
+            _ => format!(", {ahead}, where {shown} differ{}", if files.len() == 1 { "s" } else { "" }),
+        })
     }
 
     /// Tracked files of a working tree that differ from what is committed. Nothing is refreshed or written.

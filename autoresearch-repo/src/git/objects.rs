@@ -57,6 +57,13 @@ impl Git {
         entries.map(|line| named(line).map(|(path, mode, oid)| (path, Entry { mode, oid }))).collect()
     }
 
+    /// When a commit was made, in seconds of 1970.
+    pub(crate) fn time_of(&self, commit: &Oid) -> Result<i64, GitError> {
+        let told = self.run(&["show", "-s", "--no-show-signature", "--format=%ct", commit.as_str()], &[])?;
+        let told = utf8(&told)?.trim();
+        told.parse().map_err(|_| GitError::new(format!("the commit {commit} has no time: {told:?}")))
+    }
+
     /// How many bytes all files of a tree have together; none is read.
     pub(crate) fn bytes(&self, tree: &Oid) -> Result<u64, GitError> {
         let listed = self.run(&["ls-tree", "-r", "-l", "-z", "--full-tree", tree.as_str()], &[])?;

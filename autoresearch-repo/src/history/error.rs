@@ -8,7 +8,7 @@ use crate::git::GitError;
 pub enum HistoryError {
     /// What the task started from is no longer what is checked out.
     #[error(
-        "the base has moved: the study started from {base}, and {place} is at {now} now; say onto what the edits are to be applied: \
+        "the base has moved: the study started from {base}, and {place} is at {now} now{moved}; say onto what the edits are to be applied: \
          `{place}` for what is there now (each edit is merged, and what no longer merges is named), or {base} for the old base"
     )]
     BaseMoved {
@@ -18,6 +18,8 @@ pub enum HistoryError {
         place: String,
         /// The commit that it is at now.
         now: String,
+        /// What lies between them: how many commits, and which files differ; begins with a comma, or is empty where git cannot tell.
+        moved: String,
     },
     /// There is such a branch.
     #[error("the branch {0} exists; choose another name, or delete it first")]

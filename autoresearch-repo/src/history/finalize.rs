@@ -3,6 +3,7 @@
 use super::error::HistoryError;
 use super::ledger::{apply, kept};
 use super::message;
+use super::unit::{joint, units};
 use crate::Task;
 use crate::git::{Git, Merged, Oid};
 use crate::tree::GitTree;
@@ -17,7 +18,7 @@ pub struct Finalized {
     pub branch: String,
     /// The commit that it began at.
     pub onto: String,
-    /// Its commits, one an edit, oldest first.
+    /// Its commits, oldest first: one an edit, and one for edits that were certified as one unit.
     pub commits: Vec<String>,
 }
 
@@ -30,7 +31,7 @@ struct Edit {
 }
 
 impl Task {
-    /// Writes a branch with one commit for each certified edit, oldest first, on the base that the study started from. Nothing is
+    /// Writes a branch with one commit for each certified edit (for edits that stand only together, one for all of them), oldest first, on the base that the study started from. Nothing is
     /// checked out, and no other branch is touched.
     ///
     /// # Errors
@@ -157,25 +158,55 @@ impl Task {
             None => self.unmoved()?,
         };
         let none = || HistoryError::Git(format!("the commit {start} has no tree"));
-        let mut tree = git.resolve(&format!("{start}^{{tree}}")).ok_or_else(none)?;
-        let mut commit = start.clone();
-        let mut commits = Vec::new();
-        for edit in &edits {
-            tree = match repo.merge(&edit.from, &tree, &edit.to)? {
-                Merged::Clean(tree) => tree,
-                Merged::Conflict { place, reason } => {
-                    return Err(HistoryError::Conflict { title: edit.title.clone(), place, reason });
-                }
-            };
-            commit = git.commit(&tree, &[&commit], &edit.message)?;
-            commits.push(commit.to_string());
-        }
+        let tree = git.resolve(&format!("{start}^{{tree}}")).ok_or_else(none)?;
+        let messages: Vec<&str> = edits.iter().map(|edit| edit.message.as_str()).collect();
+        let units = units(&messages);
+        let in_order = units.iter().flatten().copied().eq(0..edits.len());
+        let written = self.append(&edits, &units, &tree, &start);
+        let (tree, commits) = match written {
+            // Those of a unit may not go next to each other; each is a commit then, as it came.
+            Err(HistoryError::Conflict { .. }) if !in_order => {
+                let each: Vec<Vec<usize>> = (0..edits.len()).map(|at| vec![at]).collect();
+                self.append(&edits, &each, &tree, &start)?
+            }
+            written => written?,
+        };
+        let commit = commits.last().unwrap_or(&start).clone();
+        let commits = commits.iter().map(ToString::to_string).collect();
         if let Some(certified) = certified.filter(|certified| *certified.tree_oid() != tree) {
             let (made, certified) = (tree.to_string(), certified.tree().to_string());
             return Err(HistoryError::Differs { made, certified });
         }
         git.move_ref(&reference, &commit, None, "autoresearch: certified edits")?;
         Ok(Finalized { branch: branch.into(), onto: start.to_string(), commits })
+    }
+
+    /// One commit a unit; no reference is moved.
+    fn append(
+        &self,
+        edits: &[Edit],
+        units: &[Vec<usize>],
+        tree: &Oid,
+        onto: &Oid,
+    ) -> Result<(Oid, Vec<Oid>), HistoryError> {
+        let repo = self.repo();
+        let (mut tree, mut commits) = (tree.clone(), Vec::new());
+        for unit in units {
+            let unit: Vec<&Edit> = unit.iter().filter_map(|at| edits.get(*at)).collect();
+            for edit in &unit {
+                tree = match repo.merge(&edit.from, &tree, &edit.to)? {
+                    Merged::Clean(tree) => tree,
+                    Merged::Conflict { place, reason } => {
+                        return Err(HistoryError::Conflict { title: edit.title.clone(), place, reason });
+                    }
+                };
+            }
+            let messages: Vec<&str> = unit.iter().map(|edit| edit.message.as_str()).collect();
+            let before = commits.last().unwrap_or(onto);
+            let commit = repo.git.commit(&tree, &[before], &joint(&messages))?;
+            commits.push(commit);
+        }
+        Ok((tree, commits))
     }
 
     fn revision(&self, revision: &str) -> Result<Oid, HistoryError> {
@@ -194,6 +225,6 @@ impl Task {
         if now == base {
             return Ok(base);
         }
-        Err(HistoryError::BaseMoved { base: base.to_string(), place, now: now.to_string() })
+        Err(self.spec().moved(base.as_str(), place, now.to_string()))
     }
 }

@@ -13,6 +13,8 @@ const SUBJECT: usize = 100;
 pub(crate) struct About {
     /// The task's name.
     pub(crate) name: String,
+    /// The commit that the study started from.
+    pub(crate) base: String,
     /// Whether what is kept was asked about on held-out data.
     pub(crate) holdout: bool,
 }
@@ -41,6 +43,7 @@ pub(super) fn settled(record: &TrialRecord<GitTree>, runs: &[RunId], study: &Abo
         trailers.push(("Holdout", "none: it was tested on the data that steered the search".into()));
     }
     trailers.push(("Study", study.name.clone()));
+    trailers.push(("Base", study.base.clone()));
     trailers.push(("Settled", number.to_string()));
     write(&record.proposal.hypothesis, &trailers)
 }

@@ -7,6 +7,7 @@ mod message;
 mod recorded;
 mod recorder;
 mod runs;
+mod unit;
 
 pub use error::HistoryError;
 pub use finalize::Finalized;

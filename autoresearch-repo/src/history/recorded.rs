@@ -18,7 +18,7 @@ pub struct Recorded {
     pub title: String,
     /// The whole message.
     pub message: String,
-    /// Its trailers: `Fate`, `Effect`, `Interval`, `Evidence`, `Runs`, `Proposal`, `Study`, `Settled`.
+    /// Its trailers: `Fate`, `Effect`, `Interval`, `Evidence`, `Runs`, `Proposal`, `Study`, `Base`, `Settled`.
     pub trailers: BTreeMap<String, String>,
 }
 

@@ -48,7 +48,7 @@ impl RepoExecutor {
         let workshop = Arc::clone(&self.0);
         blocking(move || {
             let verified = folder.verify()?;
-            if verified.stuck.is_none() && workshop.keeps_folders() {
+            if verified.stuck.is_none() && !verified.rewritten && workshop.keeps_folders() {
                 workshop.pool.give(folder);
             }
             Ok(verified)

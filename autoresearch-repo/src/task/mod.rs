@@ -256,7 +256,11 @@ impl Task {
     }
 
     pub(crate) fn about(&self) -> About {
-        About { name: self.name().into(), holdout: self.spec().holdout.is_some() }
+        About {
+            name: self.name().into(),
+            base: self.repo().base.to_string(),
+            holdout: self.spec().holdout.is_some(),
+        }
     }
 
     pub(crate) fn repo(&self) -> &Arc<Repo> {

@@ -1,10 +1,10 @@
 //! A study that is stored: where, on which base, and its report without going on with it.
 
 use super::{Task, TaskSpec, home, open};
-use crate::TaskError;
 use crate::git::Git;
 use crate::run::{RepoExecutor, RunOutput};
 use crate::tree::GitTree;
+use crate::{HistoryError, TaskError};
 use autoresearch_core::{
     Cancellation, Event, Executor, MemoryStore, ProposeContext, Proposed, Report, RunContext, RunFailure,
     Seq, Store, Study, StudyError, async_trait, proposer_fn,
@@ -68,6 +68,12 @@ impl TaskSpec {
     pub fn base_now(&self) -> Result<String, TaskError> {
         let found = Git::find(&self.repository).map_err(|why| self.wrong("repository", why.to_string()))?;
         Ok(open::base(self, found.head)?.to_string())
+    }
+
+    /// That `place` (`HEAD`, or the revision that the task names) is no longer at `base` but at `now`, with what lies between them.
+    pub fn moved(&self, base: &str, place: String, now: String) -> HistoryError {
+        let moved = Git::between(&self.repository, base, &now).unwrap_or_default();
+        HistoryError::BaseMoved { base: base.into(), place, now, moved }
     }
 
     /// Where the task's study has its store ([`Task::home`]); the task need not be one that can be opened now.

@@ -24,6 +24,8 @@ pub(crate) struct Repo {
     pub(crate) git: Git,
     /// The commit that candidates are based on.
     pub(crate) base: Oid,
+    /// When it was made, in seconds of 1970: the time of all files of runs.
+    pub(crate) time: i64,
     /// Its tree.
     pub(crate) base_tree: Oid,
     /// All that is in it.
@@ -41,10 +43,21 @@ impl Repo {
     pub(crate) fn open(git: Git, base: Oid, scope: Scope) -> Result<Self, GitError> {
         let none = || GitError::new(format!("the commit {base} has no tree"));
         let base_tree = git.resolve(&format!("{base}^{{tree}}")).ok_or_else(none)?;
+        let time = git.time_of(&base)?;
         let listing = git.list(&base_tree)?;
         let (texts, merges) = (Mutex::default(), Mutex::default());
-        let mut repo =
-            Self { git, base, base_tree, listing, scope, shows_all: false, shown: Vec::new(), texts, merges };
+        let mut repo = Self {
+            git,
+            base,
+            time,
+            base_tree,
+            listing,
+            scope,
+            shows_all: false,
+            shown: Vec::new(),
+            texts,
+            merges,
+        };
         let shows_all = repo.scope.shown.is_none() && repo.few()?;
         repo.shows_all = shows_all;
         let candidates: Vec<(&String, &Entry)> =

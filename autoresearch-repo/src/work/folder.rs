@@ -17,6 +17,8 @@ pub(super) struct Expected {
     pub(super) mode: Mode,
     pub(super) oid: Oid,
     pub(super) size: u64,
+    /// When it was changed last, as every run finds it: seconds of 1970.
+    pub(super) time: i64,
     /// SHA-256 of its bytes; of a link, of where it leads.
     pub(super) digest: [u8; 32],
 }
@@ -76,6 +78,7 @@ impl Folder {
     /// # Errors
     /// The disk, or git.
     pub(crate) fn become_tree(&mut self, tree: &GitTree) -> io::Result<()> {
+        let top = self.path();
         let wanted = tree.changes_of(&self.repo).map_err(io::Error::other)?;
         let repo = Arc::clone(&self.repo);
         let entry = |changes: &TreeChange, path: &String| match changes.get(path) {
@@ -94,6 +97,11 @@ impl Folder {
             differing.iter().filter_map(|(path, is)| Some((path, is.as_ref()?))).collect();
         self.put(&new)?;
         self.changes = (*wanted).clone();
+        // Last: whatever is made in a folder changes its times.
+        let time = self.repo.time;
+        for folder in self.folders.iter().rev().map(|folder| top.join(folder)).chain([top.clone()]) {
+            disk::settle_folder(&folder, time).map_err(io_error(&folder))?;
+        }
         Ok(())
     }
 
@@ -133,17 +141,22 @@ impl Folder {
         let blobs: Vec<(&String, &Entry)> =
             entries.iter().copied().filter(|(_, entry)| entry.mode != Mode::Submodule).collect();
         let files = &mut self.files;
+        let repo = &self.repo;
         let written = |i: usize, bytes: Vec<u8>| {
             let (path, entry) = blobs[i];
             let to = top.join(path);
+            // What was edited is newer than what was built of it before, for `make` and its like.
+            let edited = repo.listing.get(path) != Some(entry);
+            let time = repo.time + i64::from(edited);
             let done = match entry.mode {
-                Mode::Link => std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(&bytes), &to),
-                mode => disk::write(&to, &bytes, mode == Mode::Executable),
+                Mode::Link => std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(&bytes), &to)
+                    .and_then(|()| disk::settle_link(&to, time)),
+                mode => disk::write(&to, &bytes, mode == Mode::Executable, time),
             };
             done.map_err(|why| GitError::new(format!("{}: {why}", to.display())))?;
             let digest = Sha256::digest(&bytes).into();
             let expected =
-                Expected { mode: entry.mode, oid: entry.oid.clone(), size: bytes.len() as u64, digest };
+                Expected { mode: entry.mode, oid: entry.oid.clone(), size: bytes.len() as u64, time, digest };
             files.insert(path.clone(), expected);
             Ok(())
         };

@@ -17,6 +17,8 @@ use std::path::Path;
 pub(crate) struct Verified {
     /// Files of the tree that are gone, or are something else now, in order.
     pub(crate) changed: Vec<String>,
+    /// Whether files were written again: they have other numbers (inodes) now, which a later run could read.
+    pub(crate) rewritten: bool,
     /// What it has left and nobody can take away: the folder is not to be used again.
     pub(crate) stuck: Option<String>,
 }
@@ -36,13 +38,14 @@ impl Folder {
     /// # Errors
     /// The disk, or git: the folder is not to be used again.
     pub(crate) fn verify(&mut self) -> io::Result<Verified> {
-        let (verified, again) = match self.clear() {
+        let (mut verified, again) = match self.clear() {
             Err(why) if disk::is_left(&why) => {
-                return Ok(Verified { changed: Vec::new(), stuck: Some(why.to_string()) });
+                return Ok(Verified { stuck: Some(why.to_string()), ..Verified::default() });
             }
             cleared => cleared?,
         };
         let again: Vec<(&String, &Entry)> = again.iter().map(|(path, entry)| (path, entry)).collect();
+        verified.rewritten = !again.is_empty();
         self.put(&again)?;
         Ok(verified)
     }
@@ -147,6 +150,9 @@ fn look(place: &Path, expected: &Expected, buffer: &mut [u8]) -> io::Result<Foun
     if expected.mode == Mode::Link {
         let to = fs::read_link(place)?;
         let same = Sha256::digest(to.as_os_str().as_bytes()).as_slice() == expected.digest;
+        if same {
+            disk::settle_link(place, expected.time)?;
+        }
         return Ok(if same { Found::AsExpected } else { Found::Changed });
     }
     let mut file = match disk::open(place) {
@@ -175,5 +181,10 @@ fn look(place: &Path, expected: &Expected, buffer: &mut [u8]) -> io::Result<Foun
     }
     let mode = if expected.mode == Mode::Executable { 0o755 } else { 0o644 };
     let alone = about.nlink() == 1 && about.mode() & 0o7777 == mode;
-    Ok(if alone { Found::AsExpected } else { Found::Shared })
+    if !alone {
+        return Ok(Found::Shared);
+    }
+    // Of every file, whether or not it was touched: so the time of the last change of its entry, which nobody can set, says nothing.
+    disk::settle(&file, expected.time)?;
+    Ok(Found::AsExpected)
 }

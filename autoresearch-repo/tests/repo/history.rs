@@ -61,6 +61,7 @@ async fn what_is_kept_becomes_commits_and_nothing_is_lost() {
         assert!(trailers[name].starts_with(begins), "{name}: {trailers:?}");
     }
     assert!(trailers["Runs"].contains("(r"), "{trailers:?}");
+    assert_eq!(trailers["Base"], head.trim());
     assert_eq!(recorded[1].tree, report.certified().tree());
     assert_eq!(repo.git(&["rev-parse", "autoresearch/study"]), recorded[1].commit);
     assert_eq!(repo.git(&["rev-parse", "autoresearch/study~2"]), head);
@@ -143,6 +144,7 @@ async fn a_base_that_has_moved_is_not_passed_over() {
     repo.commit(&[("README", "better\n")]);
     let told = task.finalize(&report, "improved").unwrap_err().to_string();
     assert!(told.contains("the base has moved") && told.contains("say onto what"), "{told}");
+    assert!(told.contains("now, 1 commit later, where `README` differs; say"), "{told}");
     let onto = task.finalize_onto(&report, "improved", "HEAD").unwrap();
     assert_eq!(onto.onto, repo.git(&["rev-parse", "HEAD"]));
     assert_eq!(repo.git(&["show", "improved:README"]), "better");

@@ -36,6 +36,36 @@ async fn nothing_of_a_run_is_seen_by_the_next() {
     assert_eq!(seen, ".\n./README\n./prepare.sh\n./train.sh\nread me\nloss: 1\n");
 }
 
+/// What a run could read of the one before, or tell one run from another by, beside bytes.
+#[tokio::test]
+async fn times_rights_and_attributes_say_nothing_of_other_runs() {
+    let repo = Repo::usual();
+    repo.commit(&[("d/e/f", "x\n")]);
+    let task = repo.task();
+    let look = "find . -printf '%p %m %n %T@\\n' | sort; getfattr -dR . 2>/dev/null; echo loss: 1\n";
+    let looker = edited(&task.baseline(), "train.sh", look);
+    let mut seen = Vec::new();
+    for (seed, mess) in [
+        "true",
+        "touch -d @1 README d d/e; mkdir -p new/empty",
+        "chmod 600 README; chmod 700 d",
+        "ln README other",
+        "setfattr -n user.a -v b README d || python3 -c 'import os; [os.setxattr(p, \"user.a\", b\"b\") for p in (\"README\", \"d\")]'",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let messy = edited(&task.baseline(), "train.sh", &format!("{mess}\necho loss: 1\n"));
+        let _ = repo.run(&task, &messy, 10 + seed as u64).await;
+        let output = repo.execute(&task, &looker, 50 + seed as u64).await.unwrap();
+        seen.push(fs::read_to_string(output.folder.join("stdout.log")).unwrap());
+    }
+    let made: i64 = repo.git(&["show", "-s", "--format=%ct"]).trim().parse().unwrap();
+    assert!(seen[0].contains(&format!("./d/e/f 644 1 {made}.0000000000\n")), "{}", seen[0]);
+    assert!(seen[0].contains(&format!("./train.sh 644 1 {}.0000000000\n", made + 1)), "{}", seen[0]);
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:#?}");
+}
+
 #[tokio::test]
 async fn failures_are_told_apart() {
     let repo = Repo::usual();

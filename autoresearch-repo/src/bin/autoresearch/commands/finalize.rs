@@ -40,7 +40,7 @@ pub(super) async fn finalize(mut arguments: Arguments, quiet: bool) -> Result<En
         let now = spec.base_now()?;
         if now != base {
             let place = named.unwrap_or_else(|| "HEAD".into());
-            let moved = HistoryError::BaseMoved { base, place, now };
+            let moved = spec.moved(&base, place, now);
             return Err(Failure::work(format!("{moved} (`--onto COMMIT`)")));
         }
     }
