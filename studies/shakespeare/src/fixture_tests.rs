@@ -4,14 +4,15 @@ use crate::data::Data;
 use crate::estimate::Estimate;
 use crate::keys;
 use crate::ledger::Need;
-use crate::plan;
+use crate::plan::{self, LARGE, LEFT_OUT, NOISE, TOTAL};
 use crate::policy::Policy;
 use crate::recipes::Start;
 use crate::search::{Ended, Search};
 use crate::summary::Summary;
 use crate::task::{Bits, Measured, Size};
-use autoresearch_core::CurvePoint;
+use autoresearch_core::{CurvePoint, stats::Moments};
 use autoresearch_tch::{Activation, GptRecipe};
+use std::ops::Range;
 
 /// What each key is worth, in bits per byte.
 const WORTH: [(&str, f64); 4] = [("activation", 0.10), ("beta1", -0.02), ("ema", 0.01), ("qk_norm", 0.05)];
@@ -37,12 +38,17 @@ fn ended() -> Ended {
     }
 }
 
+/// From -2 to 2 hundredths.
+fn luck(seed: u64) -> f64 {
+    0.01 * ((seed % 5) as f64 - 2.0)
+}
+
 /// Effects add up, a seed shifts all recipes alike, and the test split is .5 above the others.
 fn measured(need: &Need) -> Measured {
     let changed = keys::differing(&need.recipe, &Start::Plain.recipe());
     let gain: f64 =
         WORTH.iter().filter(|(key, _)| changed.iter().any(|c| c == key)).map(|(_, worth)| worth).sum();
-    let luck = 0.01 * ((need.seed % 5) as f64 - 2.0);
+    let luck = luck(need.seed);
     let bits = |more: f64| Bits {
         all: 4.0 - gain + luck + more,
         documents: vec![3.5 - gain + luck, 4.5 - gain + luck],
@@ -87,6 +93,10 @@ fn data() -> Data {
     Data::of_runs(searches, once.map(|(need, measured)| (need, measured)))
 }
 
+fn n(seeds: Range<u64>) -> u64 {
+    seeds.end - seeds.start
+}
+
 fn is(estimate: Option<Estimate>, mean: f64, n: u64) {
     let e = estimate.expect("an estimate");
     assert!((e.mean - mean).abs() < 1e-9 && (e.high - e.low).abs() < 1e-9, "{e:?} is not {mean}");
@@ -98,14 +108,14 @@ fn the_referee_finds_what_is_true() {
     let summary = Summary::of(&data());
     let one = &summary.searches[0];
     for gain in [one.validation, one.holdout, one.test] {
-        is(gain, 0.13, 12); // .10 + .05 - .02, whatever the search claims
+        is(gain, 0.13, n(TOTAL)); // .10 + .05 - .02, whatever the search claims
     }
-    is(one.stack_test, 0.14, 12);
+    is(one.stack_test, 0.14, n(TOTAL));
     assert_eq!((one.keys, one.stack_keys, one.claimed), (3, 4, 0.2));
     for (key, worth) in &WORTH[..] {
         let found = one.left_out.iter().find(|left| left.key == *key);
         match found {
-            Some(left) => is(Some(left.worth), *worth, 4),
+            Some(left) => is(Some(left.worth), *worth, n(LEFT_OUT)),
             None => assert_eq!(*key, "ema", "the stack's keys are not left out"),
         }
     }
@@ -118,10 +128,9 @@ fn the_referee_finds_what_is_true() {
 #[test]
 fn noise_and_interactions_are_measured() {
     let noise = &Summary::of(&data()).noise[0];
-    // Twenty seeds of -2 to 2 hundredths, four of each: sum of squares 4·10e-4 over 19.
-    let sd = (40e-4f64 / 19.0).sqrt();
+    let sd = NOISE.map(luck).collect::<Moments>().sd().expect("several seeds");
     assert!((noise.sd_start - sd).abs() < 1e-9 && (noise.sd_kept - sd).abs() < 1e-9, "{noise:?}");
-    assert_eq!((noise.seeds, noise.repeats, noise.edits.len()), (20, Some(true), 3));
+    assert_eq!((noise.seeds, noise.repeats, noise.edits.len()), (NOISE.count(), Some(true), 3));
     for rho in [noise.rho_single, noise.rho_left_out, noise.rho_far] {
         assert!((rho.expect("pairs") - 1.0).abs() < 1e-9, "a seed shifts all alike");
     }
@@ -140,8 +149,8 @@ fn noise_and_interactions_are_measured() {
 #[test]
 fn the_larger_model_gets_there_in_half_the_time() {
     let transfer = &Summary::of(&data()).transfer[0];
-    assert_eq!((transfer.parameters, transfer.reached, transfer.edits.len()), ((100, 800), 6, 3));
-    is(Some(transfer.test), 0.13, 6);
+    assert_eq!((transfer.parameters, transfer.reached, transfer.edits.len()), ((100, 800), LARGE.count(), 3));
+    is(Some(transfer.test), 0.13, n(LARGE));
     for share in [transfer.tokens, transfer.flops, transfer.seconds] {
         assert!((share.expect("reached").mean - 0.5).abs() < 0.01, "{share:?}");
     }
