@@ -194,7 +194,7 @@ impl Report {
     }
 
     /// The table of the published autoresearch logs: see [`results_tsv`](autoresearch_core::results_tsv). `metric` names
-    /// the column of the objective.
+    /// the column of the objective. What was settled more than once has its last line.
     pub fn results_tsv(&self, metric: &str) -> String {
         tsv::results(&self.data, metric)
     }

@@ -18,7 +18,11 @@ pub(crate) fn differing(a: &GptRecipe, b: &GptRecipe) -> Vec<String> {
 /// Those of the first, with their values.
 pub(crate) fn differing_fields(a: &GptRecipe, b: &GptRecipe) -> Map<String, Value> {
     let b = fields(b);
-    fields(a).into_iter().filter(|(key, value)| b.get(key) != Some(value)).collect()
+    let mut differing: Vec<(String, Value)> =
+        fields(a).into_iter().filter(|(key, value)| b.get(key) != Some(value)).collect();
+    // A map of serde_json is ordered by name or by insertion, as features have it.
+    differing.sort_by(|a, b| a.0.cmp(&b.0));
+    differing.into_iter().collect()
 }
 
 /// `recipe` with `from`'s value of a key; `None` where that is no recipe.
