@@ -67,7 +67,11 @@ impl Summary {
              |---|---|---:|---:|---:|---|---|---:|---:|---:|---:|\n",
         );
         for row in &self.policies {
-            let share = |n: usize| percent(n as f64 / row.judged_keys.max(1) as f64);
+            // Where no key was judged, none was found to be junk either: that is no figure.
+            let share = |n: usize| match row.judged_keys {
+                0 => "-".into(),
+                all => percent(n as f64 / all as f64),
+            };
             let _ = writeln!(
                 page,
                 "| {} | {} | {} | {:.0} | {:.3} | {} | {} | {:.1} | {} | {} | {:.0} |",
