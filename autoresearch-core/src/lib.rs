@@ -39,7 +39,7 @@ mod study;
 pub use accept::{
     Acceptor, AcceptorFn, Claim, Cohort, Decision, EffectsClaim, EffectsGroup, EffectsTest, Evidence,
     Factorial, Fast, FixedPaired, Greedy, Guarantee, Guarded, HoldoutStatus, Margin, Noise, Plan, Role,
-    RunRecord, Scout, Seeds, Sequential, Setup, Step, Strength, UnitInfo, Verdict, acceptor_fn,
+    RunRecord, Scout, Seeds, Sequential, Setup, Standing, Step, Strength, UnitInfo, Verdict, acceptor_fn,
 };
 pub use arm::{Arm, Part, ProposalId, QuestionId, RunId, Version};
 pub use async_trait::async_trait;
@@ -79,7 +79,7 @@ pub use observe::{Notice, Observe, Status, Unproven};
 pub use propose::{
     Dedupe, Effect, Evolution, Fate, Halving, History, Hypothesis, LocalSearch, Portfolio, Proposal,
     ProposeContext, ProposeError, Proposed, Proposer, ProposerExt, ProposerFn, RandomSearch, Screens, Source,
-    Take, Tpe, TrialRecord, proposer_fn,
+    Take, Taken, Tpe, TrialRecord, proposer_fn,
 };
 pub use space::{Condition, Param, ParamKind, ParamSet, ParamSpace, ParamValue, Searchable, SpaceError};
 pub use state::{

@@ -2,7 +2,7 @@
 
 mod recipe;
 
-use autoresearch_core::{Evidence, Proposal, StudyState, Verdict, acceptor_fn};
+use autoresearch_core::{Effect, Evidence, Proposal, ProposalId, StudyState, Taken, Verdict, acceptor_fn};
 use autoresearch_llm::{ChatModel, ChatRequest, Codec, LlmProposer, ScriptedModel};
 use recipe::*;
 
@@ -147,6 +147,10 @@ async fn the_program_and_what_is_left_are_told() {
     (cx.runs_left, cx.baseline_objective, cx.incumbent_objective) = (Some(40), Some(1.23456789), Some(1.2));
     cx.direction = autoresearch_core::Direction::Maximize;
     cx.pending.push(std::sync::Arc::new(trial(Recipe::new(0.2, 64), "twice as fast", "rate")));
+    let wider = std::sync::Arc::new(trial(Recipe::new(0.1, 128), "wider", "width"));
+    cx.pending.push(std::sync::Arc::clone(&wider));
+    let seems = Effect::new(0.25, (f64::NAN, f64::NAN), 0.95, 1, false);
+    cx.taken.push(Taken::new(ProposalId(2), wider, seems));
     let model = ScriptedModel::answers([answer([lr(0.3)])]);
     let mut proposer = LlmProposer::new(model.clone(), Recipes).program("Reach 2 within an hour.");
     ask(&mut proposer, cx).await.made();
@@ -155,7 +159,8 @@ async fn the_program_and_what_is_left_are_told() {
         "# The task, as its owner describes it\n\nReach 2 within an hour.",
         "as high as possible. The baseline's is 1.23457. What stands now has 1.2.",
         "40 runs are left. Of the money 1.5 is left.",
-        "Being judged now:\n- \"twice as fast\"; change: \"lr 0.1 -> 0.2\"",
+        "Being judged now:\n- \"wider\" - taken up, not proved yet, effect +0.250 [no interval] (from the runs that chose it, \
+         so perhaps luck); change: \"width 64 -> 128\"\n- \"twice as fast\"; change: \"lr 0.1 -> 0.2\"",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }

@@ -18,6 +18,8 @@ pub enum Step {
         on: Arm,
         /// How many.
         wanted: usize,
+        /// Where that arm stands; proposers are told.
+        standing: Standing,
     },
     /// Run these arms.
     Run(Vec<Plan>),
@@ -35,7 +37,26 @@ pub enum Step {
 impl Step {
     /// Ask for proposals on the incumbent.
     pub fn propose(wanted: usize) -> Self {
-        Self::Propose { on: Arm::incumbent(), wanted }
+        Self::Propose { on: Arm::incumbent(), wanted, standing: Standing::default() }
+    }
+}
+
+/// Where a stack of unproven proposals stands, as far as its policy can tell. No claim rests on it: it lets proposers
+/// learn from what seems to work long before anything is certified.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Standing {
+    /// By how much it seems better than the incumbent, positive for better.
+    pub gain: f64,
+    /// What it took up since the incumbent was measured, in that order, and what each of it seemed to add; also what was
+    /// replaced since.
+    pub taken: Vec<(ProposalId, Effect)>,
+}
+
+impl Standing {
+    /// So much better than the incumbent, for the sake of these proposals.
+    pub fn new(gain: f64, taken: Vec<(ProposalId, Effect)>) -> Self {
+        Self { gain, taken }
     }
 }
 

@@ -17,7 +17,7 @@ mod sequential;
 
 pub use claim::{Claim, EffectsClaim, EffectsGroup, EffectsTest, Noise};
 pub use cohort::{Cohort, HoldoutStatus, Role, RunRecord, UnitInfo};
-pub use decision::{Decision, Plan, Step, Strength, Verdict};
+pub use decision::{Decision, Plan, Standing, Step, Strength, Verdict};
 pub use evidence::Evidence;
 pub use factorial::Factorial;
 pub use fast::Fast;

@@ -7,7 +7,7 @@ use super::outcome::{Outcome, Pairs, Shared, UnitOutcome};
 use super::result::Verdict;
 use super::rules::CertifyRules;
 use super::units::units;
-use crate::accept::{Acceptor, Claim, Cohort, Decision, Guarantee, Noise, Role, Step};
+use crate::accept::{Acceptor, Claim, Cohort, Decision, Guarantee, Noise, Role, Standing, Step};
 use crate::arm::{Arm, ProposalId, RunId};
 use crate::propose::Effect;
 use crate::stats::paired_t;
@@ -77,7 +77,11 @@ impl Panel {
         }
         if here < self.stages {
             let on = (1..=here as u64).map(ProposalId).collect();
-            return if cohort.asked() > 0 { Step::Wait } else { Step::Propose { on, wanted: 1 } };
+            return if cohort.asked() > 0 {
+                Step::Wait
+            } else {
+                Step::Propose { on, wanted: 1, standing: Standing::default() }
+            };
         }
         (self.units, self.fixed) = units(self.stages, cohort);
         self.standing = vec![true; self.units.len()];

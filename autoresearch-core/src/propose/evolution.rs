@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// Regularised evolution (Real et al. 2019): the winner of a tournament among the latest settled settings, with a
 /// small change.
 ///
-/// The population is those of the last 20 settled settings ([`population`](Self::population)) whose effect is known, and
-/// the incumbent.
+/// The population is those of the last 20 settled settings ([`population`](Self::population)) whose effect is known, what a
+/// policy that scouts ahead has taken up meanwhile, and the incumbent.
 /// Members leave by age, however good they were: a setting that was lucky once leaves as well, unless its children do
 /// well again. Of 5 members drawn at random ([`tournament`](Self::tournament)) the best is the parent; one of its
 /// parameters takes a step, now and then two, as in [`LocalSearch`](super::LocalSearch). Until 20 are settled,
@@ -84,12 +84,13 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Evolution {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let round = Round::new(&self.searched, &cx)?;
         let all = round.selected.len();
-        if self.scores.len() < self.population {
+        let unsettled = self.scores.unsettled(round.space(), round.parent(), &cx);
+        // What is built upon is one of them.
+        if self.scores.len() + unsettled.len() <= self.population {
             return round.run(1..=all, afresh);
         }
-        let incumbent = self.scores.of_incumbent(round.space(), round.parent());
-        let alive: Vec<&Scored> =
-            self.scores.iter().filter(|s| s.score.is_finite()).chain([&incumbent]).collect();
+        let settled = self.scores.iter(&unsettled).filter(|s| s.score.is_finite());
+        let alive: Vec<&Scored> = settled.chain(&unsettled).collect();
         round.run(1..=all, |round| {
             let mut draft = round.draft();
             let best =

@@ -67,13 +67,28 @@ pub struct Effect {
     pub runs: u32,
     /// Whether all these runs are fresh: none of them helped to choose the proposal.
     pub fresh: bool,
+    /// By how much the policy took what it was measured against to be better than the incumbent: above 0 for a stack of
+    /// unproven proposals. It puts effects of different times on one scale, and nothing vouches for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub upon: f64,
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 
 impl Effect {
     /// An estimate with an interval; ends that are not finite mean that nothing can be said.
     pub fn new(mean: f64, interval: (f64, f64), level: f64, runs: u32, fresh: bool) -> Self {
         let end = |x: f64| x.is_finite().then_some(x);
-        Self { mean, low: end(interval.0), high: end(interval.1), level, runs, fresh }
+        Self { mean, low: end(interval.0), high: end(interval.1), level, runs, fresh, upon: 0.0 }
+    }
+
+    /// Measured against what seems to be so much better than the incumbent.
+    #[must_use]
+    pub fn upon(mut self, gain: f64) -> Self {
+        self.upon = gain;
+        self
     }
 }
 
@@ -88,6 +103,25 @@ impl fmt::Display for Effect {
             f.write_str(" (selected, not fresh)")?;
         }
         Ok(())
+    }
+}
+
+/// A proposal that an unproven stack took up, before anything is certified.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Taken<C> {
+    /// Its number.
+    pub id: ProposalId,
+    /// The candidate as it was proposed, and its hypothesis.
+    pub proposal: Arc<Proposal<C>>,
+    /// What it seemed to add: one run chose it and says so, shrunk as far as the policy trusts such runs.
+    pub effect: Effect,
+}
+
+impl<C> Taken<C> {
+    /// A proposal that was taken up: for unit tests, in which no policy says so.
+    pub fn new(id: ProposalId, proposal: Arc<Proposal<C>>, effect: Effect) -> Self {
+        Self { id, proposal, effect }
     }
 }
 
@@ -116,6 +150,16 @@ pub struct TrialRecord<C> {
     /// The keys whose values this is about, where it was judged key by key: each against the incumbent's value, which
     /// need not be the one that the proposal started from.
     pub keys: Vec<String>,
+}
+
+impl<C: Candidate> TrialRecord<C> {
+    /// A proposal that was settled on the first incumbent after one run, made on a candidate like its own: for unit tests
+    /// of what a proposer learns.
+    pub fn for_test(id: ProposalId, proposal: Arc<Proposal<C>>, fate: Fate, effect: Option<Effect>) -> Self {
+        let parent = Arc::new(proposal.candidate.clone());
+        let (units, reason, keys) = (None, String::new(), Vec::new());
+        Self { id, proposal, parent, units, version: Version(0), fate, effect, reason, runs: 1, keys }
+    }
 }
 
 /// All settled proposals, oldest first: a snapshot that costs nothing to make and never changes.

@@ -19,7 +19,7 @@ pub use dedupe::Dedupe;
 pub use evolution::Evolution;
 pub use ext::ProposerExt;
 pub use halving::{Halving, Screens};
-pub use history::{Effect, Fate, History, TrialRecord};
+pub use history::{Effect, Fate, History, Taken, TrialRecord};
 pub use local::LocalSearch;
 pub use portfolio::Portfolio;
 pub use random::RandomSearch;
@@ -287,6 +287,13 @@ pub struct ProposeContext<'a, C: Candidate> {
     /// proposer that has nothing more to say is exhausted then, even where proposals are pending (a policy may keep
     /// them on an unproven stack until it is told that no more will come).
     pub under_way: bool,
+    /// What a policy that scouts ahead took up into its stack since the incumbent was measured, in that order. Some may
+    /// have been replaced since, and are settled as set aside; the others are among the pending ones, or were set
+    /// aside before.
+    pub taken: Vec<Taken<C>>,
+    /// By how much that stack seems better than the incumbent, positive for better; nothing vouches for it. 0 for the
+    /// incumbent itself.
+    pub standing: f64,
     pub(crate) on: Arm,
     pub(crate) meter: Meter,
 }
@@ -307,6 +314,8 @@ impl<'a, C: Candidate> ProposeContext<'a, C> {
             baseline_objective: None,
             incumbent_objective: None,
             under_way: false,
+            taken: Vec::new(),
+            standing: 0.0,
             on: Arm::incumbent(),
             meter: Meter::default(),
         }

@@ -1,6 +1,6 @@
 //! Several proposers, of whom those are asked more whose proposals earn more.
 
-use super::{Fate, Proposal, ProposeContext, ProposeError, Proposed, Proposer, TrialRecord};
+use super::{Fate, Proposal, ProposeContext, ProposeError, Proposed, Proposer, Taken, TrialRecord};
 use crate::arm::ProposalId;
 use crate::candidate::Candidate;
 use crate::compose::Compose;
@@ -28,7 +28,8 @@ const MARK: &str = "by:";
 /// Several proposers, of whom those are asked more whose proposals earn more. Made by
 /// [`ProposerExt::portfolio`](super::ProposerExt::portfolio).
 ///
-/// A bandit: a proposal earns its effect while it is kept, and nothing otherwise. With `n` proposals of a member settled
+/// A bandit: a proposal earns its effect while it is kept, or in the stack of a policy that scouts ahead, and nothing
+/// otherwise. With `n` proposals of a member settled
 /// that earned `s` in all, in units of the largest effect that any earned, its worth is drawn from
 /// Beta(1 + s, 1 + n − s), and who has the largest draw per run that its proposals cost is asked (Thompson sampling;
 /// Agrawal and Goyal 2012, for rewards between 0 and 1). Besides, each member is asked for one proposal of twenty
@@ -86,6 +87,7 @@ struct Member<C: Candidate> {
     told: u64,
 }
 
+#[derive(Clone, Copy)]
 struct Earned {
     proposal: ProposalId,
     member: usize,
@@ -162,13 +164,28 @@ impl<C: Candidate> Portfolio<C> {
         tags.iter().rev().find_map(|tag| self.members.iter().position(|m| m.mark == *tag))
     }
 
+    /// What was earned lately: by what was settled, and by what an unproven stack has taken up.
+    fn earned(&self, taken: &[Taken<C>]) -> Vec<Earned> {
+        let oldest = self.recent.front().filter(|_| self.recent.len() == WINDOW).map(|e| e.proposal);
+        let recent = taken.iter().filter(|t| oldest.is_none_or(|oldest| t.id > oldest));
+        let of = |t: &Taken<C>| {
+            let (gain, runs) = (t.effect.mean.max(0.0), f64::from(t.effect.runs));
+            Some(Earned { proposal: t.id, member: self.made(&t.proposal)?, gain, runs })
+        };
+        let unsettled: Vec<Earned> = recent.filter_map(of).collect();
+        let is_settled = |e: &&Earned| unsettled.iter().all(|u| u.proposal != e.proposal);
+        let settled: Vec<Earned> = self.recent.iter().filter(is_settled).copied().collect();
+        settled.into_iter().chain(unsettled).collect()
+    }
+
     /// What each of those that are `open` is worth.
-    fn worth(&self, open: &[usize]) -> Vec<Worth> {
-        let largest = self.recent.iter().map(|e| e.gain).fold(0.0, f64::max);
-        let runs: f64 = self.recent.iter().map(|e| e.runs).sum();
-        let usual = if runs > 0.0 { runs / self.recent.len() as f64 } else { 1.0 };
+    fn worth(&self, open: &[usize], taken: &[Taken<C>]) -> Vec<Worth> {
+        let recent = self.earned(taken);
+        let largest = recent.iter().map(|e| e.gain).fold(0.0, f64::max);
+        let runs: f64 = recent.iter().map(|e| e.runs).sum();
+        let usual = if runs > 0.0 { runs / recent.len() as f64 } else { 1.0 };
         let of = |&member: &usize| {
-            let own = self.recent.iter().filter(|e| e.member == member);
+            let own = recent.iter().filter(|e| e.member == member);
             let (n, sum, runs) = own.fold((0.0, 0.0, 0.0), |(n, s, r), e| (n + 1.0, s + e.gain, r + e.runs));
             let share = if largest > 0.0 { sum / largest } else { 0.0 };
             let cost = (runs + COST_WEIGHT * usual) / (n + COST_WEIGHT);
@@ -224,7 +241,7 @@ impl<C: Candidate> Proposer<C> for Portfolio<C> {
         let awake: Vec<usize> =
             open.iter().filter(|i| !self.is_paused(&self.members[**i])).copied().collect();
         // Where all who have something to say are paused, they are asked all the same.
-        let mut worth = self.worth(if awake.is_empty() { &open } else { &awake });
+        let mut worth = self.worth(if awake.is_empty() { &open } else { &awake }, &cx.taken);
         let (mut made, mut failure, mut unaffordable): (Vec<Proposal<C>>, _, _) = (Vec::new(), None, None);
         let mut waits = false;
         let mut pending = cx.pending.clone();

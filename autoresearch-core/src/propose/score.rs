@@ -1,6 +1,6 @@
-//! What strategies that learn go by: how good every settled setting was, on one scale.
+//! What strategies that learn go by: how good every setting was that was judged, on one scale.
 
-use super::{Fate, TrialRecord};
+use super::{Fate, ProposeContext, TrialRecord};
 use crate::arm::ProposalId;
 use crate::candidate::Candidate;
 use crate::space::{ParamSpace, ParamValue, json};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::VecDeque;
 
-/// One settled setting.
+/// One setting, and how good it was.
 #[derive(Debug, Clone)]
 pub(super) struct Scored {
     proposal: Option<ProposalId>,
@@ -21,9 +21,9 @@ pub(super) struct Scored {
 
 /// The latest settled settings.
 ///
-/// A trial's effect is measured against the incumbent of its time. Effects of what was kept, added up, say how far
-/// that incumbent was above the baseline. The sum is rough: what was kept was chosen for its effect, and a policy that
-/// scouts ahead measures against its stack. It ranks settings; no claim rests on it.
+/// A trial's effect is measured against the incumbent of its time, or a stack upon it. Effects of what was kept, added up,
+/// say how far that incumbent was above the baseline, and the policy says how far the stack was above it. The sum is rough:
+/// what was kept or taken up was chosen for its effect. It ranks settings; no claim rests on it.
 #[derive(Debug, Clone)]
 pub(super) struct Scores {
     window: usize,
@@ -48,19 +48,20 @@ impl Scores {
         self.latest.len()
     }
 
-    /// Oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Scored> {
-        self.latest.iter()
+    /// Settled settings, oldest first, but for those of which `unsettled` knows better.
+    pub(super) fn iter<'a>(&'a self, unsettled: &'a [Scored]) -> impl Iterator<Item = &'a Scored> {
+        self.latest.iter().filter(|s| unsettled.iter().all(|u| u.proposal != s.proposal))
     }
 
     pub(super) fn observe<C: Candidate + Serialize>(&mut self, space: &ParamSpace, settled: &TrialRecord<C>) {
         let effect = settled.effect.map(|e| e.mean).filter(|mean| mean.is_finite());
+        let upon = settled.effect.map_or(0.0, |e| e.upon);
         let score = match (settled.fate, effect) {
             // Rejected in a screen, say, which is no measurement that anybody would stand behind.
             (Fate::Failed, _) | (Fate::Rejected, None) => f64::NEG_INFINITY,
             // The holdout did not see what validation saw.
-            (Fate::HeldBack, Some(effect)) => self.incumbent() + effect.min(0.0),
-            (_, Some(effect)) => self.incumbent() + effect,
+            (Fate::HeldBack, Some(effect)) => self.incumbent() + upon + effect.min(0.0),
+            (_, Some(effect)) => self.incumbent() + upon + effect,
             (_, None) => f64::NAN, // nothing is known of it
         };
         self.kept.retain(|(id, _)| *id != settled.id);
@@ -80,9 +81,28 @@ impl Scores {
         }
     }
 
-    /// The setting that is built upon now.
-    pub(super) fn of_incumbent(&self, space: &ParamSpace, incumbent: &Value) -> Scored {
-        Scored { proposal: None, values: values(space, incumbent), score: self.incumbent() }
+    /// What was not settled and is known to be good: the setting that is built upon now, and where that is an unproven
+    /// stack, what it took up since the oldest that is remembered.
+    pub(super) fn unsettled<C: Candidate + Serialize>(
+        &self,
+        space: &ParamSpace,
+        built_upon: &Value,
+        cx: &ProposeContext<'_, C>,
+    ) -> Vec<Scored> {
+        let oldest = self.latest.iter().filter_map(|s| s.proposal).min();
+        let is_recent = |id| self.latest.len() < self.window || oldest.is_none_or(|oldest| id > oldest);
+        let recent = cx.taken.iter().filter(|taken| is_recent(taken.id));
+        let taken = recent.filter_map(|taken| {
+            let values = values(space, &json(&taken.proposal.candidate).ok()?);
+            let score = self.incumbent() + taken.effect.upon + taken.effect.mean;
+            Some(Scored { proposal: Some(taken.id), values, score })
+        });
+        let here = Scored {
+            proposal: None,
+            values: values(space, built_upon),
+            score: self.incumbent() + cx.standing,
+        };
+        taken.chain([here]).collect()
     }
 }
 
@@ -125,7 +145,7 @@ pub(super) mod tests {
     fn effects_are_put_on_the_baselines_scale() {
         let space = ParamSpace::new().float("x", 0.0..=1.0);
         let mut scores = Scores::new(5);
-        let seen = |scores: &Scores| scores.iter().map(|s| s.score).collect::<Vec<_>>();
+        let seen = |scores: &Scores| scores.iter(&[]).map(|s| s.score).collect::<Vec<_>>();
         for record in [
             settled(7, 0.1, Fate::Rejected, None),
             settled(1, 0.1, Fate::Rejected, Some(-1.0)),

@@ -151,16 +151,21 @@ impl<C: Candidate + Serialize + DeserializeOwned> Proposer<C> for Tpe {
     async fn propose(&mut self, cx: ProposeContext<'_, C>) -> Result<Proposed<C>, ProposeError> {
         let round = Round::new(&self.searched, &cx)?;
         let all = round.selected.len();
-        if self.scores.len() < self.startup {
+        let space = round.space();
+        let unsettled = self.scores.unsettled(space, round.parent(), &cx);
+        // What is built upon is one of them.
+        if self.scores.len() + unsettled.len() <= self.startup {
             return round.run(1..=all, afresh);
         }
-        let space = round.space();
-        let incumbent = self.scores.of_incumbent(space, round.parent());
+        let scored = self.scores.iter(&unsettled).chain(&unsettled);
         let mut known: Vec<(&[Option<ParamValue>], f64)> =
-            self.scores.iter().chain([&incumbent]).map(|s: &Scored| (&s.values[..], -s.score)).collect();
+            scored.map(|s: &Scored| (&s.values[..], -s.score)).collect();
+        // Of what was taken up the outcome is known well enough.
+        let is_open = |p: &&Arc<_>| cx.taken.iter().all(|taken| !Arc::ptr_eq(&taken.proposal, p));
         let pending: Vec<Vec<Option<ParamValue>>> = cx
             .pending
             .iter()
+            .filter(is_open)
             .filter_map(|pending| Some(values(space, &json(&pending.candidate).ok()?)))
             .collect();
         known.extend(pending.iter().map(|values| (&values[..], f64::INFINITY)));

@@ -37,7 +37,7 @@ pub(crate) use settings::SHORT_SEED;
 pub use settings::Settings;
 pub(crate) use terms::{Complexity, allowance};
 
-use crate::accept::{Acceptor, Ledger, UnitInfo};
+use crate::accept::{Acceptor, Ledger, Standing, UnitInfo};
 use crate::arm::{Arm, Part, ProposalId, RunId, Version};
 use crate::candidate::Candidate;
 use crate::compose::{Compose, Conflict, Unit};
@@ -83,6 +83,7 @@ struct Request<C> {
     version: Version,
     candidate: Arc<C>,
     wanted: usize,
+    standing: Standing,
     /// Given out and not answered yet, at this version of the incumbent.
     handed: Option<Version>,
     /// Answered with "wait": not given out again while something else is under way.

@@ -1,7 +1,7 @@
 //! Consequences: asks the acceptor until it waits, and carries out what it decides.
 
 use super::{Hearing, Job, Phase, Request, RunSpec, StudyState, Workshop};
-use crate::accept::{Cohort, Plan, Role, RunRecord, Step};
+use crate::accept::{Cohort, Plan, Role, RunRecord, Standing, Step};
 use crate::arm::{Arm, QuestionId, RunId};
 use crate::candidate::Candidate;
 use crate::failure::{FailureKind, RunFailure};
@@ -100,11 +100,11 @@ impl<C: Candidate> StudyState<C> {
                     self.end_search();
                 }
                 Step::Run(plans) => self.plan(plans),
-                Step::Propose { on, wanted } => {
+                Step::Propose { on, wanted, standing } => {
                     if self.request.is_some() {
                         return;
                     }
-                    self.ask(on, wanted);
+                    self.ask(on, wanted, standing);
                 }
                 Step::Wait => {
                     if self.ledger.outstanding == 0 && self.request.is_none() {
@@ -125,7 +125,7 @@ impl<C: Candidate> StudyState<C> {
         scarce.map_or_else(|| self.ledger.nobody_proposes(), |(_, limit)| limit)
     }
 
-    fn ask(&mut self, on: Arm, wanted: usize) {
+    fn ask(&mut self, on: Arm, wanted: usize, standing: Standing) {
         if self.ledger.no_more_proposals() {
             self.phase = Phase::Draining(self.ledger.nobody_proposes());
             return;
@@ -136,8 +136,8 @@ impl<C: Candidate> StudyState<C> {
             Ok(candidate) => {
                 self.ledger.asked = wanted;
                 let version = self.ledger.version;
-                self.request =
-                    Some(Request { on, version, candidate, wanted, handed: None, snoozing: false });
+                let (handed, snoozing) = (None, false);
+                self.request = Some(Request { on, version, candidate, wanted, standing, handed, snoozing });
             }
             Err(conflict) => {
                 self.halt(StopReason::AcceptorFailed(format!("proposals were to build on {on}: {conflict}")))

@@ -129,9 +129,9 @@ fn is_same_settlement<C>(stored: &Event<C>, derived: &Event<C>) -> bool {
         return false;
     };
     let bits = |effect: &Option<Effect>| {
-        effect.map(|Effect { mean, low, high, level, runs, fresh }| {
+        effect.map(|Effect { mean, low, high, level, runs, fresh, upon }| {
             let bits = |end: Option<f64>| end.map(f64::to_bits);
-            (mean.to_bits(), bits(low), bits(high), level.to_bits(), runs, fresh)
+            (mean.to_bits(), bits(low), bits(high), level.to_bits(), runs, fresh, upon.to_bits())
         })
     };
     let both = |strength: &Option<Strength>| strength.map(|s| (s.log_e.to_bits(), s.level.to_bits()));

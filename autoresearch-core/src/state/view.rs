@@ -1,13 +1,13 @@
 //! What can be read off a study: for its proposer, for its driver, for its report.
 
 use super::{Phase, Settings, StudyState, mix};
-use crate::accept::{Guarantee, HoldoutStatus};
+use crate::accept::{Guarantee, HoldoutStatus, Standing};
 use crate::arm::{Arm, ProposalId, Version};
 use crate::candidate::Candidate;
 use crate::holdout::{FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::meter::Meter;
-use crate::propose::{Effect, History, Proposal, ProposeContext};
+use crate::propose::{Effect, History, Proposal, ProposeContext, Taken};
 use std::sync::Arc;
 
 impl<C: Candidate> StudyState<C> {
@@ -30,9 +30,20 @@ impl<C: Candidate> StudyState<C> {
             baseline_objective: None,
             incumbent_objective: None,
             under_way: self.ledger.outstanding > 0 || self.court.is_some() || self.inquiry.is_some(),
+            taken: request.map_or_else(Vec::new, |r| self.taken(&r.standing)),
+            standing: request.map_or(0.0, |r| r.standing.gain),
             on: request.map_or_else(Arm::incumbent, |r| r.on.clone()),
             meter: Meter::new(self.ledger.limits.money, self.ledger.money),
         }
+    }
+
+    /// What a stack has taken up, for a proposer.
+    fn taken(&self, standing: &Standing) -> Vec<Taken<C>> {
+        let of = |&(id, effect): &(ProposalId, Effect)| {
+            let live = self.live.get(&id).or_else(|| self.aside.get(&id))?;
+            Some(Taken { id, proposal: Arc::clone(&live.proposal), effect })
+        };
+        standing.taken.iter().filter_map(of).collect()
     }
 
     /// Counts every change of the backlog that a reader could see.

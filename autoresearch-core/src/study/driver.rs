@@ -288,6 +288,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
             runs_left,
             direction,
             under_way,
+            taken,
+            standing,
             on,
             ..
         } = self.state.view();
@@ -314,6 +316,8 @@ impl<C: Candidate, A: Send + Sync + 'static> Driver<C, A> {
                 baseline_objective,
                 incumbent_objective,
                 under_way,
+                taken,
+                standing,
                 on,
                 meter,
             };

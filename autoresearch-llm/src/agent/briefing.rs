@@ -3,6 +3,7 @@
 use crate::prompt::quote;
 use autoresearch_core::{Candidate, Direction, Fate, ProposeContext, TrialRecord};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Writes the prompt for an agent. Implemented for closures, too. What may be changed and what to leave behind is added
 /// to it by the proposer.
@@ -104,7 +105,9 @@ impl<C: Candidate> Briefing<C> for PlainBriefing {
         if !cx.pending.is_empty() {
             text.push_str("\n## Being tried now\n");
             for proposal in cx.pending.iter().take(self.most) {
-                let _ = writeln!(text, "- {}", quote(&proposal.hypothesis.title, QUOTED));
+                let taken_up = cx.taken.iter().any(|taken| Arc::ptr_eq(&taken.proposal, proposal));
+                let seems = if taken_up { ": taken up, not proved yet" } else { "" };
+                let _ = writeln!(text, "- {}{seems}", quote(&proposal.hypothesis.title, QUOTED));
             }
         }
         if !cx.history.is_empty() {

@@ -6,6 +6,7 @@ use crate::codec::Codec;
 use crate::prompt::{Brief, Told};
 use autoresearch_core::{Candidate, Direction, ProposalId, ProposeContext};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How many tags are told at the most.
 const TAGS: usize = 16;
@@ -104,7 +105,8 @@ impl<F: Fn(&str) -> u64> Filler<F> {
         let mut most = most.min(self.left);
         let mut taken = Vec::new();
         for proposal in cx.pending.iter().rev() {
-            let told = digest::pending(proposal);
+            let taken_up = cx.taken.iter().find(|taken| Arc::ptr_eq(&taken.proposal, proposal));
+            let told = digest::pending(proposal, taken_up.map(|taken| &taken.effect));
             let cost = (self.count)(&told.line) + 1;
             if cost > most {
                 break;

@@ -34,9 +34,13 @@ impl Digest {
     }
 }
 
-/// A proposal that is being judged.
-pub(crate) fn pending<C>(proposal: &Proposal<C>) -> Told {
+/// A proposal that is being judged, and what it seems to add where a stack has taken it up.
+pub(crate) fn pending<C>(proposal: &Proposal<C>, seems: Option<&Effect>) -> Told {
     let mut told = hypothesis(&proposal.hypothesis);
+    if let Some(seems) = seems {
+        told.fate = "taken up, not proved yet".into();
+        told.effect = effect(seems);
+    }
     told.line = line(&told);
     told
 }

@@ -27,7 +27,7 @@ use data::Data;
 use ledger::Ledger;
 use policy::Policy;
 use recipes::Start;
-use search::{Ended, Search};
+use search::{Ended, STUDY, Search};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,6 +63,9 @@ struct Options {
     /// Runs of a search
     #[arg(long, global = true, default_value_t = 700)]
     runs: u64,
+    /// Runs of the study itself: the recommended policy, for more runs than those that are compared
+    #[arg(long, global = true, default_value_t = 1_400)]
+    study_runs: u64,
     /// Runs of a search from the tuned recipe [default: as of the others]
     #[arg(long, global = true)]
     tuned_runs: Option<u64>,
@@ -78,9 +81,10 @@ struct Options {
 }
 
 impl Options {
-    /// What a search from there is granted.
-    fn granted(&self, start: Start) -> u64 {
-        match start {
+    /// What a search is granted.
+    fn granted(&self, search: Search) -> u64 {
+        match search.start {
+            _ if search.repetition == STUDY => self.study_runs,
             Start::Plain => self.runs,
             Start::Tuned => self.tuned_runs.unwrap_or(self.runs),
         }
@@ -152,7 +156,7 @@ async fn run(cli: Cli) -> Result<()> {
 fn ended(options: &Options) -> Vec<Ended> {
     let all = Search::all(options.repetitions).into_iter();
     let mut ended: Vec<Ended> =
-        all.filter_map(|search| search.ended(&options.out, options.granted(search.start))).collect();
+        all.filter_map(|search| search.ended(&options.out, options.granted(search))).collect();
     ended.sort_by_key(|e| (e.search.start, e.search.policy, e.search.repetition));
     ended
 }
@@ -215,7 +219,7 @@ async fn searches(task: &Arc<Task>, options: &Options, stop: &Cancellation) -> R
     let wanted = |search: &Search| {
         options.policy.is_none_or(|policy| policy == search.policy)
             && options.start.is_none_or(|start| start == search.start)
-            && search.ended(&options.out, options.granted(search.start)).is_none()
+            && search.ended(&options.out, options.granted(*search)).is_none()
     };
     let mut waiting: VecDeque<Search> = Search::all(options.repetitions).into_iter().filter(wanted).collect();
     let mut flying = JoinSet::new();
@@ -224,7 +228,7 @@ async fn searches(task: &Arc<Task>, options: &Options, stop: &Cancellation) -> R
         while flying.len() < options.parallel && !stop.is_cancelled() {
             let Some(search) = waiting.pop_front() else { break };
             let (task, root, stop, runs) =
-                (Arc::clone(task), options.out.clone(), stop.clone(), options.granted(search.start));
+                (Arc::clone(task), options.out.clone(), stop.clone(), options.granted(search));
             flying.spawn(async move { (search, search.make(&task, &root, runs, &stop).await) });
         }
         let Some(ended) = flying.join_next().await else { break };

@@ -3,7 +3,7 @@
 use crate::data::{Data, Run};
 use crate::estimate::Estimate;
 use crate::ledger::Need;
-use crate::plan::{LEFT_OUT, NOISE, SINGLE, TOTAL, design, left_out, singles};
+use crate::plan::{NOISE, SINGLE, TOTAL, design, left_out, left_out_on, singles};
 use crate::recipes::Start;
 use crate::search::Ended;
 use crate::task::Size;
@@ -64,7 +64,7 @@ pub(crate) fn measure(ended: &Ended, data: &Data) -> Option<Noise> {
         .collect();
     let at_end: Vec<_> = left_out(ended)
         .into_iter()
-        .map(|(key, recipe)| (key, data.pairs(&recipe, kept, LEFT_OUT, Size::Small)))
+        .map(|(key, recipe)| (key, data.pairs(&recipe, kept, left_out_on(ended), Size::Small)))
         .filter(|(_, pairs)| pairs.len() > 1)
         .collect();
     let mains = mains(ended, data);

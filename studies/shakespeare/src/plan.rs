@@ -6,7 +6,7 @@ use crate::keys;
 use crate::ledger::Need;
 use crate::policy::Policy;
 use crate::recipes::Start;
-use crate::search::Ended;
+use crate::search::{Ended, STUDY};
 use crate::task::Size;
 use autoresearch_core::stats::{fold_over, two_level_design};
 use autoresearch_tch::GptRecipe;
@@ -15,6 +15,8 @@ use std::ops::Range;
 /// Seeds of a total, of a recipe with one key set back, and of the measurements of noise.
 pub(crate) const TOTAL: Range<u64> = 1_000_000..1_000_008;
 pub(crate) const LEFT_OUT: Range<u64> = 1_000_000..1_000_003;
+/// Of the study's keys more is to be known.
+const LEFT_OUT_OF_THE_STUDY: Range<u64> = 1_000_000..1_000_008;
 pub(crate) const NOISE: Range<u64> = 1_000_000..1_000_016;
 pub(crate) const SINGLE: Range<u64> = 1_000_000..1_000_003;
 /// Runs of the large size, and of single edits there.
@@ -33,9 +35,14 @@ pub(crate) fn referee(ended: &Ended) -> Vec<Need> {
         needs.extend(TOTAL.map(|seed| Need::small(recipe, seed)));
     }
     for (_, recipe) in left_out(ended) {
-        needs.extend(LEFT_OUT.map(|seed| Need::small(&recipe, seed)));
+        needs.extend(left_out_on(ended).map(|seed| Need::small(&recipe, seed)));
     }
     needs
+}
+
+/// The seeds on which each key is left out.
+pub(crate) fn left_out_on(ended: &Ended) -> Range<u64> {
+    if ended.search.repetition == STUDY { LEFT_OUT_OF_THE_STUDY } else { LEFT_OUT }
 }
 
 /// What was kept with one key set back to the baseline's value, for each key where that is a recipe.
@@ -55,9 +62,12 @@ pub(crate) fn singles(ended: &Ended) -> Vec<(String, GptRecipe)> {
     changed.into_iter().filter_map(one).take(FACTORS).collect()
 }
 
-/// The search whose result is looked at more closely: the recommended policy's first from each start.
+/// The search whose result is looked at more closely: the study, and from elsewhere the recommended policy's first.
 pub(crate) fn closer(ended: &[Ended]) -> Vec<&Ended> {
-    let of = |start| ended.iter().find(move |e| e.search.start == start && e.search.policy == Policy::Scout);
+    let of = |start| {
+        let own = ended.iter().filter(move |e| e.search.start == start && e.search.policy == Policy::Scout);
+        own.min_by_key(|e| e.search.repetition)
+    };
     Start::ALL.into_iter().filter_map(of).collect()
 }
 

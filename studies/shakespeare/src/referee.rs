@@ -3,10 +3,10 @@
 use crate::data::{Data, Run};
 use crate::estimate::Estimate;
 use crate::keys;
-use crate::plan::{LEFT_OUT, TOTAL, left_out};
+use crate::plan::{TOTAL, left_out, left_out_on};
 use crate::policy::Policy;
 use crate::recipes::Start;
-use crate::search::Ended;
+use crate::search::{Ended, STUDY};
 use crate::task::Size;
 use autoresearch_tch::GptRecipe;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub(crate) fn judge(ended: &Ended, data: &Data) -> Judged {
     // Documents of three splits tell more of a small worth than those of one.
     let all = |run: &Run| (run.validation + run.holdout + run.test) / 3.0;
     let worth = |(key, without): (String, GptRecipe)| {
-        let pairs = data.pairs(&without, kept, LEFT_OUT, Size::Small);
+        let pairs = data.pairs(&without, kept, left_out_on(ended), Size::Small);
         let test = Estimate::of(pairs.iter().map(|(a, b)| a.test - b.test))?;
         let worth = Estimate::of(pairs.iter().map(|(a, b)| all(a) - all(b)))?;
         let change = keys::change(&key, baseline, kept);
@@ -115,7 +115,8 @@ pub(crate) struct Compared {
 pub(crate) fn compare(judged: &[Judged]) -> Vec<Compared> {
     let cells = Start::ALL.into_iter().flat_map(|start| Policy::ALL.map(|policy| (start, policy)));
     let of = |(start, policy)| {
-        let own: Vec<&Judged> = judged.iter().filter(|j| j.start == start && j.policy == policy).collect();
+        let is_own = |j: &&Judged| j.start == start && j.policy == policy && j.repetition != STUDY;
+        let own: Vec<&Judged> = judged.iter().filter(is_own).collect();
         let mean = |of: fn(&Judged) -> f64| own.iter().map(|j| of(j)).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| Compared {
             start,

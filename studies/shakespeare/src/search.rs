@@ -11,9 +11,14 @@ use autoresearch_tch::GptRecipe;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// The study itself: the recommended policy alone, from the plain start, for more runs than any of the searches that are
+/// compared.
+pub(crate) const STUDY: u32 = 0;
+
 /// Which search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Search {
+    /// Counted from 1; [`STUDY`] is none of the repetitions that are compared.
     pub repetition: u32,
     pub start: Start,
     pub policy: Policy,
@@ -45,15 +50,20 @@ pub(crate) struct Ended {
 }
 
 impl Search {
-    /// All searches in the order in which they are made: whole repetitions first, so that an early end leaves some.
+    /// All searches in the order in which they are made: the study, then whole repetitions, so that an early end leaves
+    /// some.
     pub(crate) fn all(repetitions: u32) -> Vec<Self> {
+        let study = Self { repetition: STUDY, start: Start::Plain, policy: Policy::Scout };
         let one = |(repetition, start)| Policy::ALL.map(|policy| Self { repetition, start, policy });
         let starts = |repetition| Start::ALL.map(|start| (repetition, start));
-        (1..=repetitions).flat_map(starts).flat_map(one).collect()
+        std::iter::once(study).chain((1..=repetitions).flat_map(starts).flat_map(one)).collect()
     }
 
     pub(crate) fn name(self) -> String {
-        format!("{}-{}-{}", self.start.name(), self.repetition, self.policy.name())
+        match self.repetition {
+            STUDY => format!("{}-study-{}", self.start.name(), self.policy.name()),
+            number => format!("{}-{number}-{}", self.start.name(), self.policy.name()),
+        }
     }
 
     /// The same for all policies: a stream of proposals differs where the history does.
@@ -169,9 +179,10 @@ mod tests {
     #[test]
     fn whole_repetitions_come_first() {
         let all = Search::all(2);
-        assert_eq!(all.len(), 20);
-        assert!(all[..10].iter().all(|search| search.repetition == 1));
+        assert_eq!(all.len(), 21);
+        assert_eq!(all[0].name(), "plain-study-scout");
+        assert!(all[1..11].iter().all(|search| search.repetition == 1));
         let names: std::collections::BTreeSet<String> = all.iter().map(|search| search.name()).collect();
-        assert_eq!(names.len(), 20);
+        assert_eq!(names.len(), 21);
     }
 }

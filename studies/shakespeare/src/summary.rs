@@ -4,7 +4,9 @@ use crate::data::Data;
 use crate::estimate::Estimate;
 use crate::noise::{self, Noise};
 use crate::plan::closer;
+use crate::policy::Policy;
 use crate::referee::{Compared, Judged, compare, judge};
+use crate::search::STUDY;
 use crate::transfer::{self, Transfer};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -89,16 +91,17 @@ impl Summary {
             );
         }
         page.push_str(
-            "\n| search | edits kept | keys | claimed | validation | holdout | test | stack, test | junk keys |\n\
-             |---|---:|---:|---:|---|---|---|---|---:|\n",
+            "\n| search | runs | edits kept | keys | claimed | validation | holdout | test | stack, test | junk keys |\n\
+             |---|---:|---:|---:|---:|---|---|---|---|---:|\n",
         );
         for one in &self.searches {
             let _ = writeln!(
                 page,
-                "| {} {} {} | {} | {} | {:.3} | {} | {} | {} | {} | {} of {} |",
+                "| {} {} {} | {} | {} | {} | {:.3} | {} | {} | {} | {} | {} of {} |",
                 one.start.name(),
                 one.policy.name(),
-                one.repetition,
+                if one.repetition == STUDY { "study".into() } else { one.repetition.to_string() },
+                one.runs,
                 one.kept_edits,
                 one.keys,
                 one.claimed,
@@ -115,15 +118,19 @@ impl Summary {
 
     fn kept(&self, page: &mut String) {
         let first = |start| {
-            self.searches.iter().find(|j| j.policy == crate::policy::Policy::Scout && j.start == start)
+            let own = self.searches.iter().filter(move |j| j.policy == Policy::Scout && j.start == start);
+            own.min_by_key(|j| j.repetition)
         };
         for one in crate::recipes::Start::ALL.into_iter().filter_map(first) {
             let _ = write!(
                 page,
                 "## What the recommended policy kept from the {} start\n\n\
-                 First repetition; worth: with everything else in place, over validation, holdout and test, on seeds that \
-                 no search had.\n\n| change | worth | on test |\n|---|---|---:|\n",
-                one.start.name()
+                 {}, {} proposals in {} runs. Worth: with everything else in place, over validation, holdout and test, on \
+                 seeds that no search had.\n\n| change | worth | on test |\n|---|---|---:|\n",
+                one.start.name(),
+                if one.repetition == STUDY { "The study" } else { "The first repetition" },
+                one.proposals,
+                one.runs
             );
             let mut keys = one.left_out.clone();
             keys.sort_by(|a, b| b.worth.mean.total_cmp(&a.worth.mean));

@@ -105,15 +105,18 @@ impl Scout {
         self.climb.adapt(gain > s, self.rules.bundle);
         let supersedes = proposals.iter().any(|p| self.stack.supersedes(cohort.units(*p)));
         let threshold = if supersedes { self.rules.supersede } else { self.rules.threshold };
-        let effect = Effect::new(gain, (f64::NAN, f64::NAN), 0.95, 1, false);
+        let effect =
+            Effect::new(gain, (f64::NAN, f64::NAN), 0.95, 1, false).upon(self.climb.mean - self.climb.origin);
         if gain > threshold * s {
             let mut gone = Vec::new();
             proposals.iter().for_each(|p| gone.extend(self.stack.take(*p, cohort)));
             self.coverage = cohort.coverage(self.stack.arm());
+            let before = self.climb.mean;
             self.climb.rise(gain, s, self.stack.is_keyed());
+            self.climb.credit(proposals, before);
             let live = gone.into_iter().filter(|p| cohort.is_live(*p));
-            decisions
-                .extend(live.map(|p| Decision::set_aside(p, "the stack has other values for its keys now")));
+            let why = "the stack has other values for its keys now";
+            decisions.extend(live.map(|p| Decision::set_aside(p, why).effect(self.climb.effect(p))));
             return true;
         }
         self.climb.turned_down += 1;
@@ -147,7 +150,8 @@ impl Scout {
             }
             if !self.climb.asked || self.climb.queue.is_empty() {
                 self.climb.asked = true;
-                return Some(Step::Propose { on: self.stack.arm().clone(), wanted: missing });
+                let (on, standing) = (self.stack.arm().clone(), self.climb.standing(self.stack.arm()));
+                return Some(Step::Propose { on, wanted: missing, standing });
             }
         }
         if self.climb.queue.is_empty() && cohort.runs_affordable().is_some() {

@@ -1,8 +1,9 @@
 //! Where the stack stands: its mean, re-measured and shrunk, how far a claimed gain can be trusted, and how many
 //! proposals share a run.
 
-use crate::accept::Cohort;
-use crate::arm::{ProposalId, RunId};
+use crate::accept::{Cohort, Standing};
+use crate::arm::{Arm, ProposalId, RunId};
+use crate::propose::Effect;
 use crate::stats::{Moments, Residual};
 use std::collections::VecDeque;
 
@@ -29,6 +30,8 @@ pub(super) struct Climb {
     /// The share of claimed gains that re-runs realise, as a ratio of two decaying sums.
     realised: f64,
     claims: f64,
+    /// What the stack took up since the incumbent was last measured, and what each of it seemed to add.
+    pub(super) taken: Vec<(ProposalId, Effect)>,
     /// Claimed since the last re-run, and the mean then.
     pub(super) claimed: f64,
     mean_then: f64,
@@ -91,6 +94,7 @@ impl Default for Climb {
             variance: 1.0,
             realised: 1.5,
             claims: 5.0,
+            taken: Vec::new(),
             claimed: 0.0,
             mean_then: 0.0,
             turned_down: 0,
@@ -166,6 +170,34 @@ impl Climb {
         self.reruns = Moments::new();
         self.generation += 1;
         self.seed = None;
+    }
+
+    /// Begins at the incumbent, whose mean is known now.
+    pub(super) fn found(&mut self, incumbent: f64) {
+        (self.origin, self.leapt) = (incumbent, 0.0);
+        self.taken.clear();
+    }
+
+    /// These proposals, taken up on a stack with this mean, made it what it is now.
+    pub(super) fn credit(&mut self, proposals: &[ProposalId], before: f64) {
+        let each = (self.mean - before) / proposals.len().max(1) as f64;
+        for (i, &proposal) in proposals.iter().enumerate() {
+            let upon = before + each * i as f64 - self.origin;
+            let effect = Effect::new(each, (f64::NAN, f64::NAN), 0.95, 1, false).upon(upon);
+            self.taken.retain(|(taken, _)| *taken != proposal); // what was taken up, replaced, and offered again
+            self.taken.push((proposal, effect));
+        }
+    }
+
+    /// What a proposal seemed to add when it was taken up.
+    pub(super) fn effect(&self, proposal: ProposalId) -> Option<Effect> {
+        self.taken.iter().find(|(taken, _)| *taken == proposal).map(|(_, effect)| *effect)
+    }
+
+    /// Where the stack stands, for those who propose.
+    pub(super) fn standing(&self, stack: &Arm) -> Standing {
+        let gain = if stack.is_incumbent() { 0.0 } else { self.mean - self.origin };
+        Standing::new(gain, self.taken.clone())
     }
 
     /// A run of the stack itself.

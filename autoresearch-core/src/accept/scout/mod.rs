@@ -247,7 +247,7 @@ impl Scout {
         self.noise = self.noise.pooled(Residual::new(moments.sum_of_squares(), df));
         let alone = self.stack.is_empty();
         self.climb.restart(moments.mean(), 1.0 / (moments.n() as f64).max(1.0), alone);
-        (self.climb.origin, self.climb.leapt) = (moments.mean(), 0.0);
+        self.climb.found(moments.mean());
         if let (true, Some((seed, score))) = (alone, scores.first()) {
             self.share(*seed, *score);
         }
