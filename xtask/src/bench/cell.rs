@@ -2,8 +2,8 @@
 use super::policy;
 use super::scenario::{AnyWorld, Scenario};
 use anyhow::{Context, Result, bail};
-use autoresearch_core::testkit::landscape::{Rules, Simulated, simulate};
-use autoresearch_core::{Acceptor, Guarantee, Seeds};
+use autoresearch_core::testkit::landscape::{Rules, Simulated, simulate, simulate_searched};
+use autoresearch_core::{Acceptor, Evolution, Guarantee, LocalSearch, ProposerExt, Seeds, Tpe};
 
 /// The length of a stream that is not endless.
 const STREAM: u32 = 700;
@@ -98,6 +98,13 @@ impl Cell {
         let played = match self.kind.world(options, seed) {
             AnyWorld::Edits(world) => simulate(&world, acceptor, &rules),
             AnyWorld::Slots(world) => simulate(&world, acceptor, &rules),
+            AnyWorld::Searched(world) => {
+                let local = LocalSearch::over(world.space()).portfolio("local");
+                let all = local
+                    .with("tpe", Tpe::over(world.space()))
+                    .with("evolution", Evolution::over(world.space()));
+                simulate_searched(&world, acceptor, all, &rules)
+            }
         };
         let played = played.with_context(|| format!("{} on {}", self.policy, self.scenario))?;
         if !played.stopped.is_final() {

@@ -101,6 +101,7 @@ fn one(world: &str, policy: &str, runs: u64, seed: u64) -> Result<Played> {
     match scenario.world(&options, 0x00CE_4714 + seed) {
         AnyWorld::Edits(world) => play(&world, acceptor, runs, seed),
         AnyWorld::Slots(world) => play(&world, acceptor, runs, seed),
+        AnyWorld::Searched(world) => play(&world, acceptor, runs, seed),
     }
 }
 

@@ -122,6 +122,7 @@ impl Row {
                 match kind.world(&kind.applicable(&options), seed) {
                     AnyWorld::Edits(world) => landscape(&world, scenario, policy, seed),
                     AnyWorld::Slots(world) => landscape(&world, scenario, policy, seed),
+                    AnyWorld::Searched(world) => landscape(&world, scenario, policy, seed),
                 }
             }
         }

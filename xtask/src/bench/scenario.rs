@@ -1,6 +1,6 @@
 //! The worlds by name.
 use super::cell::Options;
-use autoresearch_core::testkit::landscape::{Interactions, Landscape, Mixture, Noise, Slots};
+use autoresearch_core::testkit::landscape::{Interactions, Landscape, Mixture, Noise, SlotSpace, Slots};
 
 /// What kind of world it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +13,8 @@ pub(super) enum Scenario {
     Slots(usize),
     /// The same on a plain baseline: effects of tens of sigma, and keys that interact.
     Steep(usize),
+    /// The same, where what is proposed comes from proposers that learn from what was tried.
+    Searched(usize),
 }
 
 const SCENARIOS: &[(&str, Scenario)] = &[
@@ -26,6 +28,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("slots35", Scenario::Slots(35)),
     ("slots80", Scenario::Slots(80)),
     ("steep35", Scenario::Steep(35)),
+    ("searched35", Scenario::Searched(35)),
     ("file300", Scenario::File(300)),
     ("file1000", Scenario::File(1000)),
 ];
@@ -42,6 +45,8 @@ pub(super) enum AnyWorld {
     Edits(Landscape),
     /// A parameter set.
     Slots(Slots),
+    /// A parameter set that is searched.
+    Searched(SlotSpace),
 }
 
 impl Scenario {
@@ -59,7 +64,7 @@ impl Scenario {
             }
             Self::Edits(_) => own.tau = 0.0,
             Self::File(_) => (own.tau, own.conflicts) = (0.0, 0.0),
-            Self::Slots(_) | Self::Steep(_) => {
+            Self::Slots(_) | Self::Steep(_) | Self::Searched(_) => {
                 (own.tau, own.conflicts, own.interactions) = (0.0, 0.0, "none".into())
             }
         }
@@ -87,13 +92,13 @@ impl Scenario {
         let edits = |mixture| {
             Landscape::new(mixture, seed).split_noise(split).noise(noise).interactions(interactions)
         };
+        let slots = |keys| Slots::new(keys, seed).split_noise(split).noise(noise);
         match self {
             Self::Edits(mixture) => AnyWorld::Edits(edits(mixture).conflicts(options.conflicts)),
             Self::File(lines) => AnyWorld::Edits(edits(Mixture::Mixed).file(lines)),
-            Self::Slots(keys) => AnyWorld::Slots(Slots::new(keys, seed).split_noise(split).noise(noise)),
-            Self::Steep(keys) => {
-                AnyWorld::Slots(Slots::new(keys, seed).split_noise(split).noise(noise).steep())
-            }
+            Self::Slots(keys) => AnyWorld::Slots(slots(keys)),
+            Self::Steep(keys) => AnyWorld::Slots(slots(keys).steep()),
+            Self::Searched(keys) => AnyWorld::Searched(SlotSpace::new(slots(keys).steep())),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::accept::Acceptor;
 use crate::arm::ProposalId;
 use crate::checks::Checks;
 use crate::curate::Curation;
-use crate::propose::{Fate, Hypothesis, Proposal};
+use crate::propose::{Fate, Hypothesis, Proposal, ProposeContext};
 use crate::state::{Event, Move, StateError};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -78,7 +78,8 @@ struct Backlog<'a> {
 }
 
 impl<W: World> Feed<W> for Backlog<'_> {
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
+    fn propose(&mut self, world: &W, view: ProposeContext<'_, W::Candidate>) -> Vec<Proposal<W::Candidate>> {
+        let on = view.incumbent;
         let make = |_| {
             let (idea, earlier) = match self.again.pop_front() {
                 Some((idea, earlier)) => (idea, Some(earlier)),
@@ -92,7 +93,7 @@ impl<W: World> Feed<W> for Backlog<'_> {
             self.made.push(idea);
             proposal
         };
-        (0..wanted).map(make).collect()
+        (0..view.wanted).map(make).collect()
     }
 
     fn observe(&mut self, event: &Event<W::Candidate>) {

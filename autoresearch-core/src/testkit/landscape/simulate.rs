@@ -11,14 +11,14 @@ use crate::failure::RunFailure;
 use crate::holdout::{HeldOut, Holdout};
 use crate::limits::{Limits, StopReason};
 use crate::measure::Measurement;
-use crate::propose::{Fate, Proposal, Proposed};
+use crate::propose::{Fate, Proposal, ProposeContext, Proposed};
 use crate::state::{Action, Event, PlannedRun, Settings, StateError, StudyState, mix};
 use std::collections::VecDeque;
 
 /// Where a simulated study gets its proposals from.
 pub(super) trait Feed<W: World> {
     /// So many as are wanted, or fewer: nothing means that there will be nothing more.
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>>;
+    fn propose(&mut self, world: &W, view: ProposeContext<'_, W::Candidate>) -> Vec<Proposal<W::Candidate>>;
     /// What has come of them.
     fn observe(&mut self, event: &Event<W::Candidate>);
     /// Edits of the world's stream that were looked at.
@@ -179,9 +179,8 @@ pub(super) fn play<W: World>(
     }
     let stopped = loop {
         match study.next_action() {
-            Action::Propose { wanted } => {
-                let view = study.view();
-                let proposals = feed.propose(wanted, world, view.incumbent);
+            Action::Propose { .. } => {
+                let proposals = feed.propose(world, study.view());
                 let none = proposals.is_empty();
                 study.proposed(if none { Proposed::Exhausted } else { Proposed::Proposals(proposals) })?;
             }
@@ -274,8 +273,8 @@ impl Stream {
 }
 
 impl<W: World> Feed<W> for Stream {
-    fn propose(&mut self, wanted: usize, world: &W, on: &W::Candidate) -> Vec<Proposal<W::Candidate>> {
-        (0..wanted).map_while(|_| self.next()).map(|next| next.made(world, on)).collect()
+    fn propose(&mut self, world: &W, view: ProposeContext<'_, W::Candidate>) -> Vec<Proposal<W::Candidate>> {
+        (0..view.wanted).map_while(|_| self.next()).map(|next| next.made(world, view.incumbent)).collect()
     }
 
     fn observe(&mut self, event: &Event<W::Candidate>) {

@@ -124,6 +124,11 @@ impl Slots {
         self
     }
 
+    /// Of every key: whether it is a number, and how many levels it has.
+    pub(super) fn levels(&self) -> impl Iterator<Item = (bool, usize)> + '_ {
+        self.keys.iter().map(|key| (key.numeric, key.gains.len()))
+    }
+
     /// What a key's value gains over the baseline's, where the others are what they are.
     fn gain_of(&self, key: usize, candidate: &Levels) -> f64 {
         let own = &self.keys[key];
