@@ -154,6 +154,47 @@ fn lessons_by_hand() {
     assert!((c.brier_of_share.expect("a score") - 2.0 / 9.0).abs() < 1e-12);
 }
 
+/// Who proposed it, where no source is named, is what a portfolio marked it with; what the holdout held back has no effect.
+#[test]
+fn marks_of_a_portfolio_are_sources() {
+    let mut lessons = Lessons::new();
+    let idea = Proposal::new(()).title("a").tag("rate").tag("by:inner").tag("by:outer").hypothesis;
+    for (id, fate, effect) in [(1, Fate::Kept, 0.2), (2, Fate::HeldBack, 40.0)] {
+        lessons.settled(&Settled::new(ProposalId(id), &idea, fate, 2).effect(measured(effect, 2)));
+    }
+    let groups: Vec<_> = lessons.sources.iter().chain(&lessons.tags).collect();
+    let names: Vec<_> =
+        groups.iter().map(|(name, group)| (name.as_str(), group.tried, group.effect)).collect();
+    assert_eq!(names, [("outer", 2, Some(0.2)), ("rate", 2, Some(0.2))]);
+    assert!(!lessons.page().contains("40"), "{}", lessons.page());
+}
+
+#[test]
+fn a_study_s_history_teaches() {
+    let halve = proposer_fn(|cx: ProposeContext<'_, f64>| {
+        Ok(Proposal::new(cx.incumbent / 2.0).tag("rate").title("half").into())
+    });
+    let played = testkit::play(halve, 8.0, 5, |rate, _| (rate - 1.0).abs());
+    let lessons = Lessons::of(played.history());
+    let group = lessons.tag("rate").expect("a tag");
+    assert_eq!((group.tried, group.kept, group.runs), (5, 3, 5));
+    // By hand: 8 -> 4 -> 2 -> 1 gains 4, 2 and 1, and 1 -> .5 loses .5 twice.
+    assert_eq!(group.effect, Some(6.0 / 5.0));
+    assert_eq!(lessons.sign_changes.len(), 1, "it helped until it did not");
+    assert!(
+        Lessons::of(
+            testkit::play(
+                proposer_fn(|_: ProposeContext<'_, f64>| Ok(Proposed::Exhausted)),
+                1.0,
+                3,
+                |x, _| *x
+            )
+            .history()
+        )
+        .is_empty()
+    );
+}
+
 #[test]
 fn near_misses_are_due_when_the_incumbent_has_moved() {
     let mut lessons = Lessons::new();

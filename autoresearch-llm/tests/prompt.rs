@@ -2,7 +2,10 @@
 
 mod recipe;
 
-use autoresearch_core::{Effect, Evidence, Proposal, ProposalId, StudyState, Taken, Verdict, acceptor_fn};
+use autoresearch_core::{
+    Effect, Evidence, Fate, Proposal, ProposalId, ProposeContext, Proposer, StudyState, Taken, TrialRecord,
+    Verdict, Version, acceptor_fn,
+};
 use autoresearch_llm::{ChatModel, ChatRequest, Codec, LlmProposer, ScriptedModel};
 use recipe::*;
 
@@ -137,6 +140,43 @@ async fn the_newest_and_most_informative_are_told_within_the_budget() {
         }
         assert!(told < least, "{told} in {tokens} tokens");
         least = told;
+    }
+}
+
+/// Six ideas of the model itself with their expectations, one of them tried twice.
+#[tokio::test]
+async fn what_was_learned_beyond_single_trials_is_told() {
+    let model = ScriptedModel::answers([answer([lr(0.3)])]);
+    let mut proposer = LlmProposer::new(model.clone(), Recipes);
+    let source = proposer.source();
+    for (i, (title, measured)) in
+        [("a", 0.1), ("b", 0.2), ("c", 0.3), ("d", 0.4), ("e", 0.5), ("a", -0.7)].into_iter().enumerate()
+    {
+        let (id, n) = (ProposalId(1 + i as u64), i as f64);
+        let idea = trial(Recipe::new(0.001 * (1.0 + n), 64), title, "rate").source(source.clone());
+        let proposal = std::sync::Arc::new(idea.expecting(0.2 * (1.0 + n)));
+        let effect = Effect::new(measured, (measured - 0.2, measured + 0.2), 0.95, 4, true);
+        let mut record = TrialRecord::for_test(id, proposal, Fate::Rejected, Some(effect));
+        record.version = Version(i as u32);
+        proposer.observe(&record);
+    }
+    let start = Recipe::start();
+    let answered = ask(&mut proposer, ProposeContext::for_test(&start, 1)).await;
+    let made = answered.made.as_ref().expect("an answer");
+    assert_eq!(made[0].hypothesis.source, Some(source.clone()), "so that it is learned about");
+    assert!(
+        source.to_string().starts_with("llm/")
+            && source != LlmProposer::<Recipe>::new(model.clone(), Recipes).program("x").source()
+    );
+    let text = said(&model.asked()[0]);
+    let learned = text.split("What else was learned:").nth(1).expect("a part of the prompt");
+    for expected in [
+        "for each 1 that you expected",
+        "in 6 proposals",
+        "p6 \"a\": +0.100 at first, -0.700 once",
+        "p2 \"b\" was close",
+    ] {
+        assert!(learned.contains(expected), "{expected:?} is not in\n{learned}");
     }
 }
 

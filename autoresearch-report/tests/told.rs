@@ -636,6 +636,44 @@ fn e_values_stand_over_what_is_asked_for() {
 }
 
 #[test]
+fn what_was_learned_is_told_by_source_and_tag() {
+    let said = |id: u64, source: Value, tag: &str| {
+        json!({"event": "proposed", "first": id, "on": [], "version": 0, "proposals": [{"candidate": {"rate": id},
+            "hypothesis": {"title": format!("<b>step {id}"), "rationale": "", "source": source, "tags": [tag, "by:search"],
+            "expected": 0.1 * id as f64, "spread": 0.05, "kept": 0.5}}]})
+    };
+    let person = || json!({"person": "Ada <i>"});
+    let report = report(vec![
+        opened("guarded"),
+        said(1, person(), "rate"),
+        settled(1, "kept", 1, Some((0.1, true))),
+        said(2, person(), "rate"),
+        settled(2, "rejected", 1, Some((0.2, true))),
+        said(3, person(), "width"),
+        settled(3, "failed", 1, None),
+        said(4, Value::Null, "width"),
+        settled(4, "rejected", 1, Some((-0.4, true))),
+    ]);
+    let learned = &report.data().learned;
+    let ada = &learned.sources["Ada <i>"];
+    assert_eq!(
+        (ada.tried, ada.kept, ada.effect, ada.last_failure.as_str()),
+        (3, 1, Some(f64::midpoint(0.1, 0.2)), "because")
+    );
+    assert_eq!((learned.sources["search"].tried, learned.tags["rate"].tried), (1, 2));
+    let miss = &learned.near_misses[0];
+    assert_eq!((miss.proposal.0, miss.title.as_str()), (2, "<b>step 2"));
+    let html = report.html();
+    let section = section(&html, "learned");
+    assert!(section.contains("Ada &lt;i&gt;") && section.contains("1 rejected"), "{section}");
+    assert!(section.contains("Near misses") && section.contains("&lt;b&gt;step 2"), "{section}");
+    assert!(section.contains("of the probability of being kept"), "{section}");
+    // And nothing where there is nothing to tell.
+    let silent = self::report(vec![opened("guarded"), proposed(1, 0, None), settled(1, "rejected", 0, None)]);
+    assert!(silent.data().learned.is_empty() && !silent.html().contains("id=\"learned\""));
+}
+
+#[test]
 fn checks_are_reckoned_from_the_stored_events() {
     // The incumbent's runs get worse by 0.01 each, which is a hundred times their scatter.
     let mut events = vec![opened("greedy")];

@@ -3,10 +3,12 @@
 use super::calibration::Calibration;
 use super::{Settled, page};
 use crate::arm::{ProposalId, Version};
-use crate::propose::{Effect, Fate, Hypothesis, Source};
+use crate::candidate::Candidate;
+use crate::propose::{Effect, Fate, History, Hypothesis, MARK, Source};
 use crate::stats::student_quantile;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How many near-misses are remembered.
 const NEAR: usize = 20;
@@ -90,7 +92,7 @@ pub struct SignChange {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Lessons {
-    /// By source, as it is written.
+    /// By source, as it is written; of what a portfolio's member proposed and names no source, by that member.
     pub sources: BTreeMap<String, GroupLesson>,
     /// By tag.
     pub tags: BTreeMap<String, GroupLesson>,
@@ -103,15 +105,33 @@ pub struct Lessons {
     /// What was counted of those that may be settled once more.
     #[serde(skip)]
     open: HashMap<ProposalId, (Fate, Option<Effect>, u32)>,
-    /// By title: the latest measured effect.
+    /// By a hash of the title, so that an idea takes a few words: the latest measured effect.
     #[serde(skip)]
-    measured: HashMap<String, (f64, Version)>,
+    measured: HashMap<u64, (f64, Version)>,
 }
 
 impl Lessons {
     /// Nothing learned yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What was learned in a study: of all that it settled, such as
+    /// [`StudyState::history`](crate::StudyState::history) and [`ProposeContext::history`](crate::ProposeContext::history)
+    /// hold. It takes time for all of them; a proposer that wants it at each call feeds a `Lessons` of its own from
+    /// [`Proposer::observe`](crate::Proposer::observe).
+    pub fn of<C: Candidate>(history: &History<C>) -> Self {
+        let mut lessons = Self::new();
+        history.iter().for_each(|record| lessons.settled(&record.into()));
+        lessons
+    }
+
+    /// Whether there is nothing to tell: no source, no tag, no near-miss and no change of sign.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+            && self.tags.is_empty()
+            && self.near_misses.is_empty()
+            && self.sign_changes.is_empty()
     }
 
     /// What was learned of a source.
@@ -142,7 +162,9 @@ impl Lessons {
 
     /// Learns from an idea that was tried. One that is settled once more counts once, with what came of it last.
     pub fn settled(&mut self, outcome: &Settled<'_>) {
-        let Settled { id, hypothesis, fate, effect, runs, version, reason, .. } = *outcome;
+        let Settled { id, hypothesis, fate, runs, version, reason, .. } = *outcome;
+        // That the holdout said no is all that anybody may learn of it.
+        let effect = outcome.effect.filter(|_| fate != Fate::HeldBack);
         self.version = self.version.max(version);
         if fate == Fate::Conflict {
             return;
@@ -166,13 +188,16 @@ impl Lessons {
     }
 
     fn groups(&mut self, hypothesis: &Hypothesis) -> Vec<&mut GroupLesson> {
-        let source = hypothesis.source.as_ref().map(Source::to_string);
-        for tag in &hypothesis.tags {
-            self.tags.entry(tag.clone()).or_default();
-        }
+        // A portfolio marks whose proposal it is; the outermost one last.
+        let mark = || hypothesis.tags.iter().rev().find_map(|tag| tag.strip_prefix(MARK)).map(String::from);
+        let source = hypothesis.source.as_ref().map(Source::to_string).or_else(mark);
         let by_source = source.map(|source| self.sources.entry(source).or_default());
         // Each tag once, however often it was said.
-        let mine = self.tags.iter_mut().filter(|(tag, _)| hypothesis.tags.contains(tag));
+        let tags: BTreeSet<&String> = hypothesis.tags.iter().filter(|tag| !tag.starts_with(MARK)).collect();
+        for tag in &tags {
+            self.tags.entry((*tag).clone()).or_default();
+        }
+        let mine = self.tags.iter_mut().filter(|(tag, _)| tags.contains(tag));
         by_source.into_iter().chain(mine.map(|(_, group)| group)).collect()
     }
 
@@ -195,11 +220,15 @@ impl Lessons {
 
     fn compare(&mut self, outcome: &Settled<'_>) {
         let (Some(effect), title) = (outcome.effect, &outcome.hypothesis.title) else { return };
-        if title.is_empty() {
+        if title.is_empty() || outcome.fate == Fate::HeldBack {
             return;
         }
-        let after = (effect.mean, outcome.version);
-        let Some(before) = self.measured.insert(title.clone(), after) else { return };
+        // What was kept was measured on the incumbent before.
+        let on = outcome.version.0.saturating_sub(u32::from(outcome.fate == Fate::Kept));
+        let after = (effect.mean, Version(on));
+        let mut hasher = DefaultHasher::new();
+        title.hash(&mut hasher);
+        let Some(before) = self.measured.insert(hasher.finish(), after) else { return };
         if before.0 * after.0 < 0.0 && before.1 != after.1 {
             let (proposal, title) = (outcome.id, title.clone());
             self.sign_changes.push(SignChange { proposal, title, before, after });

@@ -28,7 +28,7 @@ pub use person::Person;
 pub use room::Room;
 
 use crate::arm::{ProposalId, Version};
-use crate::propose::{Effect, Fate, Hypothesis};
+use crate::propose::{Effect, Fate, Hypothesis, TrialRecord};
 use std::fmt;
 use std::sync::Arc;
 
@@ -92,8 +92,6 @@ pub struct Settled<'a> {
     pub effect: Option<Effect>,
     /// Runs that trained it.
     pub runs: u32,
-    /// Seconds that those took together; 0 where nobody measured them.
-    pub seconds: f64,
     /// The incumbent's version when it was settled.
     pub version: Version,
     /// Why, in a sentence.
@@ -103,20 +101,13 @@ pub struct Settled<'a> {
 impl<'a> Settled<'a> {
     /// An idea of which nothing was measured.
     pub fn new(id: ProposalId, hypothesis: &'a Hypothesis, fate: Fate, runs: u32) -> Self {
-        Self { id, hypothesis, fate, effect: None, runs, seconds: 0.0, version: Version(0), reason: "" }
+        Self { id, hypothesis, fate, effect: None, runs, version: Version(0), reason: "" }
     }
 
     /// What was measured.
     #[must_use]
     pub fn effect(mut self, effect: Option<Effect>) -> Self {
         self.effect = effect;
-        self
-    }
-
-    /// How long its runs took together.
-    #[must_use]
-    pub fn seconds(mut self, seconds: f64) -> Self {
-        self.seconds = seconds;
         self
     }
 
@@ -132,6 +123,14 @@ impl<'a> Settled<'a> {
     pub fn because(mut self, reason: &'a str) -> Self {
         self.reason = reason;
         self
+    }
+}
+
+impl<'a, C> From<&'a TrialRecord<C>> for Settled<'a> {
+    fn from(record: &'a TrialRecord<C>) -> Self {
+        let TrialRecord { id, proposal, fate, effect, runs, version, reason, .. } = record;
+        let (id, hypothesis, reason) = (*id, &proposal.hypothesis, reason.as_str());
+        Self { id, hypothesis, fate: *fate, effect: *effect, runs: *runs, version: *version, reason }
     }
 }
 

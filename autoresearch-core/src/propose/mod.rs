@@ -21,6 +21,7 @@ pub use ext::ProposerExt;
 pub use halving::{Halving, Screens};
 pub use history::{Effect, Fate, History, Taken, TrialRecord};
 pub use local::LocalSearch;
+pub(crate) use portfolio::MARK;
 pub use portfolio::Portfolio;
 pub use random::RandomSearch;
 pub use source::Source;

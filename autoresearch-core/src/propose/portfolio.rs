@@ -23,7 +23,7 @@ const PAUSE: u64 = 30;
 /// The share of proposals that every member is asked for, whatever it earned.
 const FLOOR: f64 = 0.05;
 /// How a proposal is marked with who made it.
-const MARK: &str = "by:";
+pub(crate) const MARK: &str = "by:";
 
 /// Several proposers, of whom those are asked more whose proposals earn more. Made by
 /// [`ProposerExt::portfolio`](super::ProposerExt::portfolio).

@@ -5,6 +5,7 @@ use crate::accept::Guarantee;
 use crate::arm::{ProposalId, Version};
 use crate::candidate::Candidate;
 use crate::checks::CheckReport;
+use crate::curate::Lessons;
 use crate::holdout::{Comparison, FinalResult, HoldoutLedger};
 use crate::limits::StopReason;
 use crate::meter::Charge;
@@ -152,6 +153,11 @@ impl<C: Candidate> Report<C> {
     /// Every settled proposal, oldest first: its candidate, what that was made on, and what became of it.
     pub fn history(&self) -> &History<C> {
         &self.history
+    }
+
+    /// What was learned: by source and by tag, how right predictions were, what to look at again.
+    pub fn lessons(&self) -> Lessons {
+        Lessons::of(&self.history)
     }
 
     /// The baseline with all that was kept, whatever the policy promises.

@@ -9,7 +9,8 @@ use crate::codec::CodecError;
 use crate::codec::tree_difference;
 use crate::tree::{Globs, SourceTree, TreeMerge};
 use autoresearch_core::{
-    Charge, Compose, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, async_trait,
+    Charge, Compose, Hypothesis, Proposal, ProposeContext, ProposeError, Proposed, Proposer, Source,
+    async_trait,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -255,6 +256,7 @@ impl<C: SourceTree> CommandProposer<C> {
             hypothesis.title = stat;
         }
         hypothesis.change = secrets.scrub(&tree_difference(cx.incumbent, &candidate, DIFFERENCE));
+        hypothesis.source = Some(Source::proposer("agent").model(self.agent.name()));
         let mut proposal = Proposal::new(candidate);
         proposal.hypothesis = hypothesis;
         Ok(proposal)

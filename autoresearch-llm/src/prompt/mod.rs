@@ -10,6 +10,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// A template is not one, or speaks of what there is not. The message names template and line.
@@ -127,6 +128,17 @@ impl Templates {
         Ok(self)
     }
 
+    /// What tells these templates from others, in eight hexadecimal digits.
+    pub(crate) fn fingerprint(&self, program: &str) -> String {
+        let mut hash = Sha256::new_with_prefix(program);
+        for (name, _) in SHIPPED {
+            let template = self.environment.get_template(name);
+            hash.update([0]);
+            hash.update(template.as_ref().map_or("", |template| template.source()));
+        }
+        hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn render(&self, name: &str, with: impl Serialize) -> Result<String, TemplateError> {
         let template = self.environment.get_template(name).map_err(|e| explain(name, &e))?;
         template.render(Serde(with)).map_err(|e| explain(name, &e))
@@ -199,6 +211,7 @@ fn sample() -> Brief {
         recent: told(),
         not_shown: 3,
         tags: vec![TagTold::default()],
+        learned: vec!["c".into()],
     }
 }
 

@@ -50,6 +50,9 @@ pub struct Brief {
     pub not_shown: u64,
     /// What worked, by tag, those tried most first.
     pub tags: Vec<TagTold>,
+    /// What else was learned, as a list's entries: how right the model's expectations were, near misses that are due for a
+    /// second look, changes that helped at first and not later.
+    pub learned: Vec<String>,
 }
 
 /// How many proposals came to which end.

@@ -1,10 +1,11 @@
 //! What of the history is told, within so many tokens: the newest and most informative first.
 
 use super::digest::{self, Digest};
+use super::learned;
 use super::memory::Memory;
 use crate::codec::Codec;
 use crate::prompt::{Brief, Told};
-use autoresearch_core::{Candidate, Direction, ProposalId, ProposeContext};
+use autoresearch_core::{Candidate, Direction, ProposalId, ProposeContext, Source};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ fn rounded(x: f64) -> f64 {
 /// were kept.
 pub(crate) fn fill<C: Candidate>(
     brief: &mut Brief,
-    memory: &Memory,
+    (memory, own): (&Memory, &Source),
     cx: &ProposeContext<'_, C>,
     room: u64,
     count: impl Fn(&str) -> u64,
@@ -67,6 +68,15 @@ pub(crate) fn fill<C: Candidate>(
         tags.push(tag);
     }
     brief.tags = tags;
+    let mut most = share(5);
+    for line in learned::lines(&memory.lessons, own) {
+        let cost = (filler.count)(&line) + 1;
+        if cost > most.min(filler.left) {
+            break;
+        }
+        (most, filler.left) = (most - cost, filler.left - cost);
+        brief.learned.push(line);
+    }
     let rest = filler.left;
     brief.recent = filler.take(memory.recent.iter().rev(), rest);
     let rest = filler.left;

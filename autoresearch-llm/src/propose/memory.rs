@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use crate::codec::Codec;
 use crate::prompt::{Counts, TagTold};
-use autoresearch_core::{Candidate, Effect, Fate, ProposalId, TrialRecord};
+use autoresearch_core::{Candidate, Effect, Fate, Lessons, ProposalId, TrialRecord};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -27,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) failed: VecDeque<Digest>,
     pub(crate) recent: VecDeque<Digest>,
     tags: BTreeMap<String, Tally>,
+    pub(crate) lessons: Lessons,
 }
 
 /// A candidate that was settled.
@@ -63,6 +64,7 @@ impl Memory {
     }
 
     pub(crate) fn observe<C: Candidate>(&mut self, record: &TrialRecord<C>, codec: &dyn Codec<C>) {
+        self.lessons.settled(&record.into());
         let print = print(&codec.identity(&record.proposal.candidate));
         // What the holdout refused was measured, and that it was is not to be added up with the others.
         let mean = record.effect.filter(|_| record.fate != Fate::HeldBack).map(|e| e.mean);

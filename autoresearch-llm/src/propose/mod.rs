@@ -7,6 +7,7 @@
 mod brief;
 mod digest;
 mod item;
+mod learned;
 mod memory;
 mod pay;
 mod read;
@@ -25,7 +26,7 @@ use crate::critic::Critic;
 use crate::money::Price;
 use crate::prompt::Templates;
 use autoresearch_core::{
-    Candidate, Compose, ProposeContext, ProposeError, Proposed, Proposer, TrialRecord, async_trait,
+    Candidate, Compose, ProposeContext, ProposeError, Proposed, Proposer, Source, TrialRecord, async_trait,
 };
 use memory::Memory;
 use schema::Form;
@@ -255,6 +256,12 @@ impl<C: Candidate> LlmProposer<C> {
         self
     }
 
+    /// Whose its proposals are: the proposer `llm`, the model's name, and a fingerprint of templates and program. What is
+    /// learned of predictions is learned for each of these apart.
+    pub fn source(&self) -> Source {
+        Source::proposer("llm").model(self.model.name()).prompt(self.templates.fingerprint(&self.program))
+    }
+
     /// Has proposals looked at before they are handed on.
     #[must_use]
     pub fn critic(mut self, critic: impl Critic<C> + 'static) -> Self {
@@ -286,7 +293,10 @@ impl<C: Candidate> Proposer<C> for LlmProposer<C> {
         // Before anything is paid for.
         self.codec.usable(cx.incumbent).map_err(|error| ProposeError::new(error.to_string()))?;
         match Talk::new(self, &cx, target, failures)?.run().await {
-            Ok(made) => Ok(made.into()),
+            Ok(made) => {
+                let source = self.source();
+                Ok(made.into_iter().map(|p| p.source(source.clone())).collect::<Vec<_>>().into())
+            }
             Err(error) => {
                 self.failed = (cx.proposals, failures + 1);
                 Err(error)

@@ -288,7 +288,8 @@ impl<'a, C: Candidate> Talk<'a, C> {
                 brief.schema =
                     envelope(self.change(), self.target, self.each(), Form::Plain).schema.to_string();
             }
-            let history = brief::fill(&mut brief, &self.own.memory, self.cx, room, count);
+            let history =
+                brief::fill(&mut brief, (&self.own.memory, &self.own.source()), self.cx, room, count);
             let text = self.own.templates.say_user(&brief).map_err(|e| ProposeError::new(e.to_string()))?;
             Ok::<_, ProposeError>((text, history))
         };

@@ -4,7 +4,7 @@ use super::cost::{place, positive};
 use super::difference::Applied;
 use super::trial::{Settled, find, objectives, without_tests};
 use super::{About, Cost, Data, HoldoutUse, Run, SCHEMA, Share, State, Trial, Unreadable};
-use super::{cohort, evidence, funnel, incumbent, noise, predicted, promise, stack, together};
+use super::{cohort, evidence, funnel, incumbent, learned, noise, predicted, promise, stack, together};
 use crate::source::Entry;
 use crate::text;
 use autoresearch_core::stats::Moments;
@@ -229,6 +229,7 @@ impl Fold {
             together: together::together(&proposals, &self.runs, lower_is_better),
             noise: noise::noise(&self.runs),
             predicted: predicted::predicted(&proposals),
+            learned: learned::learned(&proposals),
             failures: self.broken(),
             remarks: self.remarks.iter().cloned().collect(),
             proposals,

@@ -12,6 +12,7 @@ mod fold;
 mod funnel;
 mod holdout;
 mod incumbent;
+mod learned;
 mod noise;
 mod predicted;
 mod promise;
@@ -41,7 +42,7 @@ pub(crate) use funnel::word;
 pub(crate) use incumbent::gain;
 
 use crate::text;
-use autoresearch_core::{CheckReport, Direction, Fate, FinalResult, Guarantee};
+use autoresearch_core::{CheckReport, Direction, Fate, FinalResult, Guarantee, Lessons};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -96,6 +97,9 @@ pub struct Data {
     pub noise: Option<Noise>,
     /// Effects as they were expected and as they were measured; `None`: nobody expected anything that was measured.
     pub predicted: Option<Predicted>,
+    /// What was learned by source and by tag, near misses, and effects that changed their sign.
+    #[serde(skip_serializing_if = "Lessons::is_empty")]
+    pub learned: Lessons,
     /// How runs failed, the most frequent first, at most 30; numbers in messages are left out so that equal ones are counted
     /// together.
     pub failures: Vec<Failure>,

@@ -3,7 +3,7 @@
 use super::difference::difference;
 use super::{Change, Fold, Run, incumbent};
 use crate::text;
-use autoresearch_core::{Effect, Fate, Proposal, Role, Strength};
+use autoresearch_core::{Effect, Fate, Proposal, Role, Source, Strength};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,6 +28,15 @@ pub struct Trial {
     /// The improvement that was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<f64>,
+    /// The standard deviation of what was expected, as it was stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// How probable it was said to be that this is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likely: Option<f64>,
+    /// Whose idea it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Labels, at most 8.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -124,6 +133,9 @@ impl Fold {
             change: text::block(&hypothesis.change, 200, 8000),
             changes: changes.into_iter().map(|change| change.shown()).collect(),
             expected: hypothesis.expected.filter(|x| x.is_finite()),
+            spread: hypothesis.spread.filter(|x| x.is_finite() && *x >= 0.0),
+            likely: hypothesis.kept.filter(|p| (0.0..=1.0).contains(p)),
+            source: hypothesis.source,
             tags: hypothesis.tags.iter().take(8).map(|tag| text::line(tag, 60)).collect(),
             version,
             fate: None,

@@ -7,6 +7,7 @@ mod background;
 mod certified;
 mod cohorts;
 mod judged;
+mod learned;
 mod proposals;
 mod rows;
 mod sections;

@@ -4,6 +4,7 @@ use super::background::{about, noise, predicted, spend};
 use super::certified::certified;
 use super::cohorts::cohorts;
 use super::judged::{checks, evidence, funnel, held};
+use super::learned::learned;
 use super::stacked::stacked;
 use super::{Section, proposals};
 use crate::chart::intervals::{Row, intervals};
@@ -42,6 +43,7 @@ pub(super) fn all(report: &Report, summary: &Summary) -> Vec<Section> {
         there(data.cost.runs > 0, "checks", "Overfitting checks", &|| checks(report.checks())),
         there(data.noise.is_some(), "noise", "Noise and drift", &|| noise(data)),
         there(data.predicted.is_some(), "predicted", "Expected against measured", &|| predicted(data)),
+        there(!data.learned.is_empty(), "learned", "What was learned", &|| learned(data)),
         there(data.cost.runs > 0 || !data.cost.charges.is_empty(), "spend", "What it cost", &|| spend(data)),
         there(proposed, "proposals", "All proposals", &|| proposals::all(data)),
         there(true, "about", "About this study", &|| about(data)),
