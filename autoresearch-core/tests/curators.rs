@@ -202,18 +202,18 @@ fn near_misses_are_due_when_the_incumbent_has_moved() {
     let missed = Settled::new(ProposalId(1), &idea, Fate::Rejected, 3).effect(measured(0.8, 3));
     lessons.settled(&missed.version(Version(2)));
     let other = said(1, 1, 0.1);
-    for version in [3, 4] {
+    for version in [3, 11] {
         let failed = Settled::new(ProposalId(u64::from(version)), &other, Fate::Failed, 1);
         lessons.settled(&failed.version(Version(version)).because("out of memory"));
     }
     assert_eq!(lessons.due().count(), 0);
-    lessons.settled(&Settled::new(ProposalId(9), &other, Fate::Failed, 1).version(Version(5)));
+    lessons.settled(&Settled::new(ProposalId(9), &other, Fate::Failed, 1).version(Version(12)));
     assert_eq!(lessons.due().map(|miss| miss.proposal).collect::<Vec<_>>(), [ProposalId(1)]);
     // Tried again on the incumbent of now it hurts.
     let again = Settled::new(ProposalId(10), &idea, Fate::Rejected, 3).effect(measured(-0.6, 3));
-    lessons.settled(&again.version(Version(5)));
+    lessons.settled(&again.version(Version(12)));
     let change = &lessons.sign_changes[0];
-    assert_eq!((change.before, change.after), ((0.8, Version(2)), (-0.6, Version(5))));
+    assert_eq!((change.before, change.after), ((0.8, Version(2)), (-0.6, Version(12))));
     assert!(lessons.page().contains("worse on another"));
 }
 

@@ -4,6 +4,9 @@ use super::{Curator, Room};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// After how many changes of the incumbent an idea that was measured to be better and not kept is worth another look.
+pub(super) const MOVED: u32 = 10;
+
 /// How a study's backlog is kept. A study that is told nothing of it has none: what is proposed is tried at once.
 ///
 /// ```
@@ -44,7 +47,7 @@ impl Curation {
     pub fn new(curator: impl Curator + 'static) -> Self {
         let Room { low, high } = Room::default();
         let curator: Box<dyn Curator> = Box::new(curator);
-        let rules = Rules { curator: curator.describe(), low, high, near: 0.01, comes_back_after: 10 };
+        let rules = Rules { curator: curator.describe(), low, high, near: 0.01, comes_back_after: MOVED };
         Self { curator, rules }
     }
 
@@ -65,8 +68,9 @@ impl Curation {
         self
     }
 
-    /// After how many changes of the incumbent an idea that was tried may come back (default 10, at least 1). One may
-    /// come back earlier if something was kept meanwhile that switches a key that it switches as well.
+    /// After how many changes of the incumbent an idea may come back that was measured to be better and not kept (default
+    /// 10, at least 1). What was measured to be no better, or did not run, comes back when something was kept meanwhile
+    /// that switches a key that it switches as well, and a near-miss then does so earlier; else it does not.
     #[must_use]
     pub fn comes_back_after(mut self, changes: u32) -> Self {
         self.rules.comes_back_after = changes.max(1);

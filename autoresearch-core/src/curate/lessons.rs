@@ -1,6 +1,7 @@
 //! What was learned: by source and by tag, how right predictions were, what to look at again.
 
 use super::calibration::Calibration;
+use super::curation::MOVED;
 use super::{Settled, page};
 use crate::arm::{ProposalId, Version};
 use crate::candidate::Candidate;
@@ -14,8 +15,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 const NEAR: usize = 20;
 /// How many changes of sign are remembered, the latest.
 const CHANGES: usize = 20;
-/// A near-miss is worth a second look when the incumbent has changed so often since.
-pub(super) const MOVED: u32 = 3;
 
 /// What was learned of the ideas of a source, or under a tag.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -58,7 +57,8 @@ pub struct NearMiss {
 }
 
 impl NearMiss {
-    /// Whether the incumbent has moved far enough for a second look: by three changes.
+    /// Whether the incumbent has moved far enough for a second look: by ten changes, after which a backlog lets it come
+    /// back unless [told otherwise](crate::Curation::comes_back_after).
     pub fn is_due(&self, now: Version) -> bool {
         now.0.saturating_sub(self.version.0) >= MOVED
     }
@@ -203,8 +203,7 @@ impl Lessons {
 
     fn look_again(&mut self, outcome: &Settled<'_>) {
         self.near_misses.retain(|miss| miss.proposal != outcome.id);
-        let missed = matches!(outcome.fate, Fate::Rejected | Fate::SetAside | Fate::Undecided);
-        let Some(effect) = outcome.effect.filter(|effect| missed && effect.mean > 0.0) else { return };
+        let Some(effect) = outcome.effect.filter(|_| outcome.is_near()) else { return };
         self.near_misses.push(NearMiss {
             proposal: outcome.id,
             title: outcome.hypothesis.title.clone(),

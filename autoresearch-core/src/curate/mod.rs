@@ -118,6 +118,12 @@ impl<'a> Settled<'a> {
         self
     }
 
+    /// Whether it was measured to be better, and was not kept.
+    pub(crate) fn is_near(&self) -> bool {
+        matches!(self.fate, Fate::Rejected | Fate::SetAside | Fate::Undecided)
+            && self.effect.is_some_and(|effect| effect.mean > 0.0)
+    }
+
     /// Why, in a sentence.
     #[must_use]
     pub fn because(mut self, reason: &'a str) -> Self {

@@ -1,6 +1,7 @@
 //! What was learned, in words.
 
-use super::lessons::{GroupLesson, Lessons, MOVED};
+use super::curation::MOVED;
+use super::lessons::{GroupLesson, Lessons};
 use std::fmt::Write;
 
 /// A page for people.

@@ -156,6 +156,7 @@ impl<C: Candidate> StudyState<C> {
                 place: None,
                 settled: Version(0),
                 found: String::new(),
+                near: false,
             };
             if let Some((of, found)) = answer {
                 idea.state = IdeaState::Known(found.clone());
@@ -236,6 +237,7 @@ impl<C: Candidate> StudyState<C> {
         let Some(idea) = backlog.ideas.get_mut(&id) else { return };
         idea.state = IdeaState::Settled(outcome.id, outcome.fate);
         idea.settled = outcome.version;
+        idea.near = outcome.is_near();
         // That the holdout said no is all that anybody may learn from it.
         let is_told = outcome.fate != Fate::HeldBack;
         let effect = outcome.effect.filter(|_| is_told).map(|e| format!(", effect {e}")).unwrap_or_default();

@@ -140,6 +140,8 @@ pub(super) struct Idea<C> {
     /// Of one that was settled: when, and what was found.
     pub(super) settled: Version,
     pub(super) found: String,
+    /// It was measured to be better and not kept: worth another look when the incumbent has moved.
+    pub(super) near: bool,
 }
 
 impl<C> Idea<C> {

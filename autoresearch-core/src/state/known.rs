@@ -161,7 +161,7 @@ impl<C: Candidate> StudyState<C> {
             IdeaState::Settled(_, Fate::Conflict) => return None,
             IdeaState::Settled(..) => {
                 let moved = self.ledger.version.0.saturating_sub(earlier.settled.0);
-                if moved >= backlog.rules.comes_back_after
+                if earlier.near && moved >= backlog.rules.comes_back_after
                     || backlog.known.meddled(earlier.settled, &earlier.keys)
                 {
                     return None;
