@@ -2,11 +2,10 @@
 
 use crate::support::{Repo, edited};
 use autoresearch_core::{
-    Fate, Limits, Proposal, ProposeContext, Proposed, Proposer, Report, Scout, SqliteStore, proposer_fn,
+    Limits, Proposal, ProposeContext, Proposed, Proposer, Report, Scout, SqliteStore, proposer_fn,
 };
 use autoresearch_llm::SourceTree;
 use autoresearch_repo::{GitTree, Task};
-use std::collections::BTreeSet;
 
 const TRAIN: &str = "rate=9 decay=0\n\n\nwidth=1\n\n\n. ./prepare.sh\nfinish\n";
 
@@ -49,8 +48,33 @@ async fn edits_that_scout_certifies_as_one_are_one_commit() {
     let repo = Repo::new(&[("train.sh", TRAIN), ("prepare.sh", PREPARE)]);
     let task = repo.task();
     let report = study(&task, &repo.beside("study.db")).await;
-    for r in report.history().iter() {
-        println!("{} {} {:?} {}", r.id, r.fate, r.together, r.reason);
+    let units: Vec<Vec<u64>> = report.kept.iter().map(|e| e.together.iter().map(|p| p.0).collect()).collect();
+    assert_eq!(units, [vec![1, 3], vec![], vec![1, 3]], "{report}");
+    // What is claimed for a unit is claimed once.
+    let told = report.to_string();
+    assert!(told.contains("16, as one with p3\n") && !told.contains("Concern"), "{told}");
+
+    let made = task.finalize(&report, "improved").unwrap();
+    assert_eq!(repo.git(&["rev-parse", "improved^{tree}"]), report.certified().tree());
+    let subjects = |branch: &str| repo.git(&["log", "--reverse", "--format=%s", &format!("main..{branch}")]);
+    assert_eq!((made.commits.len(), subjects("improved").as_str()), (2, "decay\na wider model"));
+    let unit = repo.git(&["show", "-s", "--format=%B", &made.commits[0]]);
+    for line in ["One unit of 2 edits", "\na low rate\n", "\nProposal: p1; p3\n", "\nUnit: p1 p3\n"] {
+        assert!(unit.contains(line), "{line:?}: {unit}");
     }
-    panic!("{report}");
+    assert_eq!(unit.matches("\nEffect: ").count(), 1, "{unit}");
+    assert!(repo.git(&["show", &format!("{}:train.sh", made.commits[0])]).starts_with("rate=2 decay=1\n"));
+    assert!(!repo.git(&["show", "-s", "--format=%B", &made.commits[1]]).contains("Unit: "));
+
+    // The same from what is recorded, from what is stored, and on a base that has moved.
+    task.finalize_recorded("recorded", None).unwrap();
+    let store = SqliteStore::open_read_only(repo.beside("study.db")).unwrap();
+    task.finalize(&task.report(&store).await.unwrap(), "stored").unwrap();
+    repo.commit(&[("README", "new\n")]);
+    task.finalize_onto(&report, "onto", "HEAD").unwrap();
+    for branch in ["recorded", "stored", "onto"] {
+        let since = if branch == "onto" { "HEAD" } else { "main~1" };
+        let made = repo.git(&["log", "--reverse", "--format=%s", &format!("{since}..{branch}")]);
+        assert_eq!(made, "decay\na wider model", "{branch}");
+    }
 }
