@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::look::Looks;
 use super::noise::noise;
+use super::out::say;
 use super::python::hint;
 use super::{End, tell};
 use autoresearch_repo::{Sandbox, Task, TaskSpec};
@@ -51,11 +52,15 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
                 "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}{hint}"
             ))
         })?;
-        println!("baseline, seed {seed}: {} in {:.1} s", measured.objective(), begun.elapsed().as_secs_f64());
+        say(format!(
+            "baseline, seed {seed}: {} in {:.1} s",
+            measured.objective(),
+            begun.elapsed().as_secs_f64()
+        ));
         runs.push((seed, measured));
     }
     if !runs.is_empty() {
-        println!("{}", noise(&runs, task.spec().objective.direction.unwrap_or_default()));
+        say(noise(&runs, task.spec().objective.direction.unwrap_or_default()));
     }
     match task.proposer() {
         _ if quiet => {}
