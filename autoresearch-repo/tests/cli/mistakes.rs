@@ -78,6 +78,20 @@ fn mistakes_in_the_file() {
     assert!(!(said.out + &said.err).contains(".metric("), "options are called as they are here");
 }
 
+/// Who looks for a run's files in the wrong place is told where they are.
+#[test]
+fn an_evaluator_that_looks_in_the_wrong_place() {
+    let repo = Repo::new();
+    repo.write("train.sh", "echo 'loss: 5' > model.txt\n");
+    repo.git(&["commit", "-q", "-am", "leaves a file"]);
+    let measures =
+        |file: &str| format!("artifacts = [\"model.txt\"]\nevaluate = {{ run = \"cat {file}\" }}\n");
+    repo.write_task(&measures("model.txt"));
+    refused(&repo, &["init"], 1, &["hint: what a run leaves is in the folder", "`{artifacts}/model.txt`"]);
+    repo.write_task(&measures("{artifacts}/model.txt"));
+    assert!(repo.does(&["init"]).out.contains("baseline, seed 1: 5 in"));
+}
+
 /// `autoresearch audit … | head -1`: who reads has had enough, and nothing went wrong.
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
