@@ -103,9 +103,19 @@ fn history(claimed: f64, gain: f64, noise: f64) -> Vec<Event<f64>> {
     };
     events.extend((1..=8).map(|i| run(i, 0, 10.0 + jitter(i))));
     let effect = Some(Effect::new(claimed, (claimed - 0.1, claimed + 0.1), 0.95, 8, true));
-    let (units, strength, reason) = (None, None, "it gains".to_string());
+    let (units, together, strength, reason) = (None, Vec::new(), None, "it gains".to_string());
     let (proposal, fate, version) = (ProposalId(1), Fate::Kept, Version(1));
-    events.push(Event::Settled { proposal, fate, units, version, effect, strength, runs: 8, reason });
+    events.push(Event::Settled {
+        proposal,
+        fate,
+        units,
+        together,
+        version,
+        effect,
+        strength,
+        runs: 8,
+        reason,
+    });
     events.extend((9..=16).map(|i| run(i, 1, 10.0 - gain + jitter(i))));
     events
 }

@@ -22,13 +22,17 @@ impl Compose<Edits> for Chains {
     }
 }
 
+fn settings(proposals: u64, seed: u64) -> Settings {
+    Settings::new()
+        .limits(Limits::new().runs(300).proposals(proposals))
+        .holdout(Holdout::new().split_error(0.05).queries(1000))
+        .seed(seed)
+}
+
 /// Plays a study of chains to its end, everything known about it in its events.
 fn play(scout: Scout, effects: &[f64], seed: u64) -> (Vec<Event<Edits>>, Edits) {
     let world = Listed::new(effects.to_vec(), seed);
-    let settings = Settings::new()
-        .limits(Limits::new().runs(300).proposals(effects.len() as u64))
-        .holdout(Holdout::new().split_error(0.05).queries(1000))
-        .seed(seed);
+    let settings = settings(effects.len() as u64, seed);
     let mut study =
         StudyState::composing(world.baseline(), scout, Arc::new(Chains), settings).expect("it can");
     let (mut events, mut made) = (study.take_events(), 0);
@@ -126,6 +130,42 @@ fn the_certificate_is_about_what_is_left() {
         }
     }
     assert!(asked > 0 && !gone.is_empty(), "{asked} questions, peeled {gone:?}");
+}
+
+/// What was kept as a unit says so as data, and a study that was stored before it did goes on.
+#[test]
+fn units_are_named_and_histories_without_them_are_read() {
+    let effects: Vec<f64> = (0..6).map(|e| [3.0, 3.0, 0.0][e % 3]).collect();
+    let (events, kept) = play(Scout::new().bundle(1), &effects, 2);
+    assert!(kept.contains(&0) && kept.contains(&1), "the world is such that both are kept: {kept:?}");
+    let (mut named, mut old) = (0, Vec::new());
+    for event in &events {
+        let mut json = serde_json::to_value(event).expect("it is written");
+        if let Event::Settled { proposal, fate, together, reason, .. } = event {
+            let chain = |p: &ProposalId| (p.0 - 1) / 3;
+            assert!(together.is_empty() || together.contains(proposal), "{event:?}");
+            assert!(
+                together.iter().all(|p| chain(p) == chain(proposal)) && together.is_sorted(),
+                "{event:?}"
+            );
+            if *fate == Fate::Kept {
+                assert_eq!(reason.contains(" as one unit"), !together.is_empty(), "{event:?}");
+                named += together.len();
+            }
+            let removed = json.as_object_mut().expect("fields").remove("together");
+            assert_eq!(removed.is_some(), !together.is_empty());
+        }
+        old.push(serde_json::from_value::<Event<Edits>>(json).expect("it is read"));
+    }
+    assert!(named >= 4, "two edits of a unit name two each");
+    let settings = settings(effects.len() as u64, 2);
+    let baseline = Listed::new(effects, 2).baseline();
+    let scout = Scout::new().bundle(1);
+    let mut again = StudyState::reopen(&old[0], &baseline, scout, Some(Arc::new(Chains)), &settings, "")
+        .expect("the same study");
+    old[1..].iter().for_each(|event| again.replay(event).expect("the same conclusions"));
+    let told = again.history().iter().map(|record| record.together.len()).sum::<usize>();
+    assert!(told >= 4, "and its records name them");
 }
 
 fn simulated(world: &Landscape, scout: Scout, seed: u64) -> Simulated {

@@ -539,6 +539,20 @@ fn a_study_that_fell_silent_is_said_to_have() {
     assert!(!late.contains(" ago"), "{late}");
 }
 
+/// The first run of a study may take hours.
+#[test]
+fn a_study_with_one_event_has_not_fallen_silent() {
+    let mut fold = Fold::new();
+    fold.take(Entry {
+        seq: 1,
+        at: Some(60_000),
+        event: Ok(serde_json::from_value(opened("guarded")).unwrap()),
+    });
+    let state = Report::new(fold.data()).read_at(60_000 + 13_000_000).in_short().state;
+    assert!(state.contains("That was 3.6 h before the store was read"), "{state}");
+    assert!(!state.contains("no longer runs") && !state.contains("on average"), "{state}");
+}
+
 #[test]
 fn the_last_part_has_a_chart_of_its_own() {
     // Two large steps in the first ten runs of a hundred, and one of a hundredth of them at the seventieth.

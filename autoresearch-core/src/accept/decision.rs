@@ -149,6 +149,9 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Which units of it are kept, where it is not all of them; see [`Part`](crate::Part).
     pub units: Option<Vec<u16>>,
+    /// The proposals that were judged as one with it, itself among them: the evidence is of all of them, and which does
+    /// the work it cannot tell. Empty where it was judged by itself.
+    pub together: Vec<ProposalId>,
     /// The runs that the holdout is asked about; needed to accept.
     pub claim: Option<Claim>,
     /// The measured improvement in losses, if it was measured.
@@ -194,6 +197,13 @@ impl Decision {
         self
     }
 
+    /// Judged as one with these proposals, itself among them.
+    #[must_use]
+    pub fn together(mut self, proposals: impl IntoIterator<Item = ProposalId>) -> Self {
+        self.together = proposals.into_iter().collect();
+        self
+    }
+
     /// Do not keep it.
     pub fn reject(proposal: ProposalId, reason: impl Into<String>) -> Self {
         Self::of(proposal, Verdict::Reject, reason)
@@ -225,6 +235,7 @@ impl Decision {
             proposal,
             verdict,
             units: None,
+            together: Vec::new(),
             claim: None,
             effect: None,
             strength: None,

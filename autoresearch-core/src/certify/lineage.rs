@@ -15,10 +15,18 @@ pub(super) struct Stage<C> {
     /// The kept edit; more than one only where the first could not be built without the second.
     pub(super) edits: Vec<ProposalId>,
     pub(super) title: String,
-    /// The effect recorded when it was kept, edit by edit; `None` where there is none, or it is not of this stage alone.
-    pub(super) claimed: Vec<Option<Effect>>,
+    /// The effect recorded when it was kept, edit by edit; `None` where there is none, or it is of several keys.
+    pub(super) claimed: Vec<Option<Claimed>>,
     /// The origin with everything up to and including it.
     pub(super) candidate: Arc<C>,
+}
+
+/// An effect that was recorded when it was kept.
+#[derive(Debug, Clone)]
+pub(super) struct Claimed {
+    /// Of which edits: more than one where they were judged as one.
+    pub(super) edits: Vec<ProposalId>,
+    pub(super) effect: Effect,
 }
 
 /// A study as far as certification needs it.
@@ -29,8 +37,10 @@ pub(super) struct Lineage<C> {
     pub(super) direction: Direction,
     pub(super) origin: Arc<C>,
     pub(super) stages: Vec<Stage<C>>,
-    /// The effects recorded with kept proposals, where there is one.
+    /// The effects recorded with kept proposals, where there is one; that of a unit once.
     pub(super) claims: Vec<Effect>,
+    /// How many kept proposals have none.
+    pub(super) unclaimed: usize,
     /// How many proposals were kept, and the highest number among them.
     pub(super) keeps: (usize, u64),
     /// Every seed that a run of it had.
@@ -50,7 +60,20 @@ struct Made<C> {
 struct Keep {
     proposal: ProposalId,
     units: Option<Vec<u16>>,
+    together: Vec<ProposalId>,
     effect: Option<Effect>,
+}
+
+impl Keep {
+    /// The first edit of its unit.
+    fn first(&self) -> ProposalId {
+        self.together.first().copied().unwrap_or(self.proposal)
+    }
+
+    fn claimed(&self) -> Option<Claimed> {
+        let edits = if self.together.is_empty() { vec![self.proposal] } else { self.together.clone() };
+        Some(Claimed { edits, effect: self.effect? })
+    }
 }
 
 struct Reader<'a, C> {
@@ -85,8 +108,11 @@ impl<C: Candidate> Lineage<C> {
             }
             reader.take(event);
         }
-        let claims = reader.kept.values().flatten().filter_map(|keep| keep.effect).collect();
         let keeps: Vec<Keep> = reader.kept.values().flatten().cloned().collect();
+        let unclaimed = keeps.iter().filter(|keep| keep.effect.is_none()).count();
+        let mut units = BTreeSet::new();
+        let claims =
+            keeps.iter().filter_map(|keep| keep.effect.filter(|_| units.insert(keep.first()))).collect();
         let stages = reader.stages().map_err(|conflict| {
             StateError::Settings(format!(
                 "what was kept cannot be put together again: {conflict}; certify it with the `Compose` that the study \
@@ -97,7 +123,18 @@ impl<C: Candidate> Lineage<C> {
         let (study, policy) = (study.clone(), policy.clone());
         let direction = settings.direction;
         let keeps = (keeps.len(), keeps.iter().map(|keep| keep.proposal.0).max().unwrap_or(0));
-        Ok(Self { study, policy, direction, origin, stages, claims, keeps, seeds, seed: settings.seed })
+        Ok(Self {
+            study,
+            policy,
+            direction,
+            origin,
+            stages,
+            claims,
+            unclaimed,
+            keeps,
+            seeds,
+            seed: settings.seed,
+        })
     }
 
     /// What is certified, in one line: the same only where study, keeps, origin and every part are the same.
@@ -125,8 +162,9 @@ impl<C: Candidate> Reader<'_, C> {
                     self.made.insert(id, made);
                 }
             }
-            Event::Settled { proposal, fate: Fate::Kept, units, version, effect, .. } => {
-                let keep = Keep { proposal: *proposal, units: units.clone(), effect: *effect };
+            Event::Settled { proposal, fate: Fate::Kept, units, together, version, effect, .. } => {
+                let (units, together) = (units.clone(), together.clone());
+                let keep = Keep { proposal: *proposal, units, together, effect: *effect };
                 self.kept.entry(version.0).or_default().push(keep);
             }
             _ => {}
@@ -162,7 +200,7 @@ impl<C: Candidate> Reader<'_, C> {
         edits.dedup();
         let titles: Vec<String> = parts.iter().map(|part| self.title(*part)).collect();
         // A proposal of several units has one effect, which cannot be divided among them.
-        let whole = |keep: &Keep| keep.effect.filter(|_| keep.units.as_ref().is_none_or(|u| u.len() == 1));
+        let whole = |keep: &Keep| keep.claimed().filter(|_| keep.units.as_ref().is_none_or(|u| u.len() == 1));
         let claimed = keeps.iter().filter(|keep| edits.contains(&keep.proposal)).map(whole).collect();
         Stage { edits, title: titles.join(" + "), claimed, candidate }
     }
@@ -191,7 +229,7 @@ impl<C: Candidate> Reader<'_, C> {
                 if edits.len() > 1 { format!(" ({} steps)", edits.len()) } else { String::new() };
             let title = title + &steps_in_words;
             // An effect of several keys cannot be divided among them.
-            let claimed = steps().map(|(keep, keys)| keep.effect.filter(|_| keys.len() == 1)).collect();
+            let claimed = steps().map(|(keep, keys)| keep.claimed().filter(|_| keys.len() == 1)).collect();
             by_key.push(Stage { edits, title, claimed, candidate: Arc::clone(&built) });
         }
         (format!("{built:?}") == format!("{kept:?}")).then_some(by_key)

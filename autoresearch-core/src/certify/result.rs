@@ -1,6 +1,6 @@
 //! What may be claimed, as data.
 
-use super::lineage::{Lineage, Stage};
+use super::lineage::{Claimed, Lineage, Stage};
 use super::outcome::{Outcome, Pairs, UnitOutcome};
 use super::panel::effect;
 use super::rules::CertifyRules;
@@ -13,6 +13,7 @@ use crate::limits::StopReason;
 use crate::propose::Effect;
 use crate::stats::kendall_tau;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 const LEVEL: f64 = 0.95;
@@ -203,7 +204,7 @@ impl<C: Candidate> Certified<C> {
         let total = |pairs: &Pairs| total(pairs, lineage, &outcome.curves);
         let claimed = lineage.claims.iter().map(|claim| claim.mean).sum::<f64>();
         let kept = outcome.kept.as_ref().and_then(total);
-        let unclaimed = lineage.keeps.0 - lineage.claims.len();
+        let unclaimed = lineage.unclaimed;
         let known = |r: &f64| r.is_finite() && claimed > 0.0 && unclaimed == 0;
         let ratio = kept.map(|kept| kept.gain.mean / claimed).filter(known);
         let mut parts: Vec<CertifiedPart> = outcome.units.iter().map(|unit| part(unit, lineage)).collect();
@@ -256,7 +257,10 @@ fn part<C>(unit: &UnitOutcome, lineage: &Lineage<C>) -> CertifiedPart {
     edits.dedup();
     let titles: Vec<&str> = stages.iter().map(|stage| stage.title.as_str()).collect();
     let claims = stages.iter().flat_map(|stage| &stage.claimed);
-    let claimed = claims.map(|claim| claim.map(|claim| claim.mean)).sum::<Option<f64>>();
+    // What is claimed for a unit counts once, and for no part that has but some of its edits.
+    let whole = |claim: &&Claimed| claim.edits.iter().all(|edit| edits.contains(edit));
+    let once = claims.map(|claim| claim.as_ref().filter(whole).map(|c| (c.edits.first(), c.effect.mean)));
+    let claimed = once.collect::<Option<BTreeMap<_, _>>>().map(|once| once.values().sum());
     let finite = |x: f64| x.is_finite().then_some(x);
     CertifiedPart {
         edits,

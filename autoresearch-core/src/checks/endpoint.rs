@@ -13,10 +13,19 @@ const SHARE: f64 = 0.7;
 /// Fresh runs of the incumbent that a look needs.
 const RUNS: u64 = 4;
 
+/// What was claimed for an edit, or for the unit that it is of.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    /// The first edit of the unit: what is claimed for a unit counts once.
+    first: ProposalId,
+    mean: f64,
+    variance: f64,
+}
+
 /// Claims, and what fresh runs of baseline and incumbent make of their sum.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
-    claims: BTreeMap<ProposalId, (f64, f64)>,
+    claims: BTreeMap<ProposalId, Claim>,
     version: Version,
     baseline: Moments,
     now: Moments,
@@ -32,12 +41,13 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn kept(&mut self, proposal: ProposalId, effect: Option<Effect>) {
+    pub(super) fn kept(&mut self, proposal: ProposalId, unit: &[ProposalId], effect: Option<Effect>) {
         let Some(effect) = effect else { return };
         let half = effect.low.zip(effect.high).map_or(0.0, |(low, high)| 0.5 * (high - low));
         let quantile = normal_quantile(0.5 + 0.5 * effect.level);
         let error = if quantile > 0.0 && quantile.is_finite() { half / quantile } else { 0.0 };
-        self.claims.insert(proposal, (effect.mean, error * error));
+        let first = unit.first().copied().unwrap_or(proposal);
+        self.claims.insert(proposal, Claim { first, mean: effect.mean, variance: error * error });
     }
 
     pub(super) fn revoked(&mut self, proposal: ProposalId) {
@@ -90,8 +100,9 @@ impl Endpoint {
     }
 
     fn estimate(&self, level: f64) -> Option<EndpointCheck> {
-        let claimed: f64 = self.claims.values().map(|(mean, _)| mean).sum();
-        let of_claims: f64 = self.claims.values().map(|(_, variance)| variance).sum();
+        let once: BTreeMap<ProposalId, &Claim> = self.claims.values().map(|c| (c.first, c)).collect();
+        let claimed: f64 = once.values().map(|claim| claim.mean).sum();
+        let of_claims: f64 = once.values().map(|claim| claim.variance).sum();
         let (n, m) = (self.baseline.n(), self.now.n());
         let df = self.df + n.saturating_sub(1) as f64 + m.saturating_sub(1) as f64;
         if claimed <= 0.0 || n == 0 || m == 0 || df < 1.0 {

@@ -189,7 +189,7 @@ impl Checks {
                 }
             }
             Event::Answered { .. } | Event::Examined { .. } => self.gap.answered(),
-            Event::Settled { proposal, fate, effect, version, .. } => {
+            Event::Settled { proposal, fate, together, effect, version, .. } => {
                 let kept = *fate == Fate::Kept;
                 self.gap.settled(*proposal, kept);
                 if let Some(sentinel) = self.sentinels.settled(*proposal, kept) {
@@ -198,7 +198,7 @@ impl Checks {
                 self.version = *version;
                 self.variances.settled(*proposal, *version);
                 match fate {
-                    Fate::Kept => self.endpoint.kept(*proposal, *effect),
+                    Fate::Kept => self.endpoint.kept(*proposal, together, *effect),
                     Fate::Revoked => self.endpoint.revoked(*proposal),
                     _ => {}
                 }

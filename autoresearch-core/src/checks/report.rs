@@ -138,7 +138,7 @@ pub struct EndpointCheck {
     pub flagged: bool,
     /// Kept edits with a claimed effect.
     pub kept: u64,
-    /// The sum of their claimed effects.
+    /// The sum of their claimed effects, that of a unit once.
     pub claimed: f64,
     /// The gain of the incumbent over the baseline on runs that chose neither.
     pub gain: f64,

@@ -137,6 +137,9 @@ pub struct TrialRecord<C> {
     pub parent: Arc<C>,
     /// Which units of the change were kept, where not all.
     pub units: Option<Vec<u16>>,
+    /// The proposals that were judged as one with it, itself among them: the effect is that of all of them. Empty where
+    /// it was judged by itself.
+    pub together: Vec<ProposalId>,
     /// The incumbent's version when it was settled.
     pub version: Version,
     /// What became of it.

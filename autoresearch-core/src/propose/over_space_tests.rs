@@ -91,6 +91,7 @@ fn settle<C: Candidate>(proposer: &mut dyn Proposer<C>, proposal: &Proposal<C>) 
         proposal: Arc::new(proposal.clone()),
         parent: Arc::new(proposal.candidate.clone()),
         units: None,
+        together: Vec::new(),
         version: Version(0),
         fate: Fate::Rejected,
         effect: None,

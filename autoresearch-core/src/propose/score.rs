@@ -132,6 +132,7 @@ pub(super) mod tests {
             proposal: Arc::new(Proposal::new(ParamSet::new().with("x", x))),
             parent: Arc::new(ParamSet::new()),
             units: None,
+            together: Vec::new(),
             version: Version(0),
             fate,
             effect: effect.map(|mean| Effect::new(mean, (f64::NAN, f64::NAN), 0.95, 1, false)),

@@ -171,6 +171,10 @@ pub enum Event<C> {
         /// Which units of it were kept, where not all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         units: Option<Vec<u16>>,
+        /// The proposals that were judged as one with it, itself among them; none where it was judged by itself. What
+        /// was stored before this was noted has none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        together: Vec<ProposalId>,
         /// The incumbent's version afterwards.
         version: Version,
         /// The measured improvement.

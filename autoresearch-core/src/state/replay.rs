@@ -112,13 +112,15 @@ pub(super) fn same(what: &'static str, stored: &str, given: &str) -> Result<(), 
 /// Whether both settle a proposal alike, to the last bit of every number. It may say no where [`summary`] sees no
 /// difference: the summary has the last word, and costs more than all else in a replay.
 fn is_same_settlement<C>(stored: &Event<C>, derived: &Event<C>) -> bool {
-    let Event::Settled { proposal, fate, units, version, effect, strength, runs, reason } = stored else {
+    let Event::Settled { proposal, fate, units, together, version, effect, strength, runs, reason } = stored
+    else {
         return false;
     };
     let Event::Settled {
         proposal: proposal2,
         fate: fate2,
         units: units2,
+        together: together2,
         version: version2,
         effect: effect2,
         strength: strength2,
@@ -137,6 +139,8 @@ fn is_same_settlement<C>(stored: &Event<C>, derived: &Event<C>) -> bool {
     let both = |strength: &Option<Strength>| strength.map(|s| (s.log_e.to_bits(), s.level.to_bits()));
     bits(effect) == bits(effect2)
         && both(strength) == both(strength2)
+        // What was stored before it was noted has none; the reason names them then, too.
+        && (together.is_empty() || together == together2)
         && (proposal, fate, units, version, runs, reason)
             == (proposal2, fate2, units2, version2, runs2, reason2)
 }
@@ -144,9 +148,9 @@ fn is_same_settlement<C>(stored: &Event<C>, derived: &Event<C>) -> bool {
 /// All of a derived event that must come out again.
 fn summary<C: Candidate>(event: &Event<C>) -> String {
     match event {
-        Event::Settled { proposal, fate, units, version, effect, strength, runs, reason } => {
+        Event::Settled { proposal, fate, units, together, version, effect, strength, runs, reason } => {
             format!(
-                "{proposal} {fate} {units:?} at version {} {effect:?} {strength:?} {runs} runs: {reason}",
+                "{proposal} {fate} {units:?} of {together:?} at version {} {effect:?} {strength:?} {runs} runs: {reason}",
                 version.0
             )
         }

@@ -197,6 +197,7 @@ fn every_kind() -> Vec<Event<f64>> {
         proposal: ProposalId(1),
         fate,
         units,
+        together: vec![ProposalId(1), ProposalId(u64::MAX)],
         version: Version(1),
         effect,
         strength,

@@ -21,6 +21,9 @@ pub struct KeptEdit {
     pub id: ProposalId,
     /// Its title.
     pub title: String,
+    /// The edits that were judged as one with it, itself among them: the effect is that of all of them. Empty where it was
+    /// judged by itself.
+    pub together: Vec<ProposalId>,
     /// Its measured improvement, from the runs that tested it.
     pub effect: Option<Effect>,
     /// The evidence in a sentence.
@@ -96,6 +99,7 @@ impl<C: Candidate> Report<C> {
                 // Its effect is against the incumbent's values, not against those that the proposal started from.
                 (title, keys) => format!("{}: as in \"{title}\"", keys.join(", ")),
             },
+            together: record.together.clone(),
             effect: record.effect,
             reason: record.reason.clone(),
         };
@@ -216,7 +220,11 @@ fn table(f: &mut fmt::Formatter<'_>, edits: &[KeptEdit]) -> fmt::Result {
     for edit in edits {
         let effect = edit.effect.map_or_else(|| "not measured".into(), |e| e.to_string());
         let runs = edit.effect.map_or(0, |e| e.runs);
-        writeln!(f, "  {:>5}  {:<width$}  {effect:<28}  {runs}", edit.id.to_string(), edit.title)?;
+        let others: Vec<String> =
+            edit.together.iter().filter(|id| **id != edit.id).map(ToString::to_string).collect();
+        let unit =
+            if others.is_empty() { String::new() } else { format!(", as one with {}", others.join(", ")) };
+        writeln!(f, "  {:>5}  {:<width$}  {effect:<28}  {runs}{unit}", edit.id.to_string(), edit.title)?;
     }
     Ok(())
 }

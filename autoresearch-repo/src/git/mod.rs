@@ -109,6 +109,11 @@ impl Git {
     pub(crate) fn find(folder: &Path) -> Result<Found, GitError> {
         let version = version()?;
         let asked = |words: &[&str]| asked(folder, words);
+        if !folder.is_dir() {
+            let why =
+                format!("there is no folder {}; name a git repository or a folder in one", folder.display());
+            return Err(GitError::new(why));
+        }
         let dir = asked(&["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
         let top = asked(&["rev-parse", "--path-format=absolute", "--show-toplevel"]).ok();
         let head = Self::head(folder);

@@ -3,12 +3,12 @@
 use super::error::HistoryError;
 use super::ledger::{apply, kept};
 use super::message;
-use super::unit::{joint, units};
+use super::unit::{joint, told, units};
 use crate::Task;
 use crate::git::{Git, Merged, Oid};
 use crate::tree::GitTree;
 use autoresearch_core::{Fate, Guarantee, Report, TrialRecord};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A branch that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +26,15 @@ pub struct Finalized {
 struct Edit {
     title: String,
     message: String,
+    /// The proposals that were judged as one with it, with its own.
+    unit: BTreeSet<String>,
     from: Oid,
     to: Oid,
 }
 
 impl Task {
-    /// Writes a branch with one commit for each certified edit (for edits that stand only together, one for all of them), oldest first, on the base that the study started from. Nothing is
-    /// checked out, and no other branch is touched.
+    /// Writes a branch with one commit for each certified edit (one for all edits of a unit, which were judged together), oldest
+    /// first, on the base that the study started from. Nothing is checked out, and no other branch is touched.
     ///
     /// # Errors
     /// The base has moved meanwhile (the message says how to go on), the branch exists, nothing is certified, or the edits one after
@@ -72,7 +74,8 @@ impl Task {
                 continue;
             }
             let title = entry.text.lines().next().unwrap_or_default().into();
-            edits.insert(proposal, (i, Edit { title, message: entry.text, from, to: entry.tree }));
+            let unit = told(&entry.text);
+            edits.insert(proposal, (i, Edit { title, message: entry.text, unit, from, to: entry.tree }));
         }
         let mut edits: Vec<(usize, Edit)> = edits.into_values().collect();
         edits.sort_by_key(|(i, _)| *i);
@@ -121,7 +124,9 @@ impl Task {
                 reason: conflict.reason,
             })?;
             let message = self.message_of(record, number)?;
-            edits.push(Edit { title, message, from: tip.tree_oid().clone(), to: next.tree_oid().clone() });
+            let unit = record.together.iter().chain([&record.id]).map(ToString::to_string).collect();
+            let (from, to) = (tip.tree_oid().clone(), next.tree_oid().clone());
+            edits.push(Edit { title, message, unit, from, to });
             tip = next;
         }
         Ok(edits)
@@ -159,8 +164,7 @@ impl Task {
         };
         let none = || HistoryError::Git(format!("the commit {start} has no tree"));
         let tree = git.resolve(&format!("{start}^{{tree}}")).ok_or_else(none)?;
-        let messages: Vec<&str> = edits.iter().map(|edit| edit.message.as_str()).collect();
-        let units = units(&messages);
+        let units = units(&edits.iter().map(|edit| edit.unit.clone()).collect::<Vec<_>>());
         let in_order = units.iter().flatten().copied().eq(0..edits.len());
         let written = self.append(&edits, &units, &tree, &start);
         let (tree, commits) = match written {

@@ -39,6 +39,10 @@ pub(super) fn settled(record: &TrialRecord<GitTree>, runs: &[RunId], study: &Abo
     };
     trailers.push(("Runs", format!("{} ({}{earlier})", record.runs, known.join(" "))));
     trailers.push(("Proposal", record.id.to_string()));
+    if !record.together.is_empty() {
+        let unit: Vec<String> = record.together.iter().map(ToString::to_string).collect();
+        trailers.push(("Unit", unit.join(" ")));
+    }
     if record.fate == Fate::Kept && !study.holdout {
         trailers.push(("Holdout", "none: it was tested on the data that steered the search".into()));
     }

@@ -18,7 +18,7 @@ pub struct Recorded {
     pub title: String,
     /// The whole message.
     pub message: String,
-    /// Its trailers: `Fate`, `Effect`, `Interval`, `Evidence`, `Runs`, `Proposal`, `Study`, `Base`, `Settled`.
+    /// Its trailers: `Fate`, `Effect`, `Interval`, `Evidence`, `Runs`, `Proposal`, `Unit` (the proposals that were judged as one with it), `Study`, `Base`, `Settled`.
     pub trailers: BTreeMap<String, String>,
 }
 

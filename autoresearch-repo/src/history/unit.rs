@@ -3,16 +3,12 @@
 use super::message;
 use std::collections::BTreeSet;
 
-/// Where the evidence of an edit names the edits of its unit.
-const BEGIN: &str = ", with ";
-const END: &str = " as one unit";
-
-/// Which messages belong together: for each unit the places of its edits, in the order of the first ones.
-pub(super) fn units(messages: &[&str]) -> Vec<Vec<usize>> {
+/// Which edits belong together, each given as the proposals of its unit with its own: for each unit the places of its
+/// edits, in the order of the first ones.
+pub(super) fn units(edits: &[BTreeSet<String>]) -> Vec<Vec<usize>> {
     let mut units: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
-    for (at, text) in messages.iter().enumerate() {
-        let mut names = named(text);
-        let mut places = Vec::new();
+    for (at, names) in edits.iter().enumerate() {
+        let (mut names, mut places) = (names.clone(), Vec::new());
         let mut first = units.len();
         // It may be what two units have in common.
         while let Some(i) = units.iter().position(|(others, _)| !others.is_disjoint(&names)) {
@@ -28,13 +24,11 @@ pub(super) fn units(messages: &[&str]) -> Vec<Vec<usize>> {
     units.into_iter().map(|(_, places)| places).collect()
 }
 
-/// A proposal, and those that its evidence names as of its unit.
-fn named(text: &str) -> BTreeSet<String> {
-    let found = message::trailers(text);
-    let evidence = found.get("Evidence").map_or("", String::as_str);
-    let list = evidence.rsplit_once(END).and_then(|(before, _)| before.rsplit_once(BEGIN));
-    let others = list.map_or("", |(_, list)| list).split(", ").filter(|name| !name.is_empty());
-    others.map(String::from).chain(found.get("Proposal").cloned()).collect()
+/// The proposals of an edit's unit as its message tells them, with its own.
+pub(super) fn told(message: &str) -> BTreeSet<String> {
+    let found = message::trailers(message);
+    let unit = found.get("Unit").map_or("", String::as_str).split_whitespace().map(String::from);
+    unit.chain(found.get("Proposal").cloned()).collect()
 }
 
 /// The message of a unit: what each of its edits says, and the evidence once, as it is of all of them.
@@ -52,9 +46,10 @@ pub(super) fn joint(messages: &[&str]) -> String {
     }
     text.push('\n');
     let all: Vec<_> = messages.iter().map(|text| message::trailers(text)).collect();
-    for name in
-        ["Fate", "Effect", "Interval", "Evidence", "Runs", "Proposal", "Holdout", "Study", "Base", "Settled"]
-    {
+    for name in [
+        "Fate", "Effect", "Interval", "Evidence", "Runs", "Proposal", "Unit", "Holdout", "Study", "Base",
+        "Settled",
+    ] {
         let mut values: Vec<&str> = Vec::new();
         for value in all.iter().filter_map(|found| found.get(name)) {
             if !values.contains(&value.as_str()) {
@@ -77,29 +72,36 @@ mod tests {
     use super::*;
 
     fn message(id: &str, unit: &str) -> String {
-        let unit =
-            if unit.is_empty() { String::new() } else { format!("{BEGIN}{unit}{END}, since they overlap") };
+        let unit = if unit.is_empty() { String::new() } else { format!("Unit: {unit}\n") };
         format!(
-            "edit {id}\n\nwhy\n\nFate: kept\nEffect: +2\nEvidence: 8 fresh runs; certified: one of 2 of 3 units{unit}\nProposal: {id}\n"
+            "edit {id}\n\nwhy\n\nFate: kept\nEffect: +2\nEvidence: 8 fresh runs; certified\nProposal: {id}\n{unit}"
         )
     }
 
     #[test]
     fn edits_of_one_unit_are_one_commit_with_its_effect() {
-        let texts = [message("p1", "p1, p4"), message("p2", ""), message("p4", "p1, p4")];
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        assert_eq!(units(&texts), [vec![0, 2], vec![1]]);
-        let joint = joint(&[texts[0], texts[2]]);
+        let texts = [message("p1", "p1 p4"), message("p2", ""), message("p4", "p1 p4")];
+        let edits = texts.each_ref().map(|text| told(text));
+        assert_eq!(units(&edits), [vec![0, 2], vec![1]]);
+        let joint = joint(&[&texts[0], &texts[2]]);
         assert!(joint.starts_with("edit p1\n\nOne unit of 2 edits"), "{joint}");
         assert!(joint.contains("\nedit p4\n"), "{joint}");
         let found = message::trailers(&joint);
         assert_eq!((found["Effect"].as_str(), found["Proposal"].as_str()), ("+2", "p1; p4"));
+        assert_eq!(found["Unit"], "p1 p4");
     }
 
     #[test]
     fn what_two_units_share_joins_them() {
-        let texts = [message("p1", "p1, p3"), message("p2", "p2, p3"), message("p3", "p1, p3, p2, p3")];
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        assert_eq!(units(&texts), [vec![0, 1, 2]]);
+        let edits = [["p1", "p3"], ["p2", "p3"], ["p3", "p1"]];
+        let edits = edits.map(|names| names.map(String::from).into());
+        assert_eq!(units(&edits), [vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn what_the_evidence_says_makes_no_unit() {
+        let text =
+            message("p2", "").replace("certified", "certified, with p1, p2 as one unit, since they overlap");
+        assert_eq!(units(&[told(&message("p1", "")), told(&text)]), [vec![0], vec![1]]);
     }
 }

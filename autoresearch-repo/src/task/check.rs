@@ -34,6 +34,12 @@ impl TaskSpec {
             }
         }
         self.objective.place().map_err(|why| self.wrong("objective", why))?;
+        if self.objective.direction.is_none() {
+            return Err(self.wrong(
+                "objective",
+                "say which way is better: `direction = \"minimize\"`, as for a loss, or `direction = \"maximize\"`, as for an accuracy",
+            ));
+        }
         for (name, place) in &self.metrics {
             let key = format!("metrics.{name}");
             place.place().map_err(|why| self.wrong(&key, why))?;

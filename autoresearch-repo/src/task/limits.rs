@@ -49,7 +49,9 @@ impl LimitsSpec {
             if let Some(minutes) = value.filter(|minutes| !is_time(*minutes)) {
                 return Some((
                     key,
-                    format!("{minutes} minutes are no limit; give a number above 0, or leave it out"),
+                    format!(
+                        "{minutes:?} minutes are no limit; give a number above 0 and below {MOST_MINUTES:?}, or leave it out"
+                    ),
                 ));
             }
         }

@@ -34,7 +34,7 @@ pub enum Take {
 #[serde(
     deny_unknown_fields,
     default,
-    expecting = "a table that says where the number stands, as in `{ line = \"loss:\" }`"
+    expecting = "a table that says where the number stands, as in `{ line = \"loss:\", direction = \"minimize\" }`"
 )]
 pub struct Objective {
     /// What stands before the number in its line, such as `val_bpb:`.
@@ -54,7 +54,7 @@ pub struct Objective {
     pub key: Option<String>,
     /// Which of several places counts.
     pub take: Take,
-    /// Whether lower or higher is better.
+    /// Whether lower or higher is better; of the objective it has to be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
 }

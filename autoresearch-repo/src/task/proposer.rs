@@ -18,7 +18,7 @@ use std::time::Duration;
 ///     repository = "."
 ///     editable   = ["train.py"]
 ///     run        = "python train.py"
-///     objective  = { line = "val_bpb:" }
+///     objective  = { line = "val_bpb:", direction = "minimize" }
 ///     [proposer]
 ///     agent = ["my-agent", "--edit", "--prompt", "{prompt}"]
 ///     env   = ["MY_AGENT_KEY"]

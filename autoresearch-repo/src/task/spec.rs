@@ -207,7 +207,7 @@ impl TaskSpec {
         let line_at = |at: usize| text.get(..at).map(|before| before.matches('\n').count() + 1);
         let mut spec: Self = toml::from_str(text).map_err(|why| {
             let line = why.span().and_then(|span| line_at(span.start));
-            TaskError::new("", why.message()).in_file("task.toml", line)
+            TaskError::new("", in_words(why.message())).in_file("task.toml", line)
         })?;
         let folder = folder.as_ref();
         spec.repository = folder.join(&spec.repository);
@@ -238,6 +238,18 @@ impl TaskSpec {
             None => error,
         }
     }
+}
+
+/// What the reader of TOML says it expected, in the words of its users.
+fn in_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected a sequence", "expected a list, as in [\"train.py\"]"),
+        ("expected f64", "expected a number"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected a boolean", "expected true or false"),
+    ];
+    WORDS.iter().fold(message.into(), |message: String, (rust, word)| message.replace(rust, word))
 }
 
 /// A study's folder within a repository's own.

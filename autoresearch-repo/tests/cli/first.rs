@@ -95,7 +95,7 @@ fn finalize_takes_a_branch_alone_and_says_first_that_the_base_has_moved() {
     repo.write_task(&format!("[study]\nruns = 60\nproposals = 1\n[proposer]\n{AGENT}"));
     repo.does(&["run", "-q"]);
     let made = repo.does(&["finalize", "better"]);
-    assert!(made.out.starts_with("branch better with 1 commits on "), "{made:?}");
+    assert!(made.out.starts_with("branch better with 1 commit on "), "{made:?}");
     // What is checked out now does not have the task's file.
     repo.git(&["mv", "train.sh", "go.sh"]);
     repo.git(&["commit", "-q", "-m", "another name"]);

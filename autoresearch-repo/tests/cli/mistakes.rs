@@ -43,6 +43,67 @@ fn files_and_options_that_make_no_sense() {
     refused(&repo, &["run"], 2, &["task.toml:1: repository: "]);
 }
 
+/// Each mistake in the file is told with its line, what it is, and what is to be written.
+#[test]
+fn mistakes_in_the_file() {
+    let repo = Repo::new();
+    repo.write_task("[proposer]\nagent = \"true\"\n");
+    let text = fs::read_to_string(repo.task()).unwrap();
+    let cases: [(&str, &str, &[&str]); 9] = [
+        (", direction = \"minimize\"", "", &["task.toml:6: objective: ", "which way is better", "maximize"]),
+        ("[\"train.sh\"]", "\"train.sh\"", &["task.toml:3: ", "expected a list, as in"]),
+        ("minutes = 1", "minutes = \"ten\"", &["task.toml:7: ", "expected a number"]),
+        ("minutes = 1", "processes = -3", &["task.toml:7: ", "expected a whole number"]),
+        ("minutes = 1", "minutes = 1e300", &["limits.minutes: 1e300 minutes are no limit", "below"]),
+        ("\"train.sh\"]", "\"src/**\"]", &["task.toml:3: editable: ", "matches no file"]),
+        (
+            "run =",
+            "protected = [\"train.sh\"]\nrun =",
+            &["task.toml:4: protected: ", "both editable and protected"],
+        ),
+        (
+            "\"repo\"",
+            "\"nowhere\"",
+            &["task.toml:1: repository: there is no folder", "name a git repository"],
+        ),
+        ("[proposer]", "[study]\nruns = 3\n[proposer]", &["the limit on runs is 3", "raise the limit"]),
+    ];
+    for (from, to, told) in cases {
+        fs::write(repo.task(), text.replacen(from, to, 1)).unwrap();
+        refused(&repo, &["run"], 2, told);
+        assert!(!repo.says(&["run"]).err.contains("began with"), "nothing has begun yet");
+    }
+    fs::write(repo.beside("log.jsonl"), "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":\"y\"}\n").unwrap();
+    let said = repo.says(&["audit", "log.jsonl"]);
+    assert!(!(said.out + &said.err).contains(".metric("), "options are called as they are here");
+}
+
+/// Who looks for a run's files in the wrong place is told where they are.
+#[test]
+fn an_evaluator_that_looks_in_the_wrong_place() {
+    let repo = Repo::new();
+    repo.write("train.sh", "echo 'loss: 5' > model.txt\n");
+    repo.git(&["commit", "-q", "-am", "leaves a file"]);
+    let measures =
+        |file: &str| format!("artifacts = [\"model.txt\"]\nevaluate = {{ run = \"cat {file}\" }}\n");
+    repo.write_task(&measures("model.txt"));
+    refused(&repo, &["init"], 1, &["hint: what a run leaves is in the folder", "`{artifacts}/model.txt`"]);
+    repo.write_task(&measures("{artifacts}/model.txt"));
+    assert!(repo.does(&["init"]).out.contains("baseline, seed 1: 5 in"));
+}
+
+/// `autoresearch audit … | head -1`: who reads has had enough, and nothing went wrong.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let repo = Repo::new();
+    fs::write(repo.beside("log.tsv"), "commit\tloss\tstatus\na\t2\tkeep\nb\t1\tkeep\n").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = repo.command(&["audit", "log.tsv"]);
+    let output = command.stdout(writer).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
 #[test]
 fn repositories_that_cannot_be_begun_with() {
     let repo = Repo::new();

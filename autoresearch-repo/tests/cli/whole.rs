@@ -61,7 +61,7 @@ fn from_a_repository_to_a_branch() {
     assert!(!audit.out.is_empty());
 
     let made = repo.does(&["finalize", "task.toml", "better"]);
-    assert!(made.out.starts_with("branch better with 1 commits on "), "{made:?}");
+    assert!(made.out.starts_with("branch better with 1 commit on "), "{made:?}");
     assert!(repo.git(&["show", "better:train.sh"]).contains("rate=3"));
     assert_eq!(repo.git(&["rev-parse", "better~1"]), repo.git(&["rev-parse", "HEAD"]));
     assert_eq!(repo.of_user(), before, "working tree, HEAD, index and configuration are the user's");

@@ -223,7 +223,7 @@ async fn a_huge_number_file_and_a_flood_of_output_are_failures() {
     spec.evaluate = None;
     spec.holdout = None;
     spec.limits.disk = autoresearch_repo::Bytes(64 << 20);
-    spec.objective = autoresearch_repo::Objective::file("model");
+    spec.objective = autoresearch_repo::Objective::file("model").minimize();
     let task = spec.open().unwrap();
     let tree = edited(&task.baseline(), "train.sh", "head -c 30000000 /dev/zero >model\n");
     let told = failed_as(FailureKind::InvalidMetric, fort.repo.run(&task, &tree, 3).await);

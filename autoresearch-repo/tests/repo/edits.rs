@@ -145,7 +145,7 @@ fn long_names_of_objects_are_names_too() {
         .editable(["train.sh"])
         .run("true")
         .sandbox(autoresearch_repo::Sandbox::none());
-    let task = spec.objective(autoresearch_repo::Objective::line("x:")).open().unwrap();
+    let task = spec.objective(autoresearch_repo::Objective::line("x:").minimize()).open().unwrap();
     let base = task.baseline();
     assert_eq!(base.tree().len(), 64);
     let (one, two) = (edited(&base, "train.sh", "a1\n\nb\n"), edited(&base, "train.sh", "a\n\nb2\n"));

@@ -9,7 +9,7 @@ async fn what_is_measured_from_outside_is_not_what_the_run_says() {
     let script =
         "echo '{\"loss\": 2, \"seconds\": -1, \"cpu_seconds\": -1, \"memory_gb\": -1, \"epochs\": 3}'\n";
     let repo = Repo::new(&[("train.sh", script)]);
-    let spec = repo.spec().objective(Objective::json("loss"));
+    let spec = repo.spec().objective(Objective::json("loss").minimize());
     let measured = repo.run(&spec.clone().open().unwrap(), &spec.clone().open().unwrap().baseline(), 1).await;
     let measured = measured.unwrap();
     for name in ["seconds", "cpu_seconds", "memory_gb"] {
@@ -34,7 +34,7 @@ async fn many_numbers_take_little_memory() {
     // Kept as objects these would be about a kilobyte each, and twice.
     let script = "yes '{\"loss\":1}' | head -n 300000\n";
     let repo = Repo::new(&[("train.sh", script)]);
-    let task = repo.spec().objective(Objective::json("loss")).open().unwrap();
+    let task = repo.spec().objective(Objective::json("loss").minimize()).open().unwrap();
     let before = peak();
     assert_eq!(repo.run(&task, &task.baseline(), 1).await.unwrap().objective(), 1.0);
     let more = peak() - before;

@@ -88,7 +88,7 @@ fn no_repository_and_no_commit_are_told() {
         let spec = Task::at(folder.path())
             .editable(["x"])
             .run("x")
-            .objective(Objective::line("x"))
+            .objective(Objective::line("x").minimize())
             .sandbox(Sandbox::none());
         spec.open().unwrap_err().to_string()
     };

@@ -163,8 +163,10 @@ async fn units_constraints_and_files_come_through() {
     let script =
         "echo '{\"loss\": 2, \"values\": [1, 3], \"speed\": 9}' ; echo '{\"a\": {\"b\": 4}}' >r.json\n";
     let repo = Repo::new(&[("train.sh", script)]);
-    let spec =
-        repo.spec().objective(Objective::json("loss")).metric("b", Objective::file("r.json").key("a.b"));
+    let spec = repo
+        .spec()
+        .objective(Objective::json("loss").minimize())
+        .metric("b", Objective::file("r.json").key("a.b"));
     let task = spec.at_most("b", 5.0).open().unwrap();
     let measured = repo.run(&task, &task.baseline(), 1).await.unwrap();
     assert_eq!(measured.units().unwrap().values(), [1.0, 3.0]);

@@ -38,7 +38,11 @@ pub(super) fn age(data: &Data, read: Option<i64>) -> String {
     if age < 0.0 {
         return String::new();
     }
-    let every = ended.saturating_sub(began) as f64 / 1000.0 / state.events.saturating_sub(1).max(1) as f64;
+    if state.events < 2 {
+        // One event has no pace: the first run may take its hours.
+        return format!(" That was {} before the store was read on {}.", duration(age), date(read));
+    }
+    let every = ended.saturating_sub(began) as f64 / 1000.0 / (state.events - 1) as f64;
     let silent = if is_silent(age, every) { ": by that it no longer runs" } else { "" };
     format!(
         " That was {} before the store was read on {}; until then there was an event every {} on average{silent}.",

@@ -6,7 +6,7 @@ use crate::accept::decision::{Decision, Strength};
 use crate::arm::ProposalId;
 use crate::propose::Effect;
 use crate::stats::student_quantile;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A unit's share in the bolder stack: its estimate must be above this many sigma.
 const BOLD: f64 = 0.5;
@@ -16,6 +16,12 @@ pub(super) struct Settled {
     pub(super) stack: Stack,
     /// How many certified units each accepted proposal brings; edits of one unit share it.
     pub(super) promised: BTreeMap<ProposalId, usize>,
+}
+
+/// The proposals of those of the units that are of several.
+fn fused(units: &[&Candidate]) -> BTreeSet<ProposalId> {
+    let several = units.iter().filter(|c| c.unit.arm.proposals().nth(1).is_some());
+    several.flat_map(|c| c.unit.arm.proposals()).collect()
 }
 
 impl Candidate {
@@ -77,9 +83,8 @@ impl Certificate {
     }
 
     fn reason(&self, kept: &[&Candidate], certified: usize) -> String {
-        let units = kept.iter().filter(|c| c.unit.arm.proposals().count() > 1);
-        let fused: Vec<String> = units.flat_map(|c| c.unit.arm.proposals()).map(|p| p.to_string()).collect();
-        let unit = match fused.as_slice() {
+        let edits: Vec<String> = fused(kept).iter().map(ToString::to_string).collect();
+        let unit = match edits.as_slice() {
             [] => String::new(),
             // The certificate speaks of the unit; which of its edits do the work it cannot tell.
             edits => format!(", with {} as one unit, since they overlap", edits.join(", ")),
@@ -108,6 +113,6 @@ impl Certificate {
         });
         let level = self.alpha * (self.before + certified).max(1) as f64 / self.units.len() as f64;
         let log_e = first.evidence.log_e_validation();
-        decision.effect(effect).strength(Some(Strength::new(log_e, level.min(1.0))))
+        decision.together(fused(units)).effect(effect).strength(Some(Strength::new(log_e, level.min(1.0))))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::End;
 use super::failure::Failure;
+use super::out::say;
 use autoresearch_core::{Direction, audit::Audit};
 use std::path::PathBuf;
 
@@ -86,6 +87,16 @@ pub(super) fn audit(said: Arguments) -> Result<End, Failure> {
         _ => audit,
     };
     audit = said.alpha.into_iter().fold(audit, Audit::alpha);
-    println!("{}", audit.run()?);
+    say(as_options(audit.run()?.to_string()));
     Ok(End::Done)
+}
+
+/// What the library calls by its methods, as options of this program.
+pub(super) fn as_options(text: String) -> String {
+    const NAMES: [(&str, &str); 3] = [
+        (".metric(\"...\")", "--metric COLUMN"),
+        (".direction(...)", "--minimize or --maximize"),
+        (".each_row_is_a_run()", "--each-row"),
+    ];
+    NAMES.iter().fold(text, |text, (method, option)| text.replace(method, option))
 }

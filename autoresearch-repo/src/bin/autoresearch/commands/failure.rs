@@ -1,5 +1,6 @@
 //! Why a command could not do what was asked.
 
+use super::audit::as_options;
 use autoresearch_core::{StoreError, StudyError, audit::AuditError};
 use autoresearch_repo::{HistoryError, TaskError};
 use autoresearch_report::ReportError;
@@ -21,6 +22,19 @@ impl Failure {
     /// It went wrong on the way.
     pub(super) fn work(text: impl Into<String>) -> Self {
         Self { status: 1, text: text.into() }
+    }
+
+    /// The same of a study that is stored: the policy, the settings or the store may not be what it began with.
+    pub(super) fn of_stored(error: StudyError) -> Self {
+        let is_state = matches!(error, StudyError::State(_));
+        let failure = Self::from(error);
+        if !is_state {
+            return failure;
+        }
+        Self::input(format!(
+            "{}; a study goes on only with what it began with: put that back, or give the task another `name` and run it anew",
+            failure.text
+        ))
     }
 
     pub(super) fn told(&self) -> ExitCode {
@@ -45,10 +59,8 @@ impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
         let text = error.to_string();
         match error {
-            // The policy, the settings or the store are not what the study began with.
-            StudyError::State(_) => Self::input(format!(
-                "{text}; a study goes on only with what it began with: put that back, or give the task another `name` and run it anew"
-            )),
+            // The policy or the settings make no sense.
+            StudyError::State(_) => Self::input(text),
             _ => Self::work(text),
         }
     }
@@ -68,6 +80,6 @@ impl From<ReportError> for Failure {
 
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
-        Self::input(error.to_string())
+        Self::input(as_options(error.to_string()))
     }
 }

@@ -1,6 +1,7 @@
 //! `autoresearch finalize`.
 
 use super::failure::Failure;
+use super::out::say;
 use super::store::stored;
 use super::{End, Given};
 use autoresearch_core::SqliteStore;
@@ -49,7 +50,7 @@ pub(super) async fn finalize(mut arguments: Arguments, quiet: bool) -> Result<En
     let made = if arguments.recorded {
         task.finalize_recorded(branch, onto)?
     } else {
-        let report = task.report(&store).await?;
+        let report = task.report(&store).await.map_err(Failure::of_stored)?;
         match onto {
             Some(onto) => task.finalize_onto(&report, branch, onto),
             None => task.finalize(&report, branch),
@@ -61,8 +62,9 @@ pub(super) async fn finalize(mut arguments: Arguments, quiet: bool) -> Result<En
             error => error.into(),
         })?
     };
-    println!("branch {} with {} commits on {}", made.branch, made.commits.len(), made.onto);
-    made.commits.iter().for_each(|commit| println!("{commit}"));
+    let many = if made.commits.len() == 1 { "" } else { "s" };
+    say(format!("branch {} with {} commit{many} on {}", made.branch, made.commits.len(), made.onto));
+    made.commits.iter().for_each(say);
     if !quiet {
         eprintln!("`git log {}..{}` shows them", made.onto, made.branch);
     }

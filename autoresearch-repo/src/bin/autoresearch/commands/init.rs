@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::look::Looks;
 use super::noise::noise;
+use super::out::say;
 use super::python::hint;
 use super::{End, tell};
 use autoresearch_repo::{Sandbox, Task, TaskSpec};
@@ -45,17 +46,23 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
             _ = tokio::signal::ctrl_c() => return Ok(End::Stopped),
         };
         let measured = tried.map_err(|failure| {
-            let hint = hint(failure.message()).filter(|_| task.spec().sandbox != Some(Sandbox::None));
+            let told = failure.message();
+            let outside = || hint(told).filter(|_| task.spec().sandbox != Some(Sandbox::None));
+            let hint = artifacts(told, task.spec()).or_else(|| outside().map(String::from));
             let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
             Failure::work(format!(
                 "the baseline gave no number on seed {seed}, so that nothing can be searched: {failure}{hint}"
             ))
         })?;
-        println!("baseline, seed {seed}: {} in {:.1} s", measured.objective(), begun.elapsed().as_secs_f64());
+        say(format!(
+            "baseline, seed {seed}: {} in {:.1} s",
+            measured.objective(),
+            begun.elapsed().as_secs_f64()
+        ));
         runs.push((seed, measured));
     }
     if !runs.is_empty() {
-        println!("{}", noise(&runs, task.spec().objective.direction.unwrap_or_default()));
+        say(noise(&runs, task.spec().objective.direction.unwrap_or_default()));
     }
     match task.proposer() {
         _ if quiet => {}
@@ -63,6 +70,17 @@ pub(super) async fn init(said: Arguments, quiet: bool) -> Result<End, Failure> {
         Ok(_) => eprintln!("`autoresearch run {path}` begins the search"),
     }
     Ok(End::Done)
+}
+
+/// Where a command that measures has to look, if it failed for want of a file.
+fn artifacts(failure: &str, spec: &TaskSpec) -> Option<String> {
+    let measures = ["evaluate", "holdout", "test"].iter().any(|key| failure.contains(&format!("[{key}]")));
+    let misses = ["No such file", "Is a directory", "not found"].iter().any(|text| failure.contains(text));
+    let first = spec.artifacts.first().filter(|_| measures && misses)?;
+    Some(format!(
+        "what a run leaves is in the folder that `{{artifacts}}` and the variable AUTORESEARCH_ARTIFACTS name, as in \
+         `{{artifacts}}/{first}`; the command itself starts in a pristine checkout"
+    ))
 }
 
 /// # Errors

@@ -164,7 +164,7 @@ limits     = {{ minutes = {minutes} }}   # also: cpu_minutes, memory = "8 GiB", 
 sandbox    = "bubblewrap"
 
 # Computes the number apart from the run, so that edited code cannot print its own score: it runs in a pristine checkout, and
-# reads what the run has left.
+# reads what the run has left: `{{artifacts}}` is the folder that these files are in.
 # artifacts = [{artifacts}]
 # [evaluate]
 # run  = {evaluate}

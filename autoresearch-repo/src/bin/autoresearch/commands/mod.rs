@@ -6,6 +6,7 @@ mod finalize;
 mod init;
 mod look;
 mod noise;
+mod out;
 mod python;
 mod report;
 mod run;

@@ -1,6 +1,7 @@
 //! `autoresearch report`.
 
 use super::failure::Failure;
+use super::out::say;
 use super::store::{place, stored};
 use super::{End, Given};
 use autoresearch_core::Certified;
@@ -38,7 +39,7 @@ pub(super) async fn report(arguments: Arguments) -> Result<End, Failure> {
     if let Some(damage) = report.data().damage() {
         eprintln!("warning: {damage}");
     }
-    println!("{}\n{}", report.in_short().headline, folder.join("report.html").display());
+    say(format!("{}\n{}", report.in_short().headline, folder.join("report.html").display()));
     Ok(End::Done)
 }
 
@@ -52,7 +53,7 @@ fn certified(file: &Path) -> Result<Certified<Value>, Failure> {
 async fn live(store: &Path, port: u16) -> Result<End, Failure> {
     let refused = |error: std::io::Error| Failure::work(format!("127.0.0.1, port {port}: {error}"));
     let live = Live::bind(store, port).await.map_err(refused)?;
-    println!("http://{}/", live.address().map_err(refused)?);
+    say(format!("http://{}/", live.address().map_err(refused)?));
     tokio::select! {
         served = live.serve() => served.map_err(refused).map(|()| End::Done),
         _ = tokio::signal::ctrl_c() => Ok(End::Done),

@@ -1,6 +1,7 @@
 //! `autoresearch run` and `autoresearch resume`.
 
 use super::failure::Failure;
+use super::out::say;
 use super::store::{place, stored};
 use super::{End, Given, tell};
 use autoresearch_core::{Cancellation, Progress, SqliteStore, StopReason};
@@ -38,13 +39,18 @@ async fn study(task: Task, path: &Path, given: &Given, quiet: bool) -> Result<En
     let stop = Cancellation::new();
     stops(&stop)?;
     let progress = if quiet { Progress::quiet() } else { Progress::bar() };
+    let begun = path.exists();
     let study = task.study(proposer).store(SqliteStore::open(path)?).observer(progress);
     let ended = study.cancelled_by(&stop).run().await;
     if ended.is_err() {
         remove_empty(path).await;
     }
-    let report = ended?;
-    println!("{report}");
+    let report = match ended {
+        Ok(report) => report,
+        Err(error) if begun => return Err(Failure::of_stored(error)),
+        Err(error) => return Err(error.into()),
+    };
+    say(&report);
     let file = given.task.display();
     if report.stopped == StopReason::Cancelled {
         eprintln!("stopped; `autoresearch resume {file}` goes on");
