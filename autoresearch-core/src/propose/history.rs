@@ -160,8 +160,20 @@ impl<C: Candidate> TrialRecord<C> {
     /// of what a proposer learns.
     pub fn for_test(id: ProposalId, proposal: Arc<Proposal<C>>, fate: Fate, effect: Option<Effect>) -> Self {
         let parent = Arc::new(proposal.candidate.clone());
-        let (units, reason, keys) = (None, String::new(), Vec::new());
-        Self { id, proposal, parent, units, version: Version(0), fate, effect, reason, runs: 1, keys }
+        let (units, reason, keys, together) = (None, String::new(), Vec::new(), Vec::new());
+        Self {
+            id,
+            proposal,
+            parent,
+            units,
+            version: Version(0),
+            fate,
+            effect,
+            reason,
+            runs: 1,
+            keys,
+            together,
+        }
     }
 }
 
