@@ -71,6 +71,8 @@ mod local;
 mod ray;
 #[cfg(target_os = "linux")]
 mod slurm;
+#[cfg(target_os = "linux")]
+mod step;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 

@@ -37,6 +37,7 @@ impl Claim {
                     file.set_len(0)
                         .and_then(|()| file.write_all(holder.as_bytes()))
                         .map_err(LaunchError::io(what()))?;
+                    crate::step::made("cluster claimed");
                     return Ok(Self { _lock: file, path });
                 }
                 Err(TryLockError::WouldBlock) if Instant::now() > until => {
@@ -65,6 +66,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // Still locked: who waits for it finds that it is gone, and makes another.
         let _ = fs::remove_file(&self.path);
+        crate::step::made("cluster lock removed");
     }
 }
 

@@ -123,7 +123,10 @@ impl LaunchFolder {
             serde_json::to_string(&self.note).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         // Last, and whole: with it the launch counts as made.
         self.write("launch.half", &note).map_err(what())?;
-        fs::rename(self.path.join("launch.half"), self.path.join("launch.json")).map_err(what())
+        crate::step::made("cluster folder filled");
+        fs::rename(self.path.join("launch.half"), self.path.join("launch.json")).map_err(what())?;
+        crate::step::made("cluster launch noted");
+        Ok(())
     }
 
     /// Readable by nobody else: there are variables in it.
@@ -146,7 +149,9 @@ impl LaunchFolder {
     /// Writes down how it is about to be submitted, so that it is found even when the answer never comes.
     pub(crate) fn asked(&self, how: &str) -> io::Result<()> {
         self.write("asked.half", how)?;
-        fs::rename(self.path.join("asked.half"), self.path.join("asked"))
+        fs::rename(self.path.join("asked.half"), self.path.join("asked"))?;
+        crate::step::made("cluster asked");
+        Ok(())
     }
 
     /// It was not submitted that way: nothing of it is there to be found.
@@ -162,7 +167,10 @@ impl LaunchFolder {
     /// Writes down the engine's name of it.
     pub(crate) fn submitted(&self, name: &str) -> io::Result<()> {
         self.write("submitted.half", name)?;
-        fs::rename(self.path.join("submitted.half"), self.path.join("submitted"))
+        crate::step::made("cluster submitted");
+        fs::rename(self.path.join("submitted.half"), self.path.join("submitted"))?;
+        crate::step::made("cluster name noted");
+        Ok(())
     }
 
     /// The engine's name of it, if it is known.
@@ -264,6 +272,7 @@ impl LaunchFolder {
     /// Deletes it. What is still running in it may be writing: it is tried for a while.
     pub(crate) fn remove(&self) {
         self.fence();
+        crate::step::made("cluster fence gone");
         for pause in [0, 20, 100, 500, 1000] {
             std::thread::sleep(Duration::from_millis(pause));
             match files::remove(&self.path) {
@@ -275,7 +284,9 @@ impl LaunchFolder {
             }
         }
         if let Some(run) = self.path.parent() {
+            crate::step::made("cluster launch removed");
             let _ = fs::remove_dir(run); // only when it is empty
+            crate::step::made("cluster folder removed");
         }
     }
 }

@@ -80,6 +80,7 @@ impl Claim {
         claim.end_what_was_left(&text)?;
         let written = claim.lock.set_len(0).and_then(|()| claim.lock.write_all_at(me().as_bytes(), 0));
         written.map_err(LaunchError::io(format!("cannot write the lock {}", claim.lock_path.display())))?;
+        crate::step::made("local claimed");
         Ok(claim)
     }
 
@@ -112,6 +113,7 @@ impl Claim {
             serde_json::to_string(&record).map_err(|why| LaunchError::Infrastructure(why.to_string()))?;
         let written = self.lock.write_all_at(format!("{}{text}\n", me()).as_bytes(), 0);
         written.map_err(LaunchError::io(format!("cannot write {}", self.lock_path.display())))?;
+        crate::step::made("local noted");
         Ok(Kin::new(mark.into(), self.folders(), groups.to_vec(), since))
     }
 
@@ -153,6 +155,7 @@ impl Claim {
 fn private(folder: &Path) -> Result<PathBuf, LaunchError> {
     let made = fs::DirBuilder::new().mode(0o700).create(folder);
     made.map_err(LaunchError::io(format!("cannot make the folder {}", folder.display())))?;
+    crate::step::made("local folder made");
     Ok(folder.into())
 }
 
@@ -169,9 +172,11 @@ impl Drop for Claim {
                 tracing::warn!("{} stays behind: {why}", folder.display());
             }
         }
+        crate::step::made("local folders removed");
         let _ = fs::remove_file(&self.refused);
         // Still locked: who waits for it finds that it is gone, and makes another.
         let _ = fs::remove_file(&self.lock_path);
+        crate::step::made("local note removed");
     }
 }
 

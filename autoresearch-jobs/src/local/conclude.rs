@@ -57,7 +57,9 @@ pub(super) fn conclude(
     wall: Duration,
 ) -> Result<JobExit, LaunchError> {
     running.headless = matches!(stop, Stop::Ended);
+    crate::step::made("local ended");
     let over = running.end()?;
+    crate::step::made("local processes gone");
     let mut limit = match stop {
         Stop::Cancelled => return Err(LaunchError::Cancelled),
         Stop::Lost => return Err(lost()),
@@ -113,6 +115,7 @@ pub(super) fn conclude(
         }
         _ => Collected::default(),
     };
+    crate::step::made("local collected");
     Ok(JobExit {
         limit,
         wall_seconds: wall.as_secs_f64(),

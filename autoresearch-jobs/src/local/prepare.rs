@@ -113,6 +113,7 @@ pub(super) fn prepare(
     let groups = places::plan(&mark.to_lowercase(), job.limits.memory.is_some());
     let kin = claim.note(id, &mark, &groups)?;
     cgroup::make(&groups, job.limits.memory).map_err(LaunchError::io("cannot make a control group"))?;
+    crate::step::made("local groups made");
     let mut groups = Made(groups);
     let refused = claim.refused().to_path_buf();
     let ways = command::Ways { groups: &groups.0, refused: &refused };

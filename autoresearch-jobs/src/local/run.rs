@@ -90,6 +90,7 @@ async fn run(
     })?;
     let begun = Instant::now();
     running.kin.begins_with(pid, since);
+    crate::step::made("local started");
     tracing::debug!(%id, pid, "started");
     // What confines it are processes, too, and none of the job's.
     let own = running.confine.as_ref().map_or(0, |confine| confine.processes());

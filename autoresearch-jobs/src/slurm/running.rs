@@ -92,7 +92,9 @@ impl Running {
         blocking(move || {
             let Some(folder) = folder else { return exit };
             let exit = exit.and_then(|mut exit| {
+                crate::step::made("cluster ended");
                 folder.collect(&job, &mut exit)?;
+                crate::step::made("cluster collected");
                 Ok(exit)
             });
             folder.remove();
