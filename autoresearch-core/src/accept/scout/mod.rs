@@ -1,8 +1,8 @@
 //! Scout and certify: explore like keep-if-better, believe only what survives a fresh factorial.
 //!
 //! `climb` knows where the unproven stack stands, `board` sends proposals out on it, `stack` knows what in it can be
-//! switched alone, `refine` moves keys to the best values tried, `peel` takes useless edits off fused units, `certify` tests
-//! all of it on fresh runs, each design a `block`, `verdict` says what that comes to, `reserve` what it costs; this file has
+//! switched alone, `refine` moves keys to the best values tried, `peel` takes useless edits off fused units, `trim` drops
+//! keys that are not missed, `certify` tests all of it on fresh runs, each design a `block`, `verdict` says what that comes to, `reserve` what it costs; this file has
 //! the settings and the order of the phases.
 
 mod block;
@@ -14,6 +14,7 @@ mod refine;
 mod reserve;
 mod rival;
 mod stack;
+mod trim;
 mod verdict;
 
 use super::decision::{Plan, Step};
@@ -28,6 +29,7 @@ use reserve::Ground;
 use rival::Rival;
 use stack::Stack;
 use std::collections::BTreeMap;
+use trim::Trim;
 
 /// Runs of the baseline at the start, and of the certified set at the end.
 const CALIBRATE: usize = 8;
@@ -105,6 +107,7 @@ enum Phase {
     Climb,
     Rival(Rival),
     Peel(Peel),
+    Trim(Trim),
     Certify(Box<Certificate>),
     Done,
 }
@@ -262,7 +265,13 @@ impl Scout {
     /// Runs to be kept back for certifying so many units.
     fn reserve(&self, units: usize) -> u64 {
         let peel = if self.rules.peel { peel::cost(self.stack.fused()) } else { 0 };
-        reserve::reserve(units, self.ground()) + peel
+        let trim = if self.ground() == Ground::Steep { trim::cost(units) } else { 0 };
+        self.certificate_cost(units) + peel + trim
+    }
+
+    /// Runs of a certificate of so many units.
+    fn certificate_cost(&self, units: usize) -> u64 {
+        reserve::reserve(units, self.ground())
     }
 
     /// How much may be switched at once in a certificate.
@@ -315,6 +324,8 @@ impl Scout {
             self.phase = Phase::Done;
         } else if self.rules.peel {
             self.phase = Phase::Peel(Peel::default());
+        } else if self.ground() == Ground::Steep {
+            self.phase = Phase::Trim(Trim::default());
         } else {
             self.certify();
         }
@@ -356,6 +367,19 @@ impl Acceptor for Scout {
                         }
                         None if last => self.scouted(cohort),
                         None => {}
+                    }
+                }
+                Phase::Trim(_) => {
+                    let Phase::Trim(mut trim) = std::mem::replace(&mut self.phase, Phase::Climb) else {
+                        continue;
+                    };
+                    let step = self.trim(&mut trim, cohort);
+                    match step {
+                        Some(step) => {
+                            self.phase = Phase::Trim(trim);
+                            return step;
+                        }
+                        None => self.certify(),
                     }
                 }
                 Phase::Rival(_) => {

@@ -87,6 +87,13 @@ impl Model {
         best.into_iter().map(|(key, (part, worth))| (key, part, worth)).collect()
     }
 
+    /// What a value of the stack adds to the incumbent's, as of the last refinement.
+    pub(super) fn worth(&self, arm: &Arm) -> f64 {
+        let Some(posterior) = &self.posterior else { return 0.0 };
+        let values = arm.parts().iter().filter_map(|part| self.values.get(part).copied().flatten());
+        values.map(|value| posterior.difference(Some(value), None).0).sum()
+    }
+
     /// How much a proposal may still turn out to be worth against the stack: mean plus standard deviation.
     fn promise(&self, proposal: ProposalId, stack: &Stack, cohort: &Cohort<'_>) -> f64 {
         let Some(posterior) = &self.posterior else { return 0.0 };

@@ -74,6 +74,14 @@ impl Stack {
         Self { units: Vec::new(), arm: Arm::incumbent(), ..self.clone() }
     }
 
+    /// With the incumbent's values for these keys.
+    pub(super) fn without(&self, keys: &[Arc<str>]) -> Self {
+        let mut without = self.clone();
+        without.units.retain(|unit| !keys.contains(&unit.key));
+        without.rebuild();
+        without
+    }
+
     /// With a value for a key that it has none for.
     pub(super) fn put(&self, key: Arc<str>, part: Part) -> Self {
         let mut with = self.clone();
