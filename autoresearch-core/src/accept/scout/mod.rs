@@ -46,7 +46,8 @@ const STEEP: f64 = 0.5;
 /// It keeps two stands: the *scout stack*, liberal and unproven, which new proposals build upon, and the *incumbent*,
 /// the certified set. One run decides whether the stack takes a proposal (better than the stack's mean by .4 sigma);
 /// the mean is re-measured and shrunk, so that no lucky run becomes the yardstick; where runs are mostly signal,
-/// several proposals share a run. At the end, or now and then where no budget is known, everything in the stack is
+/// several proposals share a run. On a plain baseline, where most of the gain came in leaps, keys that the stack does as
+/// well without are dropped first, a few at a time: what stands in for one another is kept once. At the end, or now and then where no budget is known, everything in the stack is
 /// switched on and off on fresh runs in orthogonal blocks with the rest of the stack on; what then convinces on
 /// validation and on the holdout is certified and joins the incumbent, what hurts is dropped.
 ///
