@@ -157,7 +157,7 @@ async fn what_was_learned_beyond_single_trials_is_told() {
         let proposal = std::sync::Arc::new(idea.expecting(0.2 * (1.0 + n)));
         let effect = Effect::new(measured, (measured - 0.2, measured + 0.2), 0.95, 4, true);
         let mut record = TrialRecord::for_test(id, proposal, Fate::Rejected, Some(effect));
-        record.version = Version(i as u32);
+        record.version = Version(4 * i as u32);
         proposer.observe(&record);
     }
     let start = Recipe::start();
