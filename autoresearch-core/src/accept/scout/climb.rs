@@ -31,7 +31,7 @@ pub(super) struct Climb {
     realised: f64,
     claims: f64,
     /// What the stack took up since the incumbent was last measured, and what each of it seemed to add.
-    pub(super) taken: Vec<(ProposalId, Effect)>,
+    taken: Vec<(ProposalId, Effect)>,
     /// Claimed since the last re-run, and the mean then.
     pub(super) claimed: f64,
     mean_then: f64,
